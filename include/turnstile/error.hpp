@@ -1,0 +1,42 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_ERROR_HPP
+#define TURNSTILE_ERROR_HPP
+
+#include <turnstile/detail/config.hpp>
+
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <type_traits>
+
+namespace turnstile::inline v1 {
+
+using boost::system::error_code;
+
+/// The errors that are a semaphore's own. A cancelled wait completes with
+/// `boost::asio::error::operation_aborted` instead, as everywhere in Asio.
+enum class errc {
+  /// The semaphore was closed: no acquire succeeds any more.
+  closed = 1,
+  /// More permits were released than the limit, or `max()`, has room for. Nothing was changed.
+  over_release,
+  /// More permits were requested than the semaphore can ever have free at once.
+  exceeds_limit
+};
+
+/// The category of `errc`; its `name()` is "turnstile".
+TURNSTILE_API const boost::system::error_category& error_category() noexcept;
+
+/// Makes an error code of an `errc`, so that `ec == turnstile::errc::closed` works.
+inline error_code make_error_code(errc e) noexcept {
+  return {static_cast<int>(e), error_category()};
+}
+
+}  // namespace turnstile::inline v1
+
+template <>
+struct boost::system::is_error_code_enum<turnstile::errc> : std::true_type {};
+
+#endif

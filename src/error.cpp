@@ -1,0 +1,37 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#include <turnstile/error.hpp>
+
+#include <string>
+
+namespace turnstile::inline v1 {
+
+namespace {
+
+class category final : public boost::system::error_category {
+ public:
+  // The identity makes copies of the category equal where two shared objects each link their own.
+  category() noexcept : error_category(0x7c2d5f0a91b3e648) {}
+
+  const char* name() const noexcept override { return "turnstile"; }
+
+  std::string message(int value) const override {
+    switch (static_cast<errc>(value)) {
+      case errc::closed: return "The semaphore is closed";
+      case errc::over_release: return "More permits released than the semaphore has room for";
+      case errc::exceeds_limit: return "More permits requested than the semaphore can ever grant";
+    }
+    return "Unknown semaphore error";
+  }
+};
+
+}  // namespace
+
+const boost::system::error_category& error_category() noexcept {
+  // Never destroyed: error codes may be compared while statics are torn down.
+  static const category& instance = *new category;
+  return instance;
+}
+
+}  // namespace turnstile::inline v1
