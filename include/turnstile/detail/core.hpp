@@ -1,0 +1,247 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_DETAIL_CORE_HPP
+#define TURNSTILE_DETAIL_CORE_HPP
+
+// The state of a semaphore: a counter word, and a queue of waiters protected by a strand.
+//
+// The word. Everything that a call reports is decided by one compare-and-swap on `word_`. It holds
+// the permits in use and some flags; how many are available follows from the limit. A semaphore
+// without a limit has the limit max(): it is released past what it started with by lowering what is
+// in use, and all the arithmetic is the same.
+//
+//   bits 0..30   used       permits in use, 0 .. max()
+//   bit  31      closed     no acquire succeeds any more
+//   bit  32      queued     somebody waits (or is in the mailbox): nobody may overtake
+//   bit  33      busy       a thread has the strand
+//   bit  34      pending    something was set down for the strand and not looked at yet
+//   bit  35      owed       permits became free while somebody waits: they are the queue's until
+//                           it has been looked at
+//   bit  36      orphaned   the semaphore was destroyed: whoever waits is aborted
+//   bit  37      abandoned  its execution context was destroyed: whoever waits is destroyed uncalled
+//   bit  38      dead       the last reference is gone: whoever has the strand deletes the core
+//   bits 39..63  epoch      which limit is in force
+//
+// The strand. While `busy` is set, the queue belongs to the thread that set it. Who has work for
+// the queue sets it down: a release as a lower count in the word, a waiter or a cancellation in the
+// mailbox, the rest as a flag. Where the strand is free, the same compare-and-swap takes it, and
+// run() works until nothing is left; where it is busy, the changed word tells its holder to look
+// again, and the caller goes on at once. A call back into the semaphore from a handler's, an executor's or an
+// allocator's code finds the strand busy as any other thread would: no deadlock and no recursion.
+//
+// Why no wake-up is lost: `busy` is dropped only by a compare-and-swap from the very word under
+// which nothing was left to do, and never from one with `pending`. Permits that come back change the
+// word. Mail is put into the mailbox first and then announced, by a compare-and-swap that sets
+// `pending`. Either that comes first and the strand is kept, or it comes second, finds the strand
+// free and takes it.
+//
+// Who waits: an acquire that meets `queued`, or not enough permits, sets `queued` in the
+// compare-and-swap that takes the strand or announces the mail. From then on nobody takes permits
+// but run(), in the order of the queue, until run() clears `queued` in the compare-and-swap that
+// grants to the last waiter. (Never from a word with `pending`: a waiter may have been announced
+// without changing it.) So permits go hand to hand though they pass through the word.
+//
+// When user code runs: only in hand_over(), after all that was decided has been published, in the
+// order of the decisions, with the strand kept. What it decides there is set down and looked at
+// afterwards.
+//
+// Who is alive: the semaphore, each permit, each operation and each cancellation holds a reference.
+// The holder of the strand needs none: the last reference, dropped while `busy` is set, leaves the
+// deletion to it, like any other piece of work.
+//
+// Memory orders: a compare-and-swap that takes permits or the strand acquires, one that gives
+// permits, the strand or work away releases. As every change of the word is a read-modify-write,
+// an acquire sees all that happened before any release that came before it.
+
+#include <turnstile/detail/waiter.hpp>
+
+#include <algorithm>
+
+namespace turnstile::inline v1::detail {
+
+class core {
+ public:
+  static constexpr std::uint32_t max = 0x7fffffff;
+
+  // Requires used <= max and limit <= max. The caller has the one reference.
+  core(std::uint32_t used, std::uint32_t limit) noexcept : word_(used), limit_(limit) {}
+
+  core(const core&) = delete;
+  core& operator=(const core&) = delete;
+
+  // A reference is only taken through another: nothing is published by it.
+  void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  TURNSTILE_API void drop_reference() noexcept;
+
+  // Takes n permits where that is possible at once; `waiting` where it is not, and nothing changed.
+  outcome try_acquire(std::size_t n) noexcept {
+    word w = word_.load(std::memory_order_acquire);
+    for (;;) {
+      const outcome o = judge(w, n);
+      if (o != outcome::granted || n == 0) return o;
+      // Acquires what happened before the releases that made these permits free.
+      if (word_.compare_exchange_weak(w, w + n, std::memory_order_acquire)) return o;
+    }
+  }
+
+  // As try_acquire(); but where this says `waiting`, x belongs to the strand and may be gone.
+  TURNSTILE_API outcome wait(waiter& x) noexcept;
+
+  // Gives n permits back. False, and nothing changed, where that many are not in use.
+  bool release(std::size_t n) noexcept {
+    word w = word_.load(std::memory_order_relaxed);
+    do {
+      if (n > used(w)) return false;
+      if (n == 0) return true;
+      if (w & queued) return release_to_queue(n, w);
+    } while (!word_.compare_exchange_weak(w, w - n, std::memory_order_release,
+                                          std::memory_order_relaxed));
+    return true;
+  }
+
+  // Gives n permits back, or as many as are in use; for those who cannot be told that it failed.
+  void give_back(std::size_t n) noexcept {
+    while (!release(n)) n = std::min<std::size_t>(n, in_use());
+  }
+
+  // Takes up to n available permits for good.
+  TURNSTILE_API std::size_t shrink(std::size_t n) noexcept;
+
+  // Requires n <= max.
+  TURNSTILE_API void set_limit(std::size_t n) noexcept;
+
+  TURNSTILE_API void cancel() noexcept;
+  TURNSTILE_API void cancel(cancellation& c) noexcept;
+
+  void close() noexcept { set(closed); }
+  void orphan() noexcept { set(orphaned); }
+  void abandon() noexcept { set(abandoned); }
+
+  std::size_t limit() const noexcept {
+    word w = word_.load(std::memory_order_acquire);
+    return limit_under(w);
+  }
+  std::size_t in_use() const noexcept { return used(word_.load(std::memory_order_acquire)); }
+  std::size_t available() const noexcept {
+    word w = word_.load(std::memory_order_acquire);
+    return free_permits(w, limit_under(w));
+  }
+  std::size_t waiting() const noexcept {
+    // Both are only ever read to be shown.
+    return mailed_.load(std::memory_order_relaxed) + waiting_.load(std::memory_order_relaxed);
+  }
+  bool is_closed() const noexcept { return word_.load(std::memory_order_acquire) & closed; }
+  bool locked() const noexcept {
+    word w = word_.load(std::memory_order_acquire);
+    return judge(w, 1) != outcome::granted;
+  }
+
+ private:
+  using word = std::uint64_t;
+
+  static constexpr word used_mask = max;
+  static constexpr word closed = word(1) << 31;
+  static constexpr word queued = word(1) << 32;
+  static constexpr word busy = word(1) << 33;
+  static constexpr word pending = word(1) << 34;
+  static constexpr word owed = word(1) << 35;
+  static constexpr word orphaned = word(1) << 36;
+  static constexpr word abandoned = word(1) << 37;
+  static constexpr word dead = word(1) << 38;
+  static constexpr word epoch_unit = word(1) << 39;
+  static constexpr word epoch_mask = ~(epoch_unit - 1);
+
+  ~core() = default;
+
+  static std::uint32_t used(word w) noexcept { return static_cast<std::uint32_t>(w & used_mask); }
+
+  // The limit that w stands under. `limit_` holds a limit and its epoch; one that is an epoch ahead
+  // of the word has been proposed by set_limit() and is not in force yet: whoever meets it puts it
+  // in force, and w is updated. A compare-and-swap from w succeeds only under this limit. (25 bits:
+  // it could be fooled by 2^25 calls of set_limit() between a load and its compare-and-swap.)
+  std::uint32_t limit_under(word& w) const noexcept {
+    const std::uint64_t l = limit_.load(std::memory_order_acquire);
+    if ((l & epoch_mask) == (w & epoch_mask)) [[likely]] return used(l);
+    return adopt_limit(w);
+  }
+  TURNSTILE_API std::uint32_t adopt_limit(word& w) const noexcept;
+
+  // After the limit was lowered, more may be in use than it allows.
+  static std::uint32_t free_permits(word w, std::uint32_t limit) noexcept {
+    return limit > used(w) ? limit - used(w) : 0;
+  }
+
+  // What an acquire of n meets under w: nobody overtakes a waiter, but zero permits overtake nobody.
+  outcome judge(word& w, std::size_t n) const noexcept {
+    const std::uint32_t limit = limit_under(w);
+    if (w & closed) return outcome::closed;
+    if (n == 0) return outcome::granted;
+    if (n > limit) return outcome::exceeds_limit;
+    if ((w & queued) || n > free_permits(w, limit)) return outcome::waiting;
+    return outcome::granted;
+  }
+
+  // Sets what the flags say, and has the queue looked at where there is a reason to.
+  TURNSTILE_API void set(word flags) noexcept;
+  TURNSTILE_API bool release_to_queue(std::size_t n, word w) noexcept;
+  void put_into_mailbox(mail& m) noexcept;
+
+  // The rest is the strand's: only the thread that set `busy` calls it.
+  void run(word w) noexcept;
+  void take_mail(word w, std::uint32_t limit) noexcept;
+  void expel(word w, std::uint32_t limit) noexcept;
+  void enqueue(waiter* x) noexcept;
+  void decide(waiter* x, outcome o) noexcept;
+  void decide_all(outcome o) noexcept;
+  bool hand_over() noexcept;
+  void put_back() noexcept;
+  void count_waiting(std::ptrdiff_t change) noexcept;
+
+  mutable std::atomic<word> word_;          // see above
+  mutable std::atomic<std::uint64_t> limit_;  // bits 0..30 the limit, bits 39..63 its epoch
+  // The newest mail; bit 0: cancel() came after it.
+  std::atomic<std::uintptr_t> mailbox_{0};
+  std::atomic<std::uint32_t> references_{1};
+  std::atomic<std::uint32_t> mailed_{0};    // waiters in the mailbox
+  std::atomic<std::size_t> waiting_{0};     // waiters in queue_; written by the strand only
+
+  // The strand's.
+  waiter_list queue_;    // those who wait, first come, first served
+  waiter_list decided_;  // those who are to be told, in the order of the decisions
+  word checked_epoch_ = 0;  // no waiter in the queue exceeds the limit of this epoch
+};
+
+// Cancels one waiter, from outside the strand and however late: it knows the waiter only for as long
+// as that is queued, and the strand alone looks. The slot's handler and the waiter each own it.
+class cancellation : public mail {
+ public:
+  // Two references: the slot's handler's and the waiter's.
+  cancellation(core& c, waiter& target) noexcept
+      : mail(kind::cancellation), core_(c), target_(&target) {
+    core_.add_reference();
+  }
+
+  void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  TURNSTILE_API void drop_reference() noexcept;
+
+  // Requires a reference of the caller's own.
+  void request() noexcept {
+    // Only the first request is mailed: the node can be in the mailbox once.
+    if (!requested_.exchange(true, std::memory_order_relaxed)) core_.cancel(*this);
+  }
+
+ private:
+  friend core;
+
+  ~cancellation() = default;
+
+  core& core_;
+  waiter* target_;  // the strand's, from core::wait() on
+  std::atomic<std::uint32_t> references_{2};
+  std::atomic<bool> requested_{false};
+};
+
+}  // namespace turnstile::inline v1::detail
+
+#endif

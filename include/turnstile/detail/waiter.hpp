@@ -1,0 +1,125 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_DETAIL_WAITER_HPP
+#define TURNSTILE_DETAIL_WAITER_HPP
+
+#include <turnstile/detail/config.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace turnstile::inline v1::detail {
+
+class core;
+class waiter_list;
+class cancellation;
+
+// What became of an acquire.
+enum class outcome : unsigned char {
+  waiting,        // nothing yet: it is in the mailbox or in the queue
+  granted,        // the permits are taken and are the waiter's
+  aborted,        // cancelled
+  closed,         // the semaphore is closed
+  exceeds_limit   // can never be granted
+};
+
+// What a thread that finds the strand busy leaves behind: a waiter or the cancellation of one.
+class mail {
+ protected:
+  enum class kind : unsigned char { waiter, cancellation };
+
+  explicit mail(kind k) noexcept : kind_(k) {}
+  ~mail() = default;
+  mail(const mail&) = delete;
+  mail& operator=(const mail&) = delete;
+
+ private:
+  friend core;
+  friend waiter_list;
+
+  mail* next_ = nullptr;          // older mail in the mailbox; the next waiter in the queue
+  bool cancels_older_ = false;    // cancel() came after all older mail and before this
+  const kind kind_;
+
+ protected:
+  // They stand here because there is room.
+  outcome outcome_ = outcome::waiting;
+};
+
+// A queued acquire. Whoever initiates it owns it until core::wait() returns `waiting`; from then on
+// the strand does, until deliver() or discard().
+class waiter : public mail {
+ public:
+  // Hands the completion over to the handler's executor. False where the executor threw and left
+  // the waiter to us; otherwise the waiter is not ours any more, and may be gone.
+  virtual bool deliver() noexcept = 0;
+
+  // Destroys the waiter without calling its handler.
+  virtual void discard() noexcept = 0;
+
+  std::uint32_t permits() const noexcept { return permits_; }
+
+ protected:
+  explicit waiter(std::uint32_t permits) noexcept : mail(kind::waiter), permits_(permits) {}
+  ~waiter() = default;
+
+  outcome decided() const noexcept { return outcome_; }
+
+  // Set before core::wait(), where the acquire can be cancelled; whoever sets it keeps it alive for
+  // as long as the waiter.
+  cancellation* cancellation_ = nullptr;
+
+ private:
+  friend core;
+  friend waiter_list;
+
+  const std::uint32_t permits_;
+  waiter* previous_ = nullptr;
+};
+
+// A list of waiters, first come, first served; linked through the waiters, so that any of them
+// leaves in O(1) and nothing is ever allocated.
+class waiter_list {
+ public:
+  bool empty() const noexcept { return first_ == nullptr; }
+  waiter* front() const noexcept { return first_; }
+  waiter* back() const noexcept { return last_; }
+  static waiter* next(waiter* w) noexcept { return static_cast<waiter*>(w->next_); }
+
+  void push_back(waiter* w) noexcept {
+    w->next_ = nullptr;
+    w->previous_ = last_;
+    if (last_)
+      last_->next_ = w;
+    else
+      first_ = w;
+    last_ = w;
+  }
+
+  void push_front(waiter* w) noexcept {
+    w->next_ = first_;
+    w->previous_ = nullptr;
+    (first_ ? first_->previous_ : last_) = w;
+    first_ = w;
+  }
+
+  void erase(waiter* w) noexcept {
+    waiter* const after = next(w);
+    (after ? after->previous_ : last_) = w->previous_;
+    if (w->previous_)
+      w->previous_->next_ = after;
+    else
+      first_ = after;
+  }
+
+ private:
+  waiter* first_ = nullptr;
+  waiter* last_ = nullptr;
+};
+
+}  // namespace turnstile::inline v1::detail
+
+#endif

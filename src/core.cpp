@@ -1,0 +1,317 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// What waits, and the strand that serves it. The head of core.hpp explains the state and the rules.
+
+#include <turnstile/detail/core.hpp>
+
+namespace turnstile::inline v1::detail {
+
+// ---- Any thread -------------------------------------------------------------------------------
+
+void core::drop_reference() noexcept {
+  // Releases what was done through this reference, acquires what was done through the others.
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  // Nobody is left to call us but, perhaps, the holder of the strand: it sees the flag when it leaves.
+  if (!(word_.fetch_or(dead, std::memory_order_acq_rel) & busy)) delete this;
+}
+
+void cancellation::drop_reference() noexcept {
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  core& c = core_;
+  delete this;
+  c.drop_reference();
+}
+
+outcome core::wait(waiter& x) noexcept {
+  word w = word_.load(std::memory_order_acquire);
+  for (;;) {
+    const outcome o = judge(w, x.permits_);
+    if (o == outcome::granted) {
+      if (word_.compare_exchange_weak(w, w + x.permits_, std::memory_order_acquire)) return o;
+    } else if (o != outcome::waiting) {
+      return o;
+    } else if (w & busy) {
+      break;
+    } else if (word_.compare_exchange_weak(w, w | busy | queued, std::memory_order_acquire)) {
+      enqueue(&x);
+      run(w | busy | queued);
+      return outcome::waiting;
+    }
+  }
+  // From put_into_mailbox() on, x and its reference may be gone at any moment.
+  add_reference();
+  mailed_.fetch_add(1, std::memory_order_relaxed);
+  put_into_mailbox(x);
+  set(pending | queued);
+  drop_reference();
+  return outcome::waiting;
+}
+
+bool core::release_to_queue(std::size_t n, word w) noexcept {
+  word next;
+  do {
+    if (n > used(w)) return false;
+    next = w - n;
+    if (w & queued) next |= busy | owed;
+    // Releases what the caller did before; acquires the strand, where it is free.
+  } while (!word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed));
+  if ((next & busy) && !(w & busy)) run(next);
+  return true;
+}
+
+std::size_t core::shrink(std::size_t n) noexcept {
+  word w = word_.load(std::memory_order_acquire);
+  for (;;) {
+    const std::size_t available = free_permits(w, limit_under(w));
+    const std::size_t taken = (w & owed) ? 0 : std::min(n, available);
+    if (taken == 0) return 0;
+    if (word_.compare_exchange_weak(w, w + taken, std::memory_order_acquire)) return taken;
+  }
+}
+
+void core::set_limit(std::size_t n) noexcept {
+  for (;;) {
+    word w = word_.load(std::memory_order_acquire);
+    limit_under(w);  // finishes the change that somebody else may have begun
+    std::uint64_t l = limit_.load(std::memory_order_acquire);
+    if ((l & epoch_mask) != (w & epoch_mask)) continue;
+    // Releases to adopt_limit(): the limit is there before its epoch is.
+    const std::uint64_t proposal = ((w & epoch_mask) + epoch_unit) | n;
+    if (limit_.compare_exchange_strong(l, proposal, std::memory_order_acq_rel)) break;
+  }
+  word w = word_.load(std::memory_order_acquire);
+  limit_under(w);  // puts ours in force, where nobody has yet
+  set(0);
+}
+
+std::uint32_t core::adopt_limit(word& w) const noexcept {
+  for (;;) {
+    // Read after w: of the same epoch, one ahead (proposed), or w is stale and its swap fails.
+    const std::uint64_t l = limit_.load(std::memory_order_acquire);
+    if ((l & epoch_mask) == (w & epoch_mask)) return used(l);
+    // What a higher limit makes free is the queue's first. That the queue is looked at is left to
+    // set_limit(), which this is part of, whoever does it.
+    const word next = (w + epoch_unit) | ((w & queued) ? owed : 0);
+    if (word_.compare_exchange_strong(w, next, std::memory_order_acq_rel,
+                                      std::memory_order_acquire))
+      w = next;
+  }
+}
+
+void core::cancel() noexcept {
+  word w = word_.load(std::memory_order_acquire);
+  for (;;) {
+    // On a closed semaphore, whoever still waits is being told so.
+    if (!(w & queued) || (w & closed)) return;
+    if (w & busy) break;
+    if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
+      decide_all(outcome::aborted);
+      run(w | busy);
+      return;
+    }
+  }
+  // Marks the place in the mail: whoever comes later is not meant. Releases nothing but the mark,
+  // and keeps the release of the mail below it.
+  mailbox_.fetch_or(1, std::memory_order_release);
+  set(pending);
+}
+
+void core::cancel(cancellation& c) noexcept {
+  word w = word_.load(std::memory_order_acquire);
+  while (!(w & busy)) {
+    if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
+      if (c.target_) decide(c.target_, outcome::aborted);
+      run(w | busy);
+      return;
+    }
+  }
+  c.add_reference();  // the mailbox's
+  put_into_mailbox(c);
+  set(pending);
+}
+
+void core::put_into_mailbox(mail& m) noexcept {
+  std::uintptr_t newest = mailbox_.load(std::memory_order_relaxed);
+  do {
+    m.cancels_older_ = newest & 1;
+    m.next_ = reinterpret_cast<mail*>(newest & ~std::uintptr_t(1));
+    // Releases m and, as part of a sequence of swaps, what lies below it.
+  } while (!mailbox_.compare_exchange_weak(newest, reinterpret_cast<std::uintptr_t>(&m),
+                                           std::memory_order_release, std::memory_order_relaxed));
+}
+
+void core::set(word flags) noexcept {
+  word w = word_.load(std::memory_order_relaxed);
+  word next;
+  do {
+    next = w | flags;
+    if (next & (queued | pending)) next |= (w & busy) ? pending : busy;
+    // Also where nothing changes: the swap is what the holder of the strand synchronises with.
+  } while (!word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed));
+  if ((next & busy) && !(w & busy)) run(next);
+}
+
+// ---- The strand -------------------------------------------------------------------------------
+
+// Works until nothing is left. w is the word as this thread last saw or set it, `busy` included.
+// Each turn of the loop does one thing, and each change of the word is one compare-and-swap from
+// the very word that was judged: grant to the head; or clear `pending`; or hand over what was
+// decided; or leave. Afterwards *this may be gone.
+void core::run(word w) noexcept {
+  bool refused = false;  // an executor threw: what was put back waits for the next call
+  for (;;) {
+    const std::uint32_t limit = limit_under(w);
+    if (w & (pending | owed | orphaned | abandoned)) refused = false;  // that next call came
+    take_mail(w, limit);
+    if (!refused) expel(w, limit);
+
+    waiter* const head = queue_.front();
+    const bool grant = !refused && head && head->permits_ <= free_permits(w, limit);
+    waiter* const rest = grant ? waiter_list::next(head) : head;
+    const bool leave = !grant && !(w & pending) && decided_.empty();
+
+    word next = w & ~(pending | owed);
+    if (!(w & pending)) next &= ~queued;
+    if (rest) next |= queued;
+    if (grant) {
+      next += head->permits_;
+      if (rest && rest->permits_ <= free_permits(next, limit)) next |= owed;
+    }
+    if (leave) {
+      if (w & dead) {
+        delete this;
+        return;
+      }
+      next &= ~busy;
+    }
+    // Acquires what was set down; releases the queue to the next holder.
+    if (next != w && !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
+                                                  std::memory_order_acquire))
+      continue;
+    if (leave) return;
+    const bool settled = !grant && !(w & pending);
+    w = next;
+    if (grant) decide(head, outcome::granted);
+    if (settled) {
+      refused = !hand_over();
+      w = word_.load(std::memory_order_acquire);
+    }
+  }
+}
+
+// Takes all mail, the oldest first. What was announced in w is there.
+void core::take_mail(word w, std::uint32_t limit) noexcept {
+  if (mailbox_.load(std::memory_order_relaxed) == 0) return;
+  // Acquires the mail and what each sender did before.
+  const std::uintptr_t newest = mailbox_.exchange(0, std::memory_order_acquire);
+  mail* oldest = nullptr;
+  for (mail* m = reinterpret_cast<mail*>(newest & ~std::uintptr_t(1)); m;) {
+    mail* const older = m->next_;
+    m->next_ = oldest;
+    oldest = m;
+    m = older;
+  }
+  while (mail* const m = oldest) {
+    oldest = m->next_;
+    if (m->cancels_older_) decide_all(outcome::aborted);
+    if (m->kind_ == mail::kind::waiter) {
+      waiter* const x = static_cast<waiter*>(m);
+      enqueue(x);
+      mailed_.fetch_sub(1, std::memory_order_relaxed);
+      // The limit may have changed since the sender looked.
+      if (x->permits_ > limit && !(w & closed)) decide(x, outcome::exceeds_limit);
+    } else {
+      cancellation* const c = static_cast<cancellation*>(m);
+      if (c->target_) decide(c->target_, outcome::aborted);
+      c->drop_reference();
+    }
+  }
+  if (newest & 1) decide_all(outcome::aborted);
+}
+
+// Takes out of the queue who has nothing to wait for: all, where w says so; those that a lowered
+// limit excludes; and those who were put back decided, which only stand at the head.
+void core::expel(word w, std::uint32_t limit) noexcept {
+  while (queue_.front() && queue_.front()->outcome_ != outcome::waiting)
+    decide(queue_.front(), queue_.front()->outcome_);
+  if (w & (orphaned | abandoned)) decide_all(outcome::aborted);
+  if (w & closed) decide_all(outcome::closed);
+  if ((w & epoch_mask) == checked_epoch_) return;
+  checked_epoch_ = w & epoch_mask;
+  for (waiter* x = queue_.front(); x;) {
+    waiter* const after = waiter_list::next(x);
+    if (x->permits_ > limit) decide(x, outcome::exceeds_limit);
+    x = after;
+  }
+}
+
+void core::enqueue(waiter* x) noexcept {
+  queue_.push_back(x);
+  count_waiting(1);
+}
+
+void core::decide(waiter* x, outcome o) noexcept {
+  queue_.erase(x);
+  count_waiting(-1);
+  if (x->cancellation_) x->cancellation_->target_ = nullptr;
+  x->outcome_ = o;
+  decided_.push_back(x);
+}
+
+void core::decide_all(outcome o) noexcept {
+  while (queue_.front()) decide(queue_.front(), o);
+}
+
+// Tells those who are to be told. False where an executor refused: then the rest is back in the
+// queue. All of this is user code's turn; only what it sets down reaches us.
+bool core::hand_over() noexcept {
+  while (waiter* const x = decided_.front()) {
+    decided_.erase(x);
+    // Relaxed: a flag that is set meanwhile is seen in time by run().
+    if (!(word_.load(std::memory_order_relaxed) & abandoned) && x->deliver()) continue;
+    if (word_.load(std::memory_order_relaxed) & (orphaned | abandoned)) {
+      x->discard();
+    } else {
+      decided_.push_front(x);
+      put_back();
+      return false;
+    }
+  }
+  return true;
+}
+
+// Puts all of decided_ back at the head of the queue, in its order. Who was granted waits again and
+// has given back the permits; other decisions stand.
+void core::put_back() noexcept {
+  std::uint32_t permits = 0;
+  while (waiter* const x = decided_.back()) {
+    decided_.erase(x);
+    queue_.push_front(x);
+    count_waiting(1);
+    if (x->outcome_ != outcome::granted) continue;
+    permits += x->permits_;
+    // A cancellation that came too late for the grant is in time now.
+    cancellation* const c = x->cancellation_;
+    const bool cancelled = c && c->requested_.load(std::memory_order_relaxed);
+    x->outcome_ = cancelled ? outcome::aborted : outcome::waiting;
+    if (c && !cancelled) c->target_ = x;
+  }
+  word w = word_.load(std::memory_order_relaxed);
+  word next;
+  do {
+    // Fewer, where somebody has released what he did not have.
+    next = (w - std::min(permits, used(w))) | queued;
+  } while (!word_.compare_exchange_weak(w, next, std::memory_order_release,
+                                        std::memory_order_relaxed));
+}
+
+void core::count_waiting(std::ptrdiff_t change) noexcept {
+  // Only the strand writes; the others read it to be shown.
+  waiting_.store(waiting_.load(std::memory_order_relaxed) + static_cast<std::size_t>(change),
+                 std::memory_order_relaxed);
+}
+
+}  // namespace turnstile::inline v1::detail
