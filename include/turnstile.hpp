@@ -1,0 +1,15 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_HPP
+#define TURNSTILE_HPP
+
+// All of turnstile: an asynchronous semaphore for Boost.Asio.
+
+#include <turnstile/bounded_semaphore.hpp>
+#include <turnstile/error.hpp>
+#include <turnstile/permit.hpp>
+#include <turnstile/semaphore.hpp>
+#include <turnstile/with_permit.hpp>
+
+#endif

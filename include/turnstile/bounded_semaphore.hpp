@@ -1,0 +1,124 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_BOUNDED_SEMAPHORE_HPP
+#define TURNSTILE_BOUNDED_SEMAPHORE_HPP
+
+#include <turnstile/semaphore.hpp>
+
+namespace turnstile::inline v1 {
+
+/// An asynchronous semaphore with a limit that releases cannot pass.
+///
+/// As `basic_semaphore`, whose documentation holds for all that is not described here, but that more
+/// permits than are in use cannot be released, and that the limit can be changed while it is used.
+/// For whatever bears only so much: permits are in use or available, and a release too many is an
+/// error instead of a higher limit.
+///
+/// @par Example
+/// @code
+/// turnstile::bounded_semaphore connections(io_context, 100);
+/// connections.set_limit(50);  // nobody is cut off; no more than 50 from now on
+/// @endcode
+template <typename Executor = boost::asio::any_io_executor>
+class basic_bounded_semaphore : private basic_semaphore<Executor> {
+  using base = basic_semaphore<Executor>;
+
+ public:
+  /// The type of the semaphore's executor.
+  using executor_type = Executor;
+
+  /// The semaphore type for another executor.
+  template <typename Executor1>
+  struct rebind_executor {
+    using other = basic_bounded_semaphore<Executor1>;
+  };
+
+  /// Constructs a semaphore with a limit, all permits available. A limit of zero is valid.
+  /// @throws std::invalid_argument where `limit > max()`.
+  explicit basic_bounded_semaphore(const executor_type& ex, std::size_t limit = 1)
+      : base(ex, limit, limit) {}
+
+  /// Constructs a semaphore with `initial` permits available, and `limit - initial` already held.
+  /// @throws std::invalid_argument where `initial > limit` or `limit > max()`.
+  basic_bounded_semaphore(const executor_type& ex, std::size_t initial, std::size_t limit)
+      : base(ex, initial, limit) {}
+
+  /// Constructs a semaphore that uses the executor of an execution context, all permits available.
+  /// @throws std::invalid_argument where `limit > max()`.
+  template <typename ExecutionContext>
+    requires std::is_convertible_v<ExecutionContext&, boost::asio::execution_context&>
+  explicit basic_bounded_semaphore(ExecutionContext& context, std::size_t limit = 1)
+      : base(executor_type(context.get_executor()), limit, limit) {}
+
+  /// Constructs a semaphore that uses the executor of an execution context, with `initial` permits
+  /// available, and `limit - initial` already held.
+  /// @throws std::invalid_argument where `initial > limit` or `limit > max()`.
+  template <typename ExecutionContext>
+    requires std::is_convertible_v<ExecutionContext&, boost::asio::execution_context&>
+  basic_bounded_semaphore(ExecutionContext& context, std::size_t initial, std::size_t limit)
+      : base(executor_type(context.get_executor()), initial, limit) {}
+
+  /// Moves the semaphore, as `basic_semaphore` does.
+  basic_bounded_semaphore(basic_bounded_semaphore&&) noexcept = default;
+
+  /// Moves the semaphore, as `basic_semaphore` does.
+  basic_bounded_semaphore& operator=(basic_bounded_semaphore&&) noexcept = default;
+
+  /// Moves the semaphore of a convertible executor type.
+  template <typename Executor1>
+    requires std::is_convertible_v<Executor1, Executor>
+  basic_bounded_semaphore(basic_bounded_semaphore<Executor1>&& other)
+      : base(static_cast<basic_semaphore<Executor1>&&>(other)) {}
+
+  /// Moves the semaphore of a convertible executor type.
+  template <typename Executor1>
+    requires std::is_convertible_v<Executor1, Executor>
+  basic_bounded_semaphore& operator=(basic_bounded_semaphore<Executor1>&& other) {
+    base::operator=(static_cast<basic_semaphore<Executor1>&&>(other));
+    return *this;
+  }
+
+  using base::async_acquire;
+  using base::async_acquire_permit;
+  using base::available;
+  using base::cancel;
+  using base::close;
+  using base::get_executor;
+  using base::is_closed;
+  using base::locked;
+  using base::max;
+  using base::release;
+  using base::try_acquire;
+  using base::try_acquire_permit;
+  using base::waiting;
+
+  /// How many permits may be held at once.
+  std::size_t limit() const noexcept { return base::core().limit(); }
+
+  /// How many permits are held: `limit()` less what is available, and more than `limit()` after that
+  /// was lowered below what was held.
+  std::size_t in_use() const noexcept { return base::core().in_use(); }
+
+  /// Changes the limit, at once.
+  ///
+  /// Raising it serves waiters. Lowering it takes nothing from those who hold permits: what they give
+  /// back pays for the difference first. Requests in the queue that the new limit can never satisfy
+  /// complete with `errc::exceeds_limit`.
+  /// @throws std::invalid_argument where `limit > max()`; nothing is changed.
+  void set_limit(std::size_t limit) {
+    if (limit > max()) throw std::invalid_argument("turnstile: a limit of more than max() permits");
+    base::core().set_limit(limit);
+  }
+
+ private:
+  template <typename>
+  friend class basic_bounded_semaphore;
+};
+
+/// The bounded semaphore for most uses.
+using bounded_semaphore = basic_bounded_semaphore<>;
+
+}  // namespace turnstile::inline v1
+
+#endif

@@ -1,0 +1,462 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_DETAIL_ACQUIRE_OP_HPP
+#define TURNSTILE_DETAIL_ACQUIRE_OP_HPP
+
+// An acquire, from the initiating call to the handler.
+//
+// Decided at once: the handler is wrapped in a `decided`, together with its permits, and posted.
+//
+// Queued: the handler lives in an `acquire_op`, one allocation from its associated allocator, until
+// it is called or destroyed. Who owns the operation, and so may touch it:
+//   1. the initiating call, until core::wait();
+//   2. the strand, while it is queued and until deliver();
+//   3. deliver() posts a `completion`, an owning pointer: from then on the handler's executor. It
+//      calls it, and the handler is moved out, the memory freed and the handler called; or destroys
+//      it, and the handler is destroyed, the memory freed and the permits given back; or throws, and
+//      the operation goes back to the strand.
+//
+// The cancellation slot is touched in 1 and, on the handler's executor, in 3 before the call, and
+// nowhere else: a slot is not thread-safe.
+
+#include <turnstile/detail/core.hpp>
+#include <turnstile/error.hpp>
+#include <turnstile/permit.hpp>
+
+#include <boost/asio/any_completion_executor.hpp>
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/associator.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/execution.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/recycling_allocator.hpp>
+#include <boost/asio/require.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/version.hpp>
+
+#if BOOST_VERSION >= 108200
+#include <boost/asio/associated_immediate_executor.hpp>
+#endif
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace turnstile::inline v1::detail {
+
+namespace asio = boost::asio;
+
+inline error_code to_error_code(outcome o) noexcept {
+  switch (o) {
+    case outcome::aborted: return asio::error::operation_aborted;
+    case outcome::closed: return errc::closed;
+    case outcome::exceeds_limit: return errc::exceeds_limit;
+    default: return {};
+  }
+}
+
+// Calls the handler with the result; p holds the permits of a grant.
+template <bool WithPermit, typename Handler>
+void complete(Handler&& handler, outcome o, permit&& p) {
+  if constexpr (WithPermit) {
+    std::forward<Handler>(handler)(to_error_code(o), std::move(p));
+  } else {
+    p.forget();  // they are the handler's now
+    std::forward<Handler>(handler)(to_error_code(o));
+  }
+}
+
+// ---- Executors --------------------------------------------------------------------------------
+
+// Whether posting to E never runs the function inside the call. any_completion_executor cannot
+// promise that.
+template <typename E>
+constexpr bool can_post = [] {
+  if constexpr (asio::execution::is_executor<E>::value)
+    return asio::can_require_v<E, asio::execution::blocking_t::never_t>;
+  else
+    return true;
+}();
+
+template <typename E, typename Function, typename Allocator>
+void post(const E& ex, Function&& f, const Allocator& allocator) {
+  if constexpr (asio::execution::is_executor<E>::value)
+    asio::prefer(asio::require(ex, asio::execution::blocking.never),
+                 asio::execution::relationship.fork, asio::execution::allocator(allocator))
+        .execute(std::forward<Function>(f));
+  else
+    ex.post(std::forward<Function>(f), allocator);
+}
+
+// Keeps an executor's context from running out of work, and gives the executor back.
+template <typename E>
+class work {
+ public:
+  explicit work(const E& ex)
+      : tracked_(asio::prefer(ex, asio::execution::outstanding_work.tracked)) {}
+  auto executor() const { return asio::prefer(tracked_, asio::execution::outstanding_work.untracked); }
+
+ private:
+  using tracked = asio::prefer_result<E, asio::execution::outstanding_work_t::tracked_t>;
+  std::decay_t<typename tracked::type> tracked_;
+};
+
+template <typename E>
+  requires(!asio::execution::is_executor<E>::value)
+class work<E> {
+ public:
+  explicit work(const E& ex) : guard_(ex) {}
+  E executor() const { return guard_.get_executor(); }
+
+ private:
+  asio::executor_work_guard<E> guard_;
+};
+
+// The handler's allocator. Asio's recycling allocator stands for std::allocator, as in Asio itself.
+template <typename Handler>
+auto allocator_of(const Handler& handler) noexcept {
+  const auto a = asio::get_associated_allocator(handler, asio::recycling_allocator<void>());
+  using type = std::remove_const_t<decltype(a)>;
+  if constexpr (std::is_same_v<type, std::allocator<typename type::value_type>>)
+    return asio::recycling_allocator<void>();
+  else
+    return a;
+}
+
+// ---- Decided at once --------------------------------------------------------------------------
+
+// The completion of an acquire that was decided in the initiating call. Destroyed instead of called,
+// it gives its permits back.
+template <typename Handler, bool WithPermit>
+struct decided {
+  Handler handler_;
+  outcome outcome_;
+  permit permit_;
+
+  void operator()() { complete<WithPermit>(std::move(handler_), outcome_, std::move(permit_)); }
+};
+
+// Posts the completion to the handler's executor, or passes it to its immediate executor.
+template <bool WithPermit, typename Handler, typename Executor>
+void complete_at_once(Handler&& handler, const Executor& io_executor, outcome o, permit&& p) {
+  using handler_type = std::decay_t<Handler>;
+  using handler_executor = asio::associated_executor_t<handler_type, Executor>;
+  decided<handler_type, WithPermit> f{std::forward<Handler>(handler), o, std::move(p)};
+#if BOOST_VERSION >= 108200
+  // Asio's name for "the handler has no opinion"; should it vanish, dispatching posts as well.
+  constexpr bool no_opinion = requires {
+    typename asio::associated_immediate_executor<
+        handler_type, Executor>::asio_associated_immediate_executor_is_unspecialised;
+  };
+  if constexpr (!no_opinion) {
+    auto ex = asio::get_associated_immediate_executor(f.handler_, io_executor);
+    asio::dispatch(std::move(ex), std::move(f));
+    return;
+  } else
+#endif
+      if constexpr (can_post<handler_executor>) {
+    const auto ex = asio::get_associated_executor(f.handler_, io_executor);
+    const auto allocator = allocator_of(f.handler_);
+    detail::post(ex, std::move(f), allocator);
+  } else {
+    asio::post(io_executor, std::move(f));  // and from there to the handler's
+  }
+}
+
+// ---- Queued -----------------------------------------------------------------------------------
+
+// What a cancellation slot holds.
+class cancel_handler {
+ public:
+  explicit cancel_handler(cancellation& c) noexcept : cancellation_(&c) {}  // takes over a reference
+  cancel_handler(const cancel_handler&) = delete;
+  cancel_handler& operator=(const cancel_handler&) = delete;
+  ~cancel_handler() { cancellation_->drop_reference(); }
+
+  void operator()(asio::cancellation_type_t type) noexcept {
+    using enum asio::cancellation_type;
+    if ((type & (terminal | partial | total)) == none) return;
+    // What is posted or destroyed by this may clear the slot, and *this with it.
+    cancellation& c = *cancellation_;
+    c.add_reference();
+    c.request();
+    c.drop_reference();
+  }
+
+ private:
+  cancellation* const cancellation_;
+};
+
+// On this thread's stack while it hands an operation over to an executor. A completion that is
+// destroyed meanwhile, on this thread, has come back: whether to the queue or to be destroyed is
+// known when execute() has thrown or returned. One that is destroyed on another thread, or later,
+// was accepted.
+class handing_over {
+ public:
+  explicit handing_over(const waiter& op) noexcept
+      : op_(&op), outer_(std::exchange(innermost_, this)) {}
+  handing_over(const handing_over&) = delete;
+  handing_over& operator=(const handing_over&) = delete;
+  ~handing_over() { innermost_ = outer_; }
+
+  bool came_back() const noexcept { return op_ == nullptr; }
+
+  // True where op is being handed over by this thread, which is told.
+  static bool come_back(const waiter& op) noexcept {
+    for (handing_over* h = innermost_; h; h = h->outer_) {
+      if (h->op_ == &op) {
+        h->op_ = nullptr;
+        return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  const waiter* op_;
+  handing_over* const outer_;
+
+  static inline thread_local constinit handing_over* innermost_ = nullptr;
+};
+
+// Whether E allocates one block for a posted function, within `room_size`, and frees it before it
+// calls or destroys the function, so that the block may lie inside the operation.
+template <typename E>
+constexpr bool fits_in_room = false;
+template <typename A, auto Bits>
+constexpr bool fits_in_room<asio::io_context::basic_executor_type<A, Bits>> = true;
+template <typename A, auto Bits>
+constexpr bool fits_in_room<asio::thread_pool::basic_executor_type<A, Bits>> = true;
+
+// The room that an executor's block is allocated from: then a release allocates nothing, and cannot
+// fail for want of memory.
+class room {
+ public:
+  void* take(std::size_t n, std::size_t alignment) noexcept {
+    if (taken_ || n > sizeof(bytes_) || alignment > alignof(void*)) return nullptr;
+    taken_ = true;
+    return bytes_;
+  }
+  bool give_back(void* p) noexcept {
+    if (p != bytes_) return false;
+    taken_ = false;
+    return true;
+  }
+
+ private:
+  // What Asio's executors add to a function: two links, a result and the allocator.
+  alignas(void*) unsigned char bytes_[5 * sizeof(void*)];
+  bool taken_ = false;
+};
+
+struct no_room {};
+
+template <typename Handler, typename Executor, bool WithPermit>
+class acquire_op final : public waiter {
+  using handler_executor = asio::associated_executor_t<Handler, Executor>;
+  using handler_allocator = decltype(allocator_of(std::declval<const Handler&>()));
+  template <typename T>
+  using rebound = typename std::allocator_traits<handler_allocator>::template rebind_alloc<T>;
+
+  // Asio's name for "the handler has no executor of its own"; should it vanish, both are kept.
+  static constexpr bool same_executor = requires {
+    typename asio::associated_executor<Handler,
+                                       Executor>::asio_associated_executor_is_unspecialised;
+  };
+  static constexpr bool has_room = can_post<handler_executor> && fits_in_room<handler_executor>;
+
+ public:
+  // Allocates the operation; where that throws, nothing has happened to the handler.
+  template <typename H>
+  static acquire_op* create(core& c, std::uint32_t permits, H&& handler, const Executor& ex) {
+    rebound<acquire_op> allocator(allocator_of(static_cast<const Handler&>(handler)));
+    acquire_op* const p = std::allocator_traits<rebound<acquire_op>>::allocate(allocator, 1);
+    try {
+      return ::new (static_cast<void*>(p)) acquire_op(c, permits, std::forward<H>(handler), ex);
+    } catch (...) {
+      std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, p, 1);
+      throw;
+    }
+  }
+
+  // Initiating call only. Makes the operation known to the handler's cancellation slot, if that is
+  // connected, and queues it. Where this says `waiting`, the operation is not ours any more.
+  outcome connect_and_wait() {
+    auto slot = asio::get_associated_cancellation_slot(handler_);
+    if (slot.is_connected()) {
+      try {
+        cancellation_ = new cancellation(*core_, *this);  // two references
+        try {
+          slot.template emplace<cancel_handler>(*cancellation_);
+        } catch (...) {
+          cancellation_->drop_reference();
+          throw;
+        }
+      } catch (...) {
+        discard();
+        throw;
+      }
+    }
+    return core_->wait(*this);
+  }
+
+  // Frees the operation and returns what was in it. On the thread that may touch the slot.
+  struct contents {
+    Handler handler;
+    permit held;
+  };
+  contents take_apart() {
+    if (cancellation_) asio::get_associated_cancellation_slot(handler_).clear();
+    return take_apart_uncalled();
+  }
+
+  bool deliver() noexcept override {
+    const handing_over hand(*this);
+    try {
+      completion c(*this);
+      if constexpr (has_room)
+        detail::post(handler_work_.executor(), std::move(c), room_allocator<void>(*this));
+      else if constexpr (can_post<handler_executor>)
+        detail::post(handler_work_.executor(), std::move(c), allocator_of(handler_));
+      else
+        detail::post(semaphore_work_->executor(), std::move(c), allocator_of(handler_));
+    } catch (...) {
+      return !hand.came_back();
+    }
+    if (hand.came_back()) discard();  // the executor is shut down
+    return true;
+  }
+
+  void discard() noexcept override { take_apart_uncalled(); }
+
+ private:
+  // What is posted: owns the operation.
+  class completion {
+   public:
+    explicit completion(acquire_op& op) noexcept : op_(&op) {}
+    completion(completion&& other) noexcept : op_(std::exchange(other.op_, nullptr)) {}
+    completion& operator=(completion&&) = delete;
+    ~completion() {
+      if (op_ && !handing_over::come_back(*op_)) op_->discard();
+    }
+
+    void operator()() { std::exchange(op_, nullptr)->call(); }
+
+   private:
+    acquire_op* op_;
+  };
+
+  // Allocates in the room, and what does not fit with the handler's allocator.
+  template <typename T>
+  class room_allocator {
+   public:
+    using value_type = T;
+
+    explicit room_allocator(acquire_op& op) noexcept : op_(&op) {}
+    template <typename U>
+    room_allocator(const room_allocator<U>& other) noexcept : op_(other.op_) {}
+
+    T* allocate(std::size_t n) {
+      if (void* const p = op_->room_.take(n * sizeof(T), alignof(T))) return static_cast<T*>(p);
+      return rebound<T>(allocator_of(op_->handler_)).allocate(n);
+    }
+    void deallocate(T* p, std::size_t n) noexcept {
+      if (!op_->room_.give_back(p)) rebound<T>(allocator_of(op_->handler_)).deallocate(p, n);
+    }
+
+    template <typename U>
+    bool operator==(const room_allocator<U>& other) const noexcept {
+      return op_ == other.op_;
+    }
+
+   private:
+    template <typename U>
+    friend class room_allocator;
+
+    acquire_op* op_;
+  };
+
+  template <typename H>
+  acquire_op(core& c, std::uint32_t permits, H&& handler, const Executor& ex)
+      : waiter(permits),
+        core_(&c),
+        handler_(std::forward<H>(handler)),
+        handler_work_(asio::get_associated_executor(handler_, ex)) {
+    if constexpr (!can_post<handler_executor>) {
+      semaphore_work_.emplace(ex);
+    } else if constexpr (!same_executor) {
+      bool same = false;
+      if constexpr (std::is_same_v<handler_executor, Executor>)
+        same = asio::get_associated_executor(handler_, ex) == ex;
+      if (!same) semaphore_work_.emplace(ex);
+    }
+    c.add_reference();
+  }
+
+  ~acquire_op() {
+    if (cancellation_) cancellation_->drop_reference();
+  }
+
+  // On the handler's executor.
+  void call() {
+    if constexpr (!can_post<handler_executor>) {
+      // Posted to the semaphore's executor so far. From here the handler's may run it as it likes.
+      if (!std::exchange(passed_on_, true)) {
+        const auto ex = handler_work_.executor();
+        asio::prefer(ex, asio::execution::allocator(allocator_of(handler_)))
+            .execute(completion(*this));
+        return;
+      }
+    }
+    const outcome o = decided();
+    contents c = take_apart();
+    complete<WithPermit>(std::move(c.handler), o, std::move(c.held));
+  }
+
+  // The handler is moved out before the memory is freed, for it may own that memory.
+  contents take_apart_uncalled() noexcept {
+    rebound<acquire_op> allocator(allocator_of(handler_));
+    contents c{std::move(handler_),
+               make_permit(*core_, decided() == outcome::granted ? permits() : 0)};
+    this->~acquire_op();
+    std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, this, 1);
+    return c;
+  }
+
+  core* core_;  // a reference, passed on to a permit in the end
+  [[no_unique_address]] Handler handler_;
+  [[no_unique_address]] std::conditional_t<has_room, room, no_room> room_;
+  work<handler_executor> handler_work_;
+  // Where the executors differ: outstanding work for both.
+  struct none {};
+  [[no_unique_address]] std::conditional_t<same_executor && can_post<handler_executor>, none,
+                                           std::optional<work<Executor>>>
+      semaphore_work_;
+  bool passed_on_ = false;
+};
+
+}  // namespace turnstile::inline v1::detail
+
+template <template <typename, typename> class Associator, typename Handler, bool WithPermit,
+          typename Default>
+struct boost::asio::associator<Associator, turnstile::detail::decided<Handler, WithPermit>, Default>
+    : Associator<Handler, Default> {
+  static auto get(const turnstile::detail::decided<Handler, WithPermit>& d) noexcept {
+    return Associator<Handler, Default>::get(d.handler_);
+  }
+  static auto get(const turnstile::detail::decided<Handler, WithPermit>& d,
+                  const Default& value) noexcept {
+    return Associator<Handler, Default>::get(d.handler_, value);
+  }
+};
+
+#endif

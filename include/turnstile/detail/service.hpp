@@ -1,0 +1,194 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_DETAIL_SERVICE_HPP
+#define TURNSTILE_DETAIL_SERVICE_HPP
+
+// What the destruction of an execution context does to the semaphores on it: those who wait are
+// destroyed uncalled, and the executors are dropped while that is still possible, so that semaphores
+// and permits may be destroyed afterwards. The mutex guards the list of semaphores only: it is taken
+// when one is constructed, moved or destroyed, never by an acquire or a release.
+
+#include <turnstile/detail/core.hpp>
+
+#include <boost/asio/execution.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/query.hpp>
+
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace turnstile::inline v1::detail {
+
+class service;
+
+// A place in one of the service's lists, or the head of one.
+struct registration_link {
+  registration_link* next = this;
+  registration_link* previous = this;
+
+  bool empty() const noexcept { return next == this; }
+  void insert_before(registration_link& other) noexcept {
+    next = &other;
+    previous = other.previous;
+    next->previous = previous->next = this;
+  }
+  void unlink() noexcept {
+    next->previous = previous;
+    previous->next = next;
+  }
+};
+
+// A semaphore as its context knows it.
+class registration : private registration_link {
+ public:
+  registration(const registration&) = delete;
+  registration& operator=(const registration&) = delete;
+
+  core* get_core() const noexcept { return core_; }
+
+ protected:
+  registration() noexcept = default;
+  ~registration() = default;
+
+  inline void enter(service& s, core& c) noexcept;    // takes over a reference to c
+  inline void replace(registration& other) noexcept;  // takes over other's place and core
+  inline void leave() noexcept;                       // who waits is aborted
+
+ private:
+  friend service;
+
+  virtual void drop_executor() noexcept = 0;
+
+  core* core_ = nullptr;        // a reference, unless null
+  service* service_ = nullptr;  // null when the context is gone
+};
+
+class service final : public boost::asio::execution_context::service {
+ public:
+  using key_type = service;
+  static inline boost::asio::execution_context::id id;
+
+  explicit service(boost::asio::execution_context& context)
+      : boost::asio::execution_context::service(context) {}
+
+  // Services are destroyed the newest first: those that the executors need are still there.
+  ~service() override {
+    for (registration_link* list : {&live_, &abandoned_}) {
+      while (!list->empty()) {
+        auto& r = static_cast<registration&>(*list->next);
+        r.unlink();
+        r.service_ = nullptr;
+        r.drop_executor();
+      }
+    }
+  }
+
+ private:
+  friend registration;
+
+  void shutdown() override {
+    // User code runs in abandon(), and may make, move and destroy any semaphore.
+    while (core* const c = next_to_abandon()) {
+      c->abandon();
+      c->drop_reference();
+    }
+  }
+
+  core* next_to_abandon() noexcept {
+    const std::scoped_lock lock(mutex_);
+    if (live_.empty()) return nullptr;
+    auto& r = static_cast<registration&>(*live_.next);
+    r.unlink();
+    r.insert_before(abandoned_);
+    r.core_->add_reference();
+    return r.core_;
+  }
+
+  std::mutex mutex_;
+  registration_link live_;
+  registration_link abandoned_;
+};
+
+void registration::enter(service& s, core& c) noexcept {
+  const std::scoped_lock lock(s.mutex_);
+  core_ = &c;
+  service_ = &s;
+  insert_before(s.live_);
+}
+
+void registration::replace(registration& other) noexcept {
+  if (service* const s = other.service_) {
+    const std::scoped_lock lock(s->mutex_);
+    insert_before(other);
+    other.unlink();
+  }
+  core_ = std::exchange(other.core_, nullptr);
+  service_ = std::exchange(other.service_, nullptr);
+}
+
+void registration::leave() noexcept {
+  if (!core_) return;
+  core_->orphan();
+  if (service_) {
+    const std::scoped_lock lock(service_->mutex_);
+    unlink();
+  }
+  service_ = nullptr;
+  std::exchange(core_, nullptr)->drop_reference();
+}
+
+// What a semaphore object holds: its core, its executor, and its place in the context's list.
+template <typename Executor>
+class implementation final : public registration {
+ public:
+  implementation(const Executor& ex, std::size_t used, std::size_t limit) : executor_(ex) {
+    auto& s = boost::asio::use_service<service>(context_of(ex));
+    enter(s, *new core(static_cast<std::uint32_t>(used), static_cast<std::uint32_t>(limit)));
+  }
+
+  template <typename Executor1>
+  explicit implementation(implementation<Executor1>&& other)
+      : executor_(std::in_place, other.get_executor()) {
+    replace(other);
+    other.drop_executor();
+  }
+
+  implementation(implementation&& other) noexcept : executor_(other.executor_) {
+    replace(other);
+    other.drop_executor();
+  }
+
+  template <typename Executor1>
+  void assign(implementation<Executor1>&& other) {
+    std::optional<Executor> ex(std::in_place, other.get_executor());  // may throw: first
+    leave();
+    executor_.swap(ex);
+    replace(other);
+    other.drop_executor();
+  }
+
+  ~implementation() { leave(); }
+
+  const Executor& get_executor() const noexcept { return *executor_; }
+
+ private:
+  template <typename>
+  friend class implementation;
+
+  static boost::asio::execution_context& context_of(const Executor& ex) {
+    if constexpr (boost::asio::execution::is_executor<Executor>::value)
+      return boost::asio::query(ex, boost::asio::execution::context);
+    else
+      return ex.context();
+  }
+
+  void drop_executor() noexcept override { executor_.reset(); }
+
+  std::optional<Executor> executor_;  // empty when moved from, or when the context is gone
+};
+
+}  // namespace turnstile::inline v1::detail
+
+#endif

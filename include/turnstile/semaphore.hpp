@@ -1,0 +1,350 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_SEMAPHORE_HPP
+#define TURNSTILE_SEMAPHORE_HPP
+
+#include <turnstile/detail/acquire_op.hpp>
+#include <turnstile/detail/service.hpp>
+#include <turnstile/error.hpp>
+#include <turnstile/permit.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/execution_context.hpp>
+
+#include <cstddef>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace turnstile::inline v1 {
+
+template <typename Executor>
+class basic_bounded_semaphore;
+
+/// An asynchronous counting semaphore.
+///
+/// Holds a number of permits. Acquiring takes permits, and waits, asynchronously and in a fair
+/// queue, while there are too few; releasing gives permits back, or adds new ones, and serves those
+/// who wait. No function of the class ever blocks the calling thread.
+///
+/// @par Order
+/// First come, first served, by the order of the initiating calls, also where requests are of
+/// different sizes: a request for many permits holds back those behind it, and is not starved by
+/// small ones. Nobody overtakes the queue, `try_acquire` neither. A released permit goes from hand
+/// to hand: nobody can take it between the release and the handler of the waiter it was given to.
+///
+/// @par Completion
+/// Each acquire completes exactly once. Its handler is never called inside a function of this class:
+/// it is posted to its associated executor, by default the semaphore's, in the order of the grants.
+/// The one exception is Asio's own: where an acquire is decided inside the initiating call, the
+/// handler's associated immediate executor is used (Boost 1.82 and newer).
+///
+/// @par Cancellation
+/// An acquire that waits supports per-operation cancellation of every type (terminal, partial,
+/// total) with the same effect: it leaves the queue at once, having taken no permit, and completes
+/// with `boost::asio::error::operation_aborted`. Those behind it are looked at again. A grant is
+/// final: a cancellation that comes later has no effect. So success means that the permits are
+/// yours, and an error that nothing was taken.
+///
+/// @par Permits are not lost
+/// Where the handler of a granted acquire is destroyed instead of called, since its context was
+/// destroyed, the permits go back to the semaphore. Where an executor throws as a completion is
+/// handed to it, the waiter is put back at the head of the queue, and tried again by the next call
+/// that looks at the queue.
+///
+/// @par Work and memory
+/// While an acquire waits, it counts as outstanding work on the semaphore's and on the handler's
+/// executor. It is one allocation from the handler's associated allocator, by default Asio's
+/// recycling allocator, free again before the handler is called. An acquire that is granted at once
+/// allocates what a bare `boost::asio::post` of its handler would.
+///
+/// @par Thread safety
+/// Distinct objects: safe. Shared objects: safe, but for constructing, moving, assigning and
+/// destroying. What happened before a release is seen after the acquire that it satisfies.
+///
+/// @par Lifetime
+/// The semaphore may be destroyed while acquires wait. Permits may outlive it, and it may outlive
+/// its execution context. Where the context is destroyed first, the handlers of those who wait are
+/// destroyed uncalled.
+///
+/// @tparam Executor the type of the executor that handlers are posted to by default.
+///
+/// @par Example
+/// @code
+/// turnstile::semaphore sem(io_context, 10);
+///
+/// boost::asio::awaitable<void> work() {
+///   auto permit = co_await sem.async_acquire_permit(boost::asio::use_awaitable);
+///   co_await use_what_bears_ten();
+/// }
+/// @endcode
+template <typename Executor = boost::asio::any_io_executor>
+class basic_semaphore {
+ public:
+  /// The type of the semaphore's executor.
+  using executor_type = Executor;
+
+  /// The semaphore type for another executor.
+  template <typename Executor1>
+  struct rebind_executor {
+    using other = basic_semaphore<Executor1>;
+  };
+
+  /// Constructs a semaphore with `initial` permits available. Zero is valid.
+  /// @throws std::invalid_argument where `initial > max()`, as a negative number would be.
+  explicit basic_semaphore(const executor_type& ex, std::size_t initial = 1)
+      : basic_semaphore(ex, initial, max()) {}
+
+  /// Constructs a semaphore that uses the executor of an execution context.
+  /// @throws std::invalid_argument where `initial > max()`.
+  template <typename ExecutionContext>
+    requires std::is_convertible_v<ExecutionContext&, boost::asio::execution_context&>
+  explicit basic_semaphore(ExecutionContext& context, std::size_t initial = 1)
+      : basic_semaphore(executor_type(context.get_executor()), initial) {}
+
+  /// Moves the semaphore. Those who wait and the permits that are held follow it; the source may
+  /// only be destroyed or assigned to.
+  basic_semaphore(basic_semaphore&& other) noexcept = default;
+
+  /// Moves the semaphore. What waited on the target completes with `operation_aborted`.
+  basic_semaphore& operator=(basic_semaphore&& other) noexcept {
+    if (this != &other) impl_.assign(std::move(other.impl_));
+    return *this;
+  }
+
+  /// Moves the semaphore of a convertible executor type.
+  template <typename Executor1>
+    requires std::is_convertible_v<Executor1, Executor>
+  basic_semaphore(basic_semaphore<Executor1>&& other) : impl_(std::move(other.impl_)) {}
+
+  /// Moves the semaphore of a convertible executor type. What waited on the target completes with
+  /// `operation_aborted`.
+  template <typename Executor1>
+    requires std::is_convertible_v<Executor1, Executor>
+  basic_semaphore& operator=(basic_semaphore<Executor1>&& other) {
+    impl_.assign(std::move(other.impl_));
+    return *this;
+  }
+
+  /// Destroys the semaphore. What still waits completes with `operation_aborted`. Permits and
+  /// granted handlers may outlive it: giving them back then does nothing.
+  ~basic_semaphore() = default;
+
+  /// The executor that handlers are posted to by default.
+  executor_type get_executor() const noexcept { return impl_.get_executor(); }
+
+  /// How many permits a semaphore can hold: 2^31 - 1.
+  static constexpr std::size_t max() noexcept { return detail::core::max; }
+
+  /// Acquires one permit asynchronously, to be given back with `release()`.
+  ///
+  /// Completes when
+  /// @li the permit was granted: at once where one is available and nobody waits, else when its
+  ///     turn in the queue has come; or
+  /// @li the operation, or all of those queued, were cancelled, or the semaphore was destroyed:
+  ///     `boost::asio::error::operation_aborted`; or
+  /// @li the semaphore is closed, now or later: `errc::closed`; or
+  /// @li a permit can never be granted, since the limit is zero: `errc::exceeds_limit`.
+  ///
+  /// A permit that can be granted at once is taken inside this call.
+  ///
+  /// @par Signature
+  /// `void(turnstile::error_code)`
+  ///
+  /// @par Example
+  /// @code
+  /// sem.async_acquire([&](turnstile::error_code ec) {
+  ///   if (ec) return;
+  ///   use();
+  ///   sem.release();
+  /// });
+  /// @endcode
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
+    requires(!std::is_convertible_v<Token, std::size_t>)
+  auto async_acquire(Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
+    return async_acquire(std::size_t(1), std::forward<Token>(token));
+  }
+
+  /// Acquires n permits asynchronously, all at once, to be given back with `release(n)`.
+  ///
+  /// As the function for one permit. The request waits until n permits are free, and holds back
+  /// those behind it. Zero permits are granted at once, whoever waits, unless the semaphore is
+  /// closed. Where `n > max()`, or more than the limit of a bounded semaphore:
+  /// `errc::exceeds_limit`, at once.
+  ///
+  /// @par Signature
+  /// `void(turnstile::error_code)`
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
+  auto async_acquire(std::size_t n,
+                     Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
+    return boost::asio::async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),
+                                                                token, n);
+  }
+
+  /// Acquires one permit asynchronously; it gives itself back.
+  ///
+  /// Completes as `async_acquire` does. With an error, the permit is empty.
+  ///
+  /// @par Signature
+  /// `void(turnstile::error_code, turnstile::permit)`
+  ///
+  /// @par Example
+  /// @code
+  /// sem.async_acquire_permit([](turnstile::error_code ec, turnstile::permit p) {
+  ///   if (!ec) start_session(std::move(p));  // given back when the session is destroyed
+  /// });
+  /// @endcode
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, permit))
+                Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
+    requires(!std::is_convertible_v<Token, std::size_t>)
+  auto async_acquire_permit(Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
+    return async_acquire_permit(std::size_t(1), std::forward<Token>(token));
+  }
+
+  /// Acquires n permits asynchronously, all at once; they give themselves back.
+  ///
+  /// Completes as `async_acquire` for n permits does. With an error, and where n is zero, the permit
+  /// is empty.
+  ///
+  /// @par Signature
+  /// `void(turnstile::error_code, turnstile::permit)`
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, permit))
+                Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
+  auto async_acquire_permit(std::size_t n,
+                            Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
+    return boost::asio::async_initiate<Token, void(error_code, permit)>(
+        initiate_acquire<true>(*this), token, n);
+  }
+
+  /// Takes n permits if that is possible at once: they are available, nobody waits, and the
+  /// semaphore is not closed. @returns whether they were taken.
+  bool try_acquire(std::size_t n = 1) noexcept {
+    return core().try_acquire(n) == detail::outcome::granted;
+  }
+
+  /// As `try_acquire`, with permits that give themselves back. @returns an empty permit where
+  /// `try_acquire(n)` would be false.
+  permit try_acquire_permit(std::size_t n = 1) noexcept {
+    if (!try_acquire(n)) return {};
+    core().add_reference();
+    return detail::make_permit(core(), n);
+  }
+
+  /// Gives n permits back, or adds n new ones: all or nothing. Serves as many of those who wait as
+  /// n suffices for; their handlers are posted.
+  /// @throws boost::system::system_error with `errc::over_release`, having changed nothing, where
+  /// that would pass `max()`, or the limit of a bounded semaphore (`n > in_use()`). Nothing else.
+  void release(std::size_t n = 1) {
+    error_code ec;
+    release(n, ec);
+    if (ec) throw boost::system::system_error(ec, "turnstile::release");
+  }
+
+  /// As `release()`; ec says whether it failed, and is cleared where it did not.
+  void release(error_code& ec) noexcept { release(1, ec); }
+
+  /// As `release(n)`; ec says whether it failed, and is cleared where it did not.
+  void release(std::size_t n, error_code& ec) noexcept {
+    if (core().release(n))
+      ec = {};
+    else
+      ec = errc::over_release;
+  }
+
+  /// Removes up to n available permits for good. Never waits, and takes nothing that is held or on
+  /// its way to a waiter. @returns how many were removed.
+  std::size_t shrink(std::size_t n) noexcept { return core().shrink(n); }
+
+  /// How many permits nobody holds.
+  std::size_t available() const noexcept { return core().available(); }
+
+  /// How many acquires wait in the queue.
+  std::size_t waiting() const noexcept { return core().waiting(); }
+
+  /// True where `try_acquire()` would be false.
+  bool locked() const noexcept { return core().locked(); }
+
+  /// Cancels every queued acquire: `operation_aborted`.
+  void cancel() noexcept { core().cancel(); }
+
+  /// Closes the semaphore: every queued and every later acquire completes with `errc::closed`,
+  /// whether permits are available or not. Everything else still counts. Can be repeated, and not
+  /// undone.
+  void close() noexcept { core().close(); }
+
+  /// Whether the semaphore was closed.
+  bool is_closed() const noexcept { return core().is_closed(); }
+
+ private:
+  template <typename>
+  friend class basic_semaphore;
+  template <typename>
+  friend class basic_bounded_semaphore;
+
+  template <bool WithPermit>
+  class initiate_acquire {
+   public:
+    using executor_type = Executor;
+
+    explicit initiate_acquire(basic_semaphore& s) noexcept : semaphore_(&s) {}
+
+    executor_type get_executor() const noexcept { return semaphore_->get_executor(); }
+
+    template <typename Handler>
+    void operator()(Handler&& handler, std::size_t n) const {
+      using operation = detail::acquire_op<std::decay_t<Handler>, Executor, WithPermit>;
+      const Executor& ex = semaphore_->impl_.get_executor();
+      detail::core& c = semaphore_->core();
+
+      detail::outcome o = c.try_acquire(n);
+      if (o != detail::outcome::waiting) {
+        detail::complete_at_once<WithPermit>(std::forward<Handler>(handler), ex, o,
+                                             permit_for(c, o, n));
+        return;
+      }
+      auto* const op = operation::create(c, static_cast<std::uint32_t>(n),
+                                         std::forward<Handler>(handler), ex);
+      o = op->connect_and_wait();
+      if (o == detail::outcome::waiting) return;  // and op may be gone
+      // Decided after all, since something changed meanwhile.
+      permit p = permit_for(c, o, n);
+      detail::complete_at_once<WithPermit>(op->take_apart().handler, ex, o, std::move(p));
+    }
+
+   private:
+    static permit permit_for(detail::core& c, detail::outcome o, std::size_t n) noexcept {
+      if (o != detail::outcome::granted || n == 0) return {};
+      c.add_reference();
+      return detail::make_permit(c, n);
+    }
+
+    basic_semaphore* semaphore_;
+  };
+
+  basic_semaphore(const executor_type& ex, std::size_t initial, std::size_t limit)
+      : impl_(ex, checked(initial, limit), limit) {}
+
+  // The permits in use of a semaphore that starts with `initial` available.
+  static std::size_t checked(std::size_t initial, std::size_t limit) {
+    if (limit > max())
+      throw std::invalid_argument("turnstile: a limit of more than max() permits");
+    if (initial > limit)
+      throw std::invalid_argument("turnstile: more initial permits than the limit allows");
+    return limit - initial;
+  }
+
+  detail::core& core() const noexcept { return *impl_.get_core(); }
+
+  detail::implementation<Executor> impl_;
+};
+
+/// The semaphore for most uses.
+using semaphore = basic_semaphore<>;
+
+}  // namespace turnstile::inline v1
+
+#endif
