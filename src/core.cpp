@@ -163,10 +163,12 @@ void core::set(word flags) noexcept {
 void core::run(word w) noexcept {
   bool refused = false;  // an executor threw: what was put back waits for the next call
   for (;;) {
-    const std::uint32_t limit = limit_under(w);
+    // In this order, so that at last all mail that was announced in w has been taken.
+    std::uint32_t limit;
+    do limit = limit_under(w);
+    while (take_mail(w));
     if (w & (pending | owed | orphaned | abandoned)) refused = false;  // that next call came
-    take_mail(w, limit);
-    if (!refused) expel(w, limit);
+    if (!refused && must_expel(w)) expel(w, limit);
 
     waiter* const head = queue_.front();
     const bool grant = !refused && head && head->permits_ <= free_permits(w, limit);
@@ -192,7 +194,7 @@ void core::run(word w) noexcept {
                                                   std::memory_order_acquire))
       continue;
     if (leave) return;
-    const bool settled = !grant && !(w & pending);
+    const bool settled = !(w & pending) && !(next & owed);
     w = next;
     if (grant) decide(head, outcome::granted);
     if (settled) {
@@ -202,11 +204,15 @@ void core::run(word w) noexcept {
   }
 }
 
-// Takes all mail, the oldest first. What was announced in w is there.
-void core::take_mail(word w, std::uint32_t limit) noexcept {
-  if (mailbox_.load(std::memory_order_relaxed) == 0) return;
+// Takes all mail, the oldest first, and reads the word anew. False where there was none.
+bool core::take_mail(word& w) noexcept {
+  // Relaxed: what was announced in w is seen, since w was acquired.
+  if (mailbox_.load(std::memory_order_relaxed) == 0) return false;
   // Acquires the mail and what each sender did before.
   const std::uintptr_t newest = mailbox_.exchange(0, std::memory_order_acquire);
+  // Afterwards, so that nobody is judged by an older limit than he saw himself.
+  w = word_.load(std::memory_order_acquire);
+  const std::uint32_t limit = limit_under(w);
   mail* oldest = nullptr;
   for (mail* m = reinterpret_cast<mail*>(newest & ~std::uintptr_t(1)); m;) {
     mail* const older = m->next_;
@@ -230,6 +236,14 @@ void core::take_mail(word w, std::uint32_t limit) noexcept {
     }
   }
   if (newest & 1) decide_all(outcome::aborted);
+  return true;
+}
+
+// Whether somebody may be in the queue who has nothing to wait for.
+bool core::must_expel(word w) const noexcept {
+  const waiter* const head = queue_.front();
+  return head && ((w & (closed | orphaned | abandoned)) || (w & epoch_mask) != checked_epoch_ ||
+                  head->outcome_ != outcome::waiting);
 }
 
 // Takes out of the queue who has nothing to wait for: all, where w says so; those that a lowered
@@ -283,21 +297,31 @@ bool core::hand_over() noexcept {
   return true;
 }
 
-// Puts all of decided_ back at the head of the queue, in its order. Who was granted waits again and
-// has given back the permits; other decisions stand.
+// Puts all of decided_ back at the head of the queue. Who was granted waits again, in the old order,
+// and has given back the permits; other decisions stand, and stand in front.
 void core::put_back() noexcept {
   std::uint32_t permits = 0;
+  waiter_list standing;
   while (waiter* const x = decided_.back()) {
     decided_.erase(x);
-    queue_.push_front(x);
     count_waiting(1);
-    if (x->outcome_ != outcome::granted) continue;
-    permits += x->permits_;
-    // A cancellation that came too late for the grant is in time now.
     cancellation* const c = x->cancellation_;
-    const bool cancelled = c && c->requested_.load(std::memory_order_relaxed);
-    x->outcome_ = cancelled ? outcome::aborted : outcome::waiting;
-    if (c && !cancelled) c->target_ = x;
+    if (x->outcome_ == outcome::granted) {
+      permits += x->permits_;
+      // A cancellation that came too late for the grant is in time now.
+      const bool cancelled = c && c->requested_.load(std::memory_order_relaxed);
+      x->outcome_ = cancelled ? outcome::aborted : outcome::waiting;
+    }
+    if (x->outcome_ == outcome::waiting) {
+      if (c) c->target_ = x;
+      queue_.push_front(x);
+    } else {
+      standing.push_front(x);
+    }
+  }
+  while (waiter* const x = standing.back()) {
+    standing.erase(x);
+    queue_.push_front(x);
   }
   word w = word_.load(std::memory_order_relaxed);
   word next;

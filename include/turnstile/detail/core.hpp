@@ -189,7 +189,8 @@ class core {
 
   // The rest is the strand's: only the thread that set `busy` calls it.
   void run(word w) noexcept;
-  void take_mail(word w, std::uint32_t limit) noexcept;
+  bool take_mail(word& w) noexcept;
+  bool must_expel(word w) const noexcept;
   void expel(word w, std::uint32_t limit) noexcept;
   void enqueue(waiter* x) noexcept;
   void decide(waiter* x, outcome o) noexcept;
