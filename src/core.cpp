@@ -28,22 +28,26 @@ outcome core::wait(waiter& x) noexcept {
   for (;;) {
     const outcome o = judge(w, x.permits_);
     if (o == outcome::granted) {
-      if (word_.compare_exchange_weak(w, w + x.permits_, std::memory_order_acquire)) return o;
-    } else if (o != outcome::waiting) {
-      return o;
-    } else if (w & busy) {
+      if (!word_.compare_exchange_weak(w, w + x.permits_, std::memory_order_acquire)) continue;
+      if (!(w & busy)) return o;
+      x.outcome_ = o;
+      if (x.cancellation_) x.cancellation_->target_ = nullptr;
       break;
-    } else if (word_.compare_exchange_weak(w, w | busy | queued, std::memory_order_acquire)) {
+    }
+    if (o != outcome::waiting) return o;
+    if (w & busy) break;
+    if (word_.compare_exchange_weak(w, w | busy | queued, std::memory_order_acquire)) {
       enqueue(&x);
       run(w | busy | queued);
       return outcome::waiting;
     }
   }
+  const word announcement = pending | (x.outcome_ == outcome::waiting ? queued : 0);
+  if (announcement & queued) mailed_.fetch_add(1, std::memory_order_relaxed);
   // From put_into_mailbox() on, x and its reference may be gone at any moment.
   add_reference();
-  mailed_.fetch_add(1, std::memory_order_relaxed);
   put_into_mailbox(x);
-  set(pending | queued);
+  set(announcement);
   drop_reference();
   return outcome::waiting;
 }
@@ -148,6 +152,7 @@ void core::set(word flags) noexcept {
   do {
     next = w | flags;
     if (next & (queued | pending)) next |= (w & busy) ? pending : busy;
+    if ((next & pending) && (w & (owed | pending)) == owed) next |= owed_first;
     // Also where nothing changes: the swap is what the holder of the strand synchronises with.
   } while (!word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
                                         std::memory_order_relaxed));
@@ -166,22 +171,21 @@ void core::run(word w) noexcept {
     // In this order, so that at last all mail that was announced in w has been taken.
     std::uint32_t limit;
     do limit = limit_under(w);
-    while (take_mail(w));
+    while (!(w & owed_first) && take_mail(w));
     if (w & (pending | owed | orphaned | abandoned)) refused = false;  // that next call came
-    if (!refused && must_expel(w)) expel(w, limit);
+    if (!refused && !(w & owed_first) && must_expel(w)) expel(w, limit);
 
     waiter* const head = queue_.front();
     const bool grant = !refused && head && head->permits_ <= free_permits(w, limit);
     waiter* const rest = grant ? waiter_list::next(head) : head;
     const bool leave = !grant && !(w & pending) && decided_.empty();
 
-    word next = w & ~(pending | owed);
+    word next = w;
+    if (grant) next += head->permits_;
+    const bool more = grant && rest && rest->permits_ <= free_permits(next, limit);
+    if (!more) next &= (w & owed_first) ? ~(owed | owed_first) : ~(owed | pending);
     if (!(w & pending)) next &= ~queued;
     if (rest) next |= queued;
-    if (grant) {
-      next += head->permits_;
-      if (rest && rest->permits_ <= free_permits(next, limit)) next |= owed;
-    }
     if (leave) {
       if (w & dead) {
         delete this;
@@ -194,7 +198,7 @@ void core::run(word w) noexcept {
                                                   std::memory_order_acquire))
       continue;
     if (leave) return;
-    const bool settled = !(w & pending) && !(next & owed);
+    const bool settled = !(w & pending) && !more;
     w = next;
     if (grant) decide(head, outcome::granted);
     if (settled) {
@@ -225,6 +229,10 @@ bool core::take_mail(word& w) noexcept {
     if (m->cancels_older_) decide_all(outcome::aborted);
     if (m->kind_ == mail::kind::waiter) {
       waiter* const x = static_cast<waiter*>(m);
+      if (x->outcome_ == outcome::granted) {
+        decided_.push_back(x);
+        continue;
+      }
       enqueue(x);
       mailed_.fetch_sub(1, std::memory_order_relaxed);
       // The limit may have changed since the sender looked.

@@ -300,7 +300,7 @@ class basic_semaphore {
       const Executor& ex = semaphore_->impl_.get_executor();
       detail::core& c = semaphore_->core();
 
-      detail::outcome o = c.try_acquire(n);
+      detail::outcome o = c.acquire_at_once(n);
       if (o != detail::outcome::waiting) {
         detail::complete_at_once<WithPermit>(std::forward<Handler>(handler), ex, o,
                                              permit_for(c, o, n));

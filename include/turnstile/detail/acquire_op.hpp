@@ -321,6 +321,9 @@ class acquire_op final : public waiter {
 
   bool deliver() noexcept override {
     const handing_over hand(*this);
+    // The wait is over, and with it the work on the semaphore's executor: its context may be
+    // destroyed before the handler's executor calls us. Until that has us, the work is kept here.
+    auto kept = std::exchange(semaphore_work_, {});
     try {
       completion c(*this);
       if constexpr (has_room)
@@ -328,9 +331,11 @@ class acquire_op final : public waiter {
       else if constexpr (can_post<handler_executor>)
         detail::post(handler_work_.executor(), std::move(c), allocator_of(handler_));
       else
-        detail::post(semaphore_work_->executor(), std::move(c), allocator_of(handler_));
+        detail::post(kept->executor(), std::move(c), allocator_of(handler_));
     } catch (...) {
-      return !hand.came_back();
+      if (!hand.came_back()) return true;
+      semaphore_work_.swap(kept);
+      return false;
     }
     if (hand.came_back()) discard();  // the executor is shut down
     return true;
@@ -437,7 +442,9 @@ class acquire_op final : public waiter {
   [[no_unique_address]] std::conditional_t<has_room, room, no_room> room_;
   work<handler_executor> handler_work_;
   // Where the executors differ: outstanding work for both.
-  struct none {};
+  struct none {
+    void swap(none&) noexcept {}
+  };
   [[no_unique_address]] std::conditional_t<same_executor && can_post<handler_executor>, none,
                                            std::optional<work<Executor>>>
       semaphore_work_;

@@ -18,10 +18,11 @@
 //   bit  34      pending    something was set down for the strand and not looked at yet
 //   bit  35      owed       permits became free while somebody waits: they are the queue's until
 //                           it has been looked at
-//   bit  36      orphaned   the semaphore was destroyed: whoever waits is aborted
-//   bit  37      abandoned  its execution context was destroyed: whoever waits is destroyed uncalled
-//   bit  38      dead       the last reference is gone: whoever has the strand deletes the core
-//   bits 39..63  epoch      which limit is in force
+//   bit  36      owed_first they became free before what is pending was set down
+//   bit  37      orphaned   the semaphore was destroyed: whoever waits is aborted
+//   bit  38      abandoned  its execution context was destroyed: whoever waits is destroyed uncalled
+//   bit  39      dead       the last reference is gone: whoever has the strand deletes the core
+//   bits 40..63  epoch      which limit is in force
 //
 // The strand. While `busy` is set, the queue belongs to the thread that set it. Who has work for
 // the queue sets it down: a release as a lower count in the word, a waiter or a cancellation in the
@@ -43,8 +44,12 @@
 // without changing it.) So permits go hand to hand though they pass through the word.
 //
 // When user code runs: only in hand_over(), after all that was decided has been published, in the
-// order of the decisions, with the strand kept. What it decides there is set down and looked at
-// afterwards.
+// order of the decisions, with the strand kept. What it sets down there is looked at afterwards.
+//
+// In which order: that of the word's changes, as far as one thread can tell. A thread that releases
+// and then cancels, while the strand is busy, has served the waiter first (`owed_first`); one that
+// cancels and then releases has not. An acquire that could be granted at once, but meets a busy
+// strand, takes its permits and then lets the strand hand it over, behind those granted before.
 //
 // Who is alive: the semaphore, each permit, each operation and each cancellation holds a reference.
 // The holder of the strand needs none: the last reference, dropped while `busy` is set, leaves the
@@ -75,17 +80,13 @@ class core {
   TURNSTILE_API void drop_reference() noexcept;
 
   // Takes n permits where that is possible at once; `waiting` where it is not, and nothing changed.
-  outcome try_acquire(std::size_t n) noexcept {
-    word w = word_.load(std::memory_order_acquire);
-    for (;;) {
-      const outcome o = judge(w, n);
-      if (o != outcome::granted || n == 0) return o;
-      // Acquires what happened before the releases that made these permits free.
-      if (word_.compare_exchange_weak(w, w + n, std::memory_order_acquire)) return o;
-    }
-  }
+  outcome try_acquire(std::size_t n) noexcept { return take(n, 0); }
 
-  // As try_acquire(); but where this says `waiting`, x belongs to the strand and may be gone.
+  // As try_acquire(), but `waiting` also where a completion might overtake those that the strand is
+  // handing over.
+  outcome acquire_at_once(std::size_t n) noexcept { return take(n, busy); }
+
+  // As acquire_at_once(); but where this says `waiting`, x belongs to the strand and may be gone.
   TURNSTILE_API outcome wait(waiter& x) noexcept;
 
   // Gives n permits back. False, and nothing changed, where that many are not in use.
@@ -146,10 +147,11 @@ class core {
   static constexpr word busy = word(1) << 33;
   static constexpr word pending = word(1) << 34;
   static constexpr word owed = word(1) << 35;
-  static constexpr word orphaned = word(1) << 36;
-  static constexpr word abandoned = word(1) << 37;
-  static constexpr word dead = word(1) << 38;
-  static constexpr word epoch_unit = word(1) << 39;
+  static constexpr word owed_first = word(1) << 36;
+  static constexpr word orphaned = word(1) << 37;
+  static constexpr word abandoned = word(1) << 38;
+  static constexpr word dead = word(1) << 39;
+  static constexpr word epoch_unit = word(1) << 40;
   static constexpr word epoch_mask = ~(epoch_unit - 1);
 
   ~core() = default;
@@ -158,8 +160,8 @@ class core {
 
   // The limit that w stands under. `limit_` holds a limit and its epoch; one that is an epoch ahead
   // of the word has been proposed by set_limit() and is not in force yet: whoever meets it puts it
-  // in force, and w is updated. A compare-and-swap from w succeeds only under this limit. (25 bits:
-  // it could be fooled by 2^25 calls of set_limit() between a load and its compare-and-swap.)
+  // in force, and w is updated. A compare-and-swap from w succeeds only under this limit. (24 bits:
+  // it could be fooled by 2^24 calls of set_limit() between a load and its compare-and-swap.)
   std::uint32_t limit_under(word& w) const noexcept {
     const std::uint64_t l = limit_.load(std::memory_order_acquire);
     if ((l & epoch_mask) == (w & epoch_mask)) [[likely]] return used(l);
@@ -170,6 +172,17 @@ class core {
   // After the limit was lowered, more may be in use than it allows.
   static std::uint32_t free_permits(word w, std::uint32_t limit) noexcept {
     return limit > used(w) ? limit - used(w) : 0;
+  }
+
+  outcome take(std::size_t n, word unless) noexcept {
+    word w = word_.load(std::memory_order_acquire);
+    for (;;) {
+      const outcome o = judge(w, n);
+      if (o != outcome::granted || n == 0) return o;
+      if (w & unless) return outcome::waiting;
+      // Acquires what happened before the releases that made these permits free.
+      if (word_.compare_exchange_weak(w, w + n, std::memory_order_acquire)) return o;
+    }
   }
 
   // What an acquire of n meets under w: nobody overtakes a waiter, but zero permits overtake nobody.
@@ -200,7 +213,7 @@ class core {
   void count_waiting(std::ptrdiff_t change) noexcept;
 
   mutable std::atomic<word> word_;          // see above
-  mutable std::atomic<std::uint64_t> limit_;  // bits 0..30 the limit, bits 39..63 its epoch
+  mutable std::atomic<std::uint64_t> limit_;  // bits 0..30 the limit, bits 40..63 its epoch
   // The newest mail; bit 0: cancel() came after it.
   std::atomic<std::uintptr_t> mailbox_{0};
   std::atomic<std::uint32_t> references_{1};
