@@ -1,0 +1,31 @@
+# turnstile_developer_flags(<target>): warnings and sanitizers, for the targets of this project only
+# and only while it is the top-level one. Nothing of it reaches those who use the library.
+function(turnstile_developer_flags target)
+  if(NOT PROJECT_IS_TOP_LEVEL OR MSVC)
+    return()
+  endif()
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+  if(TURNSTILE_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+
+  if(TURNSTILE_SANITIZE STREQUAL "address")
+    # Not optimized: these checks make Asio's templates three times as slow to compile with -O1.
+    set(flags -fsanitize=address,undefined -fno-sanitize-recover=all)
+    target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)
+  elseif(TURNSTILE_SANITIZE STREQUAL "thread")
+    set(flags -fsanitize=thread)
+    target_compile_options(${target} PRIVATE -O1)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      # Asio has fences, of which g++ warns; and it allocates the frames of coroutines by functions of
+      # which g++ inlines but one half here.
+      target_compile_options(${target} PRIVATE -Wno-tsan -Wno-mismatched-new-delete)
+    endif()
+  elseif(TURNSTILE_SANITIZE)
+    message(FATAL_ERROR "TURNSTILE_SANITIZE is address, thread or empty, not ${TURNSTILE_SANITIZE}")
+  else()
+    return()
+  endif()
+  target_compile_options(${target} PRIVATE ${flags} -g1 -fno-omit-frame-pointer)
+  target_link_options(${target} PRIVATE ${flags})
+endfunction()

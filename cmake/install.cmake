@@ -1,0 +1,33 @@
+# What `cmake --install` puts where: library, headers, the CMake package and the pkg-config file.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/turnstile")
+
+install(TARGETS turnstile EXPORT turnstile-targets)
+install(DIRECTORY include/ DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
+
+install(EXPORT turnstile-targets NAMESPACE turnstile:: DESTINATION "${package_dir}")
+write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/turnstile-config-version.cmake"
+  COMPATIBILITY SameMajorVersion)
+install(FILES
+  cmake/turnstile-config.cmake
+  cmake/turnstile-boost.cmake
+  "${CMAKE_CURRENT_BINARY_DIR}/turnstile-config-version.cmake"
+  DESTINATION "${package_dir}")
+
+# The pkg-config file finds its prefix from where it stands, so that the whole can be moved.
+set(pc_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+file(RELATIVE_PATH pc_to_prefix
+  "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
+string(REGEX REPLACE "/$" "" pc_to_prefix "${pc_to_prefix}")
+set(pc_libdir "\${prefix}")
+cmake_path(APPEND pc_libdir "${CMAKE_INSTALL_LIBDIR}")
+set(pc_includedir "\${prefix}")
+cmake_path(APPEND pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
+set(pc_cflags "")
+if(BUILD_SHARED_LIBS)
+  set(pc_cflags " -DTURNSTILE_SHARED")
+endif()
+configure_file(cmake/turnstile.pc.in "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" @ONLY)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" DESTINATION "${pc_dir}")
