@@ -1,0 +1,19 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#include "figures.hpp"
+
+#include "text.hpp"
+
+namespace connection_limiter {
+
+std::string totals(const figures& f) {
+  return text("totals: accepted ", f.accepted.value(), ", served ", f.of(ending::served),
+              ", refused ", f.refused(), " (full ", f.of(ending::full), ", timed out ",
+              f.of(ending::timed_out), ", stopping ", f.of(ending::stopping), "), failed ",
+              f.of(ending::failed), ", cut ", f.of(ending::cut), "; at most ", f.active.most(),
+              " at once; ", f.bytes_up.value(), " bytes up, ", f.bytes_down.value(),
+              " bytes down; ", f.accept_errors.value(), " accept errors");
+}
+
+}  // namespace connection_limiter

@@ -1,0 +1,63 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef CONNECTION_LIMITER_OPTIONS_HPP
+#define CONNECTION_LIMITER_OPTIONS_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace connection_limiter {
+
+// An address or a name, with a port, as the user gave it.
+struct host_port {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+// "host:port", with brackets where the host is an IPv6 address.
+std::string to_string(const host_port& where);
+
+// What becomes of the connections that are too many.
+enum class overflow_mode {
+  queue,    // accepted, and wait for a permit
+  backlog,  // not accepted before there is a permit: they wait in the kernel
+  reject    // refused at once
+};
+
+// How one limiter is to work.
+struct settings {
+  host_port listen;
+  host_port upstream;
+  std::size_t limit = 0;
+  overflow_mode overflow = overflow_mode::queue;
+  std::size_t max_queue = 0;
+  std::chrono::milliseconds queue_timeout{};
+  std::chrono::milliseconds connect_timeout{};
+  std::chrono::milliseconds drain_timeout{};
+};
+
+struct options {
+  settings limiter;
+  std::size_t threads = 1;
+  bool demo = false;
+  bool help = false;
+};
+
+// The options are wrong; what() is one line that names the option and says what it takes.
+struct usage_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Throws usage_error.
+options parse_options(int argc, const char* const* argv);
+
+// What --help prints.
+std::string help_text();
+
+}  // namespace connection_limiter
+
+#endif

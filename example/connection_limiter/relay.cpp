@@ -1,0 +1,113 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#include "relay.hpp"
+
+#include <array>
+#include <chrono>
+
+namespace connection_limiter {
+
+namespace {
+
+using namespace asio::experimental::awaitable_operators;
+
+// How long an upstream may take to close a connection whose client is gone.
+constexpr std::chrono::seconds patience_with_upstream{2};
+
+// Both directions run on the sockets' one thread: between two co_awaits, nothing changes.
+class session {
+ public:
+  session(tcp::socket& client, tcp::socket& upstream, figures& f)
+      : client_(client), upstream_(upstream), figures_(f) {}
+
+  awaitable<void> run() {
+    co_await (move(client_, upstream_, figures_.bytes_up) &&
+              move(upstream_, client_, figures_.bytes_down));
+    if (was_cancelled(co_await this_coro::cancellation_state)) {
+      reset(client_);
+      reset(upstream_);
+      throw boost::system::system_error(asio::error::operation_aborted);
+    }
+
+    if (!upstream_has_ended_) co_await part_from_upstream();
+    if (broken_) reset(client_);
+    error_code ignored;
+    client_.close(ignored);
+    upstream_.close(ignored);
+  }
+
+ private:
+  // One direction.
+  awaitable<void> move(tcp::socket& from, tcp::socket& to, counter& bytes) {
+    std::array<char, 16384> data;
+    for (;;) {
+      const auto [read_error, n] = co_await from.async_read_some(asio::buffer(data), as_result);
+      if (broken_) co_return;
+      if (read_error) {
+        if (&from == &upstream_) upstream_has_ended_ = true;
+        if (read_error == asio::error::eof)
+          half_close(to);
+        else
+          break_off();
+        co_return;
+      }
+      const auto [write_error, written] =
+          co_await asio::async_write(to, asio::buffer(data, n), as_result);
+      bytes.add(written);
+      // Where the other end takes no more, this direction is over. What it has sent is still to be
+      // read: the other direction ends of itself.
+      if (broken_ || write_error) co_return;
+    }
+  }
+
+  static void half_close(tcp::socket& socket) {
+    error_code ignored;
+    socket.shutdown(tcp::socket::shutdown_send, ignored);
+  }
+
+  // Ends both directions.
+  void break_off() {
+    broken_ = true;
+    error_code ignored;
+    client_.cancel(ignored);
+    upstream_.cancel(ignored);
+  }
+
+  // The client is gone, the upstream is not: tells it, and waits until it has closed, too.
+  awaitable<void> part_from_upstream() {
+    half_close(upstream_);
+    asio::steady_timer timer{upstream_.get_executor(), patience_with_upstream};
+    co_await (discard(upstream_) || timer.async_wait(as_result));
+    reset(upstream_);
+  }
+
+  static awaitable<void> discard(tcp::socket& socket) {
+    std::array<char, 4096> data;
+    for (;;) {
+      const auto [ec, n] = co_await socket.async_read_some(asio::buffer(data), as_result);
+      if (ec) co_return;
+    }
+  }
+
+  tcp::socket& client_;
+  tcp::socket& upstream_;
+  figures& figures_;
+  bool broken_ = false;              // a side broke off: neither direction goes on
+  bool upstream_has_ended_ = false;  // it sends nothing more
+};
+
+}  // namespace
+
+awaitable<void> relay(tcp::socket& client, tcp::socket& upstream, figures& f) {
+  session s{client, upstream, f};
+  co_await s.run();
+}
+
+void reset(tcp::socket& socket) noexcept {
+  error_code ignored;
+  socket.set_option(asio::socket_base::linger{true, 0}, ignored);
+  socket.close(ignored);
+}
+
+}  // namespace connection_limiter

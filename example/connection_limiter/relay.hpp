@@ -1,0 +1,27 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef CONNECTION_LIMITER_RELAY_HPP
+#define CONNECTION_LIMITER_RELAY_HPP
+
+#include "figures.hpp"
+#include "net.hpp"
+
+namespace connection_limiter {
+
+// Moves bytes both ways between two connected sockets until both directions have ended. The end of
+// one direction is passed on, and the other goes on; that a side broke off (a reset) is passed on
+// as such, so that nobody takes half an answer for the whole. Both sockets are closed afterwards.
+//
+// It returns only when the upstream has closed its side too, or was given a moment to: then whoever
+// is let through next does not meet a server that still counts this connection.
+//
+// Cancelled: breaks off both sides and throws operation_aborted.
+awaitable<void> relay(tcp::socket& client, tcp::socket& upstream, figures& f);
+
+// Breaks a connection off: the other end sees a reset, not an orderly end.
+void reset(tcp::socket& socket) noexcept;
+
+}  // namespace connection_limiter
+
+#endif

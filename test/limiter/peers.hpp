@@ -1,0 +1,178 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_TEST_LIMITER_PEERS_HPP
+#define TURNSTILE_TEST_LIMITER_PEERS_HPP
+
+// Both ends of a connection: an upstream that counts, and a client that waits for what should come.
+
+#include "program.hpp"
+
+#include <boost/asio.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+const tcp::endpoint any_port{asio::ip::address_v4::loopback(), 0};
+
+// Breaks a connection off with a reset.
+inline void reset(tcp::socket& socket) {
+  socket.set_option(asio::socket_base::linger{true, 0});
+  socket.close();
+}
+
+// A server with a thread of its own. It counts a connection from its acceptance until it has closed
+// it itself.
+class upstream {
+ public:
+  using service = std::function<asio::awaitable<void>(tcp::socket&)>;
+
+  // Sends back what comes, and closes at the end.
+  static asio::awaitable<void> echo(tcp::socket& socket) {
+    char data[65536];
+    for (;;) {
+      const std::size_t n =
+          co_await socket.async_read_some(asio::buffer(data), asio::use_awaitable);
+      co_await asio::async_write(socket, asio::buffer(data, n), asio::use_awaitable);
+    }
+  }
+
+  explicit upstream(service s = echo, tcp::endpoint where = any_port)
+      : service_(std::move(s)), acceptor_(context_, where) {
+    asio::co_spawn(context_, accept(), asio::detached);
+    thread_ = std::jthread{[this] { context_.run(); }};
+  }
+
+  ~upstream() { context_.stop(); }
+
+  std::uint16_t port() const { return port_; }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  // How many connections it ever had at once.
+  int most() {
+    const std::lock_guard lock{mutex_};
+    return most_;
+  }
+
+  void wait_for_total(int n) {
+    std::unique_lock lock{mutex_};
+    if (!changed_.wait_for(lock, patience, [&] { return total_ >= n; }))
+      throw std::runtime_error("the upstream was not reached");
+  }
+
+ private:
+  asio::awaitable<void> accept() {
+    for (;;) {
+      tcp::socket socket = co_await acceptor_.async_accept(asio::use_awaitable);
+      count(1);
+      asio::co_spawn(context_, serve(std::move(socket)), asio::detached);
+    }
+  }
+
+  asio::awaitable<void> serve(tcp::socket socket) {
+    try {
+      co_await service_(socket);
+    } catch (const boost::system::system_error&) {
+    }
+    error_code ignored;
+    socket.close(ignored);
+    count(-1);
+  }
+
+  void count(int change) {
+    const std::lock_guard lock{mutex_};
+    now_ += change;
+    most_ = std::max(most_, now_);
+    total_ += change > 0;
+    changed_.notify_all();
+  }
+
+  const service service_;
+  asio::io_context context_;
+  tcp::acceptor acceptor_;
+  const std::uint16_t port_ = acceptor_.local_endpoint().port();
+  std::mutex mutex_;  // for the counts
+  std::condition_variable changed_;
+  int now_ = 0, most_ = 0, total_ = 0;
+  std::jthread thread_;
+};
+
+// A client that blocks its thread, but not for ever.
+class client {
+ public:
+  explicit client(std::uint16_t port)
+      : client(tcp::endpoint{asio::ip::address_v4::loopback(), port}) {}
+
+  explicit client(const tcp::endpoint& server) {
+    const error_code ec =
+        finish("connect", [&](auto done) { socket_.async_connect(server, done); }).first;
+    if (ec) throw boost::system::system_error(ec);
+  }
+
+  void send(const std::string& text) {
+    finish("send", [&](auto done) { asio::async_write(socket_, asio::buffer(text), done); });
+  }
+
+  // Up to n bytes: fewer, where the connection ends before.
+  std::string receive(std::size_t n) {
+    std::string text(n, '\0');
+    const auto [ec, received] =
+        finish("receive", [&](auto done) { asio::async_read(socket_, asio::buffer(text), done); });
+    text.resize(received);
+    return text;
+  }
+
+  // Sends and receives at the same time: as much as it sends, or what came before the end.
+  std::string exchange(const std::string& text) {
+    asio::async_write(socket_, asio::buffer(text), [](error_code, std::size_t) {});
+    return receive(text.size());
+  }
+
+  // Whether that comes back.
+  bool echoes(const std::string& text) {
+    send(text);
+    return receive(text.size()) == text;
+  }
+
+  // Waits for the end of the connection: how it came. (Nothing else may come before.)
+  error_code end() {
+    char byte;
+    return finish("wait for the end",
+                  [&](auto done) { asio::async_read(socket_, asio::buffer(&byte, 1), done); })
+        .first;
+  }
+
+  void half_close() { socket_.shutdown(tcp::socket::shutdown_send); }
+  void close() { socket_.close(); }
+  void reset() { ::reset(socket_); }
+
+ private:
+  // Runs one operation to its end.
+  template <typename Start>
+  std::pair<error_code, std::size_t> finish(const char* what, Start start) {
+    std::pair<error_code, std::size_t> result;
+    bool done = false;
+    start([&](error_code ec, std::size_t n = 0) {
+      result = {ec, n};
+      done = true;
+    });
+    context_.restart();
+    context_.run_for(patience);
+    if (!done) throw std::runtime_error(std::string{"in vain: "} + what);
+    return result;
+  }
+
+  asio::io_context context_{1};
+  tcp::socket socket_{context_};
+};
+
+#endif

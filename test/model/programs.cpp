@@ -1,0 +1,1136 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// The programs: the shipped core, with waiters that only take down what becomes of them.
+
+#include "explorer.hpp"
+
+#include <turnstile/detail/core.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <new>
+
+using turnstile::detail::cancellation;
+using turnstile::detail::core;
+using turnstile::detail::outcome;
+using turnstile::detail::waiter;
+
+namespace {
+
+constexpr int max_ops = 6;
+
+// What one acquire went through. Nobody checks access to this: it is the book of the test.
+struct ticket {
+  std::uint32_t permits;
+  bool started, returned, immediate, done, destroyed;
+  outcome what;
+  int refusals;             // so many times deliver() still says no
+  std::uint64_t begun_at, queued_at, done_at;
+  int nth;                  // in the order of the completions
+};
+
+struct book {
+  ticket tickets[max_ops];
+  core* c;
+  void* ops[max_ops];
+  cancellation* cancels[max_ops];
+  long used;                // permits in use, as the callers know
+  int completions;
+  int holders;              // of the plain data below
+  bool settled;
+};
+book b;
+int* data;                  // watched memory, guarded by the semaphore where there is one permit
+int* second;                // and more of it
+
+class op;
+op* get(int i) { return static_cast<op*>(b.ops[i]); }
+
+class op final : public waiter {
+ public:
+  op(int id, std::uint32_t n) : waiter(n), id_(id) {}
+  void connect(cancellation* c) { cancellation_ = c; }
+
+  // The completion: whoever waits for it destroys the operation.
+  bool deliver() noexcept override {
+    ticket& t = b.tickets[id_];
+    if (t.refusals > 0) {
+      --t.refusals;
+      model::note("refuses to be delivered", id_);
+      return false;
+    }
+    complete(decided());
+    model::set_event(id_);
+    return true;
+  }
+  void discard() noexcept override {
+    b.tickets[id_].destroyed = true;
+    complete(outcome::aborted);
+    model::set_event(id_);
+  }
+
+  // Takes down how it ended.
+  void complete(outcome o) {
+    ticket& t = b.tickets[id_];
+    model::check(!t.done, "completed twice");
+    model::check(o != outcome::waiting, "delivered undecided");
+    t.done = true;
+    t.what = o;
+    t.done_at = model::now();
+    t.nth = b.completions++;
+    if (o == outcome::granted) b.used += t.permits;
+    model::note(o == outcome::granted   ? "granted"
+                : o == outcome::aborted ? "aborted"
+                : o == outcome::closed  ? "closed"
+                                        : "exceeds the limit",
+                id_);
+  }
+  // What the destructor of an operation does.
+  void destroy() {
+    if (cancellation_) cancellation_->drop_reference();
+    delete this;
+  }
+
+ private:
+  const int id_;
+};
+
+core* make_core(std::uint32_t used, std::uint32_t limit) {
+  b.used = used;
+  return b.c = new (model::allocate(sizeof(core), "core")) core(used, limit);
+}
+
+// An operation that nobody has started yet. With a cancellation there is a second owner of that.
+void make_op(int id, std::uint32_t n, bool cancellable = false) {
+  static const char* const names[] = {"op0", "op1", "op2", "op3", "op4", "op5"};
+  b.tickets[id].permits = n;
+  op* const o = new (model::allocate(sizeof(op), names[id])) op(id, n);
+  b.ops[id] = o;
+  if (cancellable) {
+    b.cancels[id] = new (model::allocate(sizeof(cancellation), "cancellation")) cancellation(*b.c, *o);
+    o->connect(b.cancels[id]);
+  }
+}
+
+// Starts it; true where its completion will come later.
+bool start(int id) {
+  ticket& t = b.tickets[id];
+  t.started = true;
+  t.begun_at = model::now();
+  model::note("starts to wait", id);
+  const outcome o = b.c->wait(*get(id));
+  t.queued_at = model::now();
+  t.returned = true;
+  if (o == outcome::waiting) return true;
+  t.immediate = true;
+  get(id)->complete(o);
+  return false;
+}
+
+outcome finish(int id) {
+  if (!b.tickets[id].immediate) model::wait_event(id);
+  get(id)->destroy();
+  return b.tickets[id].what;
+}
+
+outcome acquire(int id) {
+  start(id);
+  return finish(id);
+}
+
+bool release(std::uint32_t n) {
+  model::note("releases", static_cast<int>(n));
+  b.used -= n;
+  const bool ok = b.c->release(n);
+  if (!ok) b.used += n;
+  return ok;
+}
+
+bool try_acquire(std::uint32_t n) {
+  const bool ok = b.c->try_acquire(n) == outcome::granted;
+  model::note(ok ? "try_acquire: true" : "try_acquire: false");
+  if (ok) b.used += n;
+  return ok;
+}
+
+std::size_t shrink(std::size_t n) {
+  const std::size_t taken = b.c->shrink(n);
+  model::note("shrinks by", static_cast<int>(taken));
+  b.used += static_cast<long>(taken);
+  return taken;
+}
+
+void cancel_one(int id) {
+  model::note("cancels", id);
+  b.cancels[id]->request();
+}
+
+void forget_cancel(int id) { b.cancels[id]->drop_reference(); }
+
+void use_data() { ++*data; }  // a data race where two hold the one permit
+void use_second() { ++*second; }
+
+// ---- What holds for all of them ----
+
+class base : public model::program {
+ public:
+  base(const char* name, int threads) : name_(name), threads_(threads) {}
+  const char* name() const override { return name_; }
+  int threads() const override { return threads_; }
+
+  void setup() override {
+    std::memset(&b, 0, sizeof b);
+    data = new (model::allocate(sizeof(int), "data")) int(0);
+    second = new (model::allocate(sizeof(int), "second")) int(0);
+    prepare();
+  }
+  void settled() override {
+    // Kept by the callers, known by the core.
+    model::check(static_cast<long>(b.c->in_use()) == b.used, "permits are not conserved");
+    std::size_t asleep = 0;
+    for (const ticket& t : b.tickets) asleep += t.started && !t.done;
+    model::check(b.c->waiting() == asleep, "waiting() is wrong");
+    free_ = b.c->available();
+    limit_ = b.c->limit();
+    closed_ = b.c->is_closed();
+    // A permit that nobody waits for can be had.
+    if (asleep == 0 && !closed_ && limit_ > 0)
+      model::check(b.c->locked() == (free_ == 0), "free permits cannot be had");
+    order();
+    expect();
+  }
+  // The semaphore is destroyed: in the order of the queue, whoever waits is told.
+  void teardown() override {
+    b.settled = true;
+    int first = -1;
+    for (int i = 0; i < max_ops; ++i)
+      if (b.tickets[i].started && !b.tickets[i].done) first = i;
+    const int told = b.completions;
+    b.c->orphan();
+    if (first < 0) return;
+    for (int i = 0; i < max_ops; ++i) {
+      const ticket& t = b.tickets[i];
+      if (!t.started) continue;
+      model::check(t.done, "never completed");
+      if (t.nth == told) first = i;
+    }
+    const ticket& head = b.tickets[first];
+    if (!retry_)
+      model::check(!closed_ && head.permits > free_ && head.permits <= limit_, "left asleep");
+  }
+  void finished() override {
+    for (const ticket& t : b.tickets) model::check(!t.started || t.done, "never completed");
+    for (int i = 0; i < max_ops; ++i)
+      if (left_over_ & (1 << i)) finish(i);
+    static_cast<void>(data);
+    operator delete(data);
+    operator delete(second);
+    if (!dropped_) b.c->drop_reference();
+    after();
+  }
+
+ protected:
+  virtual void prepare() = 0;
+  virtual void expect() {}
+  virtual void after() {}
+
+  // First come, first served.
+  void order() {
+    for (const ticket& x : b.tickets) {
+      for (const ticket& y : b.tickets) {
+        if (!x.started || !y.started || x.immediate || !y.done) continue;
+        if (y.what != outcome::granted || x.queued_at >= y.begun_at) continue;
+        if (x.done && x.what != outcome::granted) continue;
+        model::check(x.done && x.nth < y.nth, "not first come, first served");
+      }
+    }
+  }
+
+  int left_over_ = 0;     // operations that nobody destroys but finished()
+  bool dropped_ = false;  // the threads dropped the references
+  bool retry_ = false;    // what was refused may wait for the next call
+  std::size_t free_ = 0, limit_ = 0;
+  bool closed_ = false;
+
+ private:
+  const char* name_;
+  const int threads_;
+};
+
+constexpr std::uint32_t max = core::max;
+
+#define PROGRAM(id, text, count) \
+  struct id final : base {       \
+    id() : base(text, count) {}  \
+    void prepare() override;     \
+    void thread(int) override;   \
+    void expect() override;      \
+  } id##_instance;
+
+PROGRAM(acquire_release, "acquire | release", 2)
+void acquire_release::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+}
+void acquire_release::thread(int i) {
+  if (i == 0) {
+    if (acquire(0) == outcome::granted) use_data();
+  } else {
+    use_data();
+    release(1);
+  }
+}
+void acquire_release::expect() { model::check(b.tickets[0].done, "left asleep"); }
+
+PROGRAM(two_by_two, "2 threads x 2 rounds, 1 permit", 2)
+void two_by_two::prepare() {
+  make_core(max - 1, max);
+  for (int i = 0; i < 4; ++i) make_op(i, 1);
+}
+void two_by_two::thread(int i) {
+  for (int k = 0; k < 2; ++k) {
+    if (acquire(2 * i + k) != outcome::granted) model::check(false, "not granted");
+    use_data();
+    release(1);
+  }
+}
+void two_by_two::expect() { model::check(free_ == 1, "a permit is missing"); }
+
+PROGRAM(three_by_one, "3 threads x 1 round, 1 permit", 3)
+void three_by_one::prepare() {
+  make_core(max - 1, max);
+  for (int i = 0; i < 3; ++i) make_op(i, 1);
+}
+void three_by_one::thread(int i) {
+  if (acquire(i) != outcome::granted) model::check(false, "not granted");
+  use_data();
+  release(1);
+}
+void three_by_one::expect() { model::check(free_ == 1, "a permit is missing"); }
+
+PROGRAM(acquirers_cancel_all, "2 acquirers | cancel()", 3)
+void acquirers_cancel_all::prepare() {
+  make_core(max - 1, max);
+  make_op(0, 1);
+  make_op(1, 1);
+}
+void acquirers_cancel_all::thread(int i) {
+  if (i == 2) {
+    b.c->cancel();
+  } else if (acquire(i) == outcome::granted) {
+    use_data();
+    release(1);
+  }
+}
+void acquirers_cancel_all::expect() { model::check(free_ == 1, "a permit is missing"); }
+
+PROGRAM(acquirers_cancel_one, "2 acquirers | canceller of one", 3)
+void acquirers_cancel_one::prepare() {
+  make_core(max - 1, max);
+  make_op(0, 1, true);
+  make_op(1, 1);
+}
+void acquirers_cancel_one::thread(int i) {
+  if (i == 2) {
+    model::wait_event(10);
+    if (!b.tickets[0].immediate) cancel_one(0);
+    forget_cancel(0);
+  } else {
+    start(i);
+    if (i == 0) model::set_event(10);
+    if (finish(i) == outcome::granted) {
+      use_data();
+      release(1);
+    }
+  }
+}
+void acquirers_cancel_one::expect() { model::check(free_ == 1, "a permit is missing"); }
+
+// Of two permits one is held. The head wants both, behind it somebody wants one.
+PROGRAM(weighted_head, "weighted head + canceller | release | try_acquire", 3)
+void weighted_head::prepare() {
+  make_core(max - 1, max);
+  make_op(0, 2, true);
+  make_op(1, 1);
+  start(0);
+  start(1);
+  left_over_ = 3;
+}
+void weighted_head::thread(int i) {
+  if (i == 0) {
+    cancel_one(0);
+    forget_cancel(0);
+  } else if (i == 1) {
+    release(1);
+  } else {
+    try_acquire(1);
+  }
+}
+void weighted_head::expect() {
+  model::check(b.tickets[0].done, "the head was neither granted nor cancelled");
+}
+
+PROGRAM(weighted_head_cancel, "weighted head + canceller", 2)
+void weighted_head_cancel::prepare() {
+  make_core(max - 1, max);
+  make_op(0, 2, true);
+  make_op(1, 1);
+  make_op(2, 1);
+  start(0);
+  left_over_ = 1;
+}
+void weighted_head_cancel::thread(int i) {
+  if (i == 0) {
+    cancel_one(0);
+    forget_cancel(0);
+  } else {
+    acquire(1);
+  }
+}
+void weighted_head_cancel::expect() {
+  model::check(b.tickets[1].done && b.tickets[1].what == outcome::granted,
+               "not granted when the head left");
+  get(2)->destroy();
+}
+
+PROGRAM(close_acquire_release, "close | acquire | release", 3)
+void close_acquire_release::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+}
+void close_acquire_release::thread(int i) {
+  if (i == 0) {
+    b.c->close();
+  } else if (i == 1) {
+    if (acquire(0) == outcome::granted) use_data();
+  } else {
+    use_data();
+    release(1);
+  }
+}
+void close_acquire_release::expect() { model::check(b.tickets[0].done, "left asleep"); }
+
+PROGRAM(limit_release_acquire, "set_limit | release | acquire", 3)
+void limit_release_acquire::prepare() {
+  make_core(2, 2);
+  make_op(0, 1);
+  make_op(1, 1);
+  start(1);
+  left_over_ = 2;
+}
+void limit_release_acquire::thread(int i) {
+  if (i == 0)
+    b.c->set_limit(3);
+  else if (i == 1)
+    release(1);
+  else
+    acquire(0);
+}
+void limit_release_acquire::expect() {}
+
+// The limit is raised, and only then does somebody ask for as much.
+PROGRAM(raise_then_wait, "raise, then ask for as much | release", 2)
+void raise_then_wait::prepare() {
+  make_core(1, 1);
+  make_op(0, 2);
+  make_op(1, 1);
+  start(1);
+  left_over_ = 3;
+}
+void raise_then_wait::thread(int i) {
+  if (i == 0) {
+    b.c->set_limit(2);
+    start(0);
+  } else {
+    release(1);
+  }
+}
+void raise_then_wait::expect() {
+  model::check(!b.tickets[0].done || b.tickets[0].what != outcome::exceeds_limit,
+               "refused for a limit that was raised before");
+}
+
+PROGRAM(two_limits, "set_limit | set_limit | acquire", 3)
+void two_limits::prepare() {
+  make_core(1, 1);
+  make_op(0, 1);
+}
+void two_limits::thread(int i) {
+  if (i == 0)
+    b.c->set_limit(2);
+  else if (i == 1)
+    b.c->set_limit(0);
+  else
+    acquire(0);
+}
+void two_limits::expect() { model::check(limit_ == 0 || limit_ == 2, "no such limit was set"); }
+
+PROGRAM(lower_limit, "lower the limit | release, with a heavy waiter", 2)
+void lower_limit::prepare() {
+  make_core(2, 2);
+  make_op(0, 2);
+  make_op(1, 1);
+  start(0);
+  start(1);
+  left_over_ = 3;
+}
+void lower_limit::thread(int i) {
+  if (i == 0)
+    b.c->set_limit(1);
+  else
+    release(2);
+}
+void lower_limit::expect() {
+  model::check(b.tickets[0].done, "waits for more than the limit");
+}
+
+// Everything holds a reference; whoever drops the last deletes the core.
+struct lifetime : base {
+  using base::base;
+  void settled() override {}
+  void teardown() override {}
+};
+
+struct destroy_release final : lifetime {
+  destroy_release() : lifetime("destroy | a permit comes back", 2) { dropped_ = true; }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    b.c->add_reference();  // the permit's
+    b.c->add_reference();  // the operation's
+    start(0);
+    left_over_ = 1;
+  }
+  void thread(int i) override {
+    if (i == 0)
+      b.c->orphan();
+    else
+      b.c->give_back(1);
+    b.c->drop_reference();
+  }
+  void after() override { b.c->drop_reference(); }
+} destroy_release_instance;
+
+struct destroy_handlers final : lifetime {
+  destroy_handlers() : lifetime("destroy | a permit comes back | handler", 3) { dropped_ = true; }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    b.c->add_reference();  // the permit's
+    b.c->add_reference();  // the operation's
+    start(0);
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      b.c->orphan();
+    } else if (i == 1) {
+      b.c->give_back(1);
+    } else {
+      if (finish(0) == outcome::granted) b.c->give_back(1);
+    }
+    b.c->drop_reference();
+  }
+} destroy_handlers_instance;
+
+struct late_cancel final : lifetime {
+  late_cancel() : lifetime("destroy | late cancel", 2) { dropped_ = true; }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1, true);
+    b.c->add_reference();  // the operation's
+    start(0);
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      b.c->orphan();
+      b.c->drop_reference();
+    } else {
+      cancel_one(0);
+      finish(0);
+      forget_cancel(0);
+      b.c->drop_reference();
+    }
+  }
+} late_cancel_instance;
+
+struct last_in_mailbox final : lifetime {
+  last_in_mailbox() : lifetime("acquire, the last owner | release", 2) { dropped_ = true; }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    make_op(1, 1);
+    start(1);
+    b.c->add_reference();
+    b.c->add_reference();
+    b.c->add_reference();
+    left_over_ = 2;
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      acquire(0);
+    } else {
+      b.c->release(1);
+      b.c->drop_reference();
+      b.c->release(1);
+    }
+    b.c->drop_reference();
+  }
+  void after() override { b.c->drop_reference(); }
+} last_in_mailbox_instance;
+
+struct abandon_release final : lifetime {
+  abandon_release() : lifetime("abandon | a permit comes back", 2) { dropped_ = true; }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    b.c->add_reference();
+    b.c->add_reference();
+    start(0);
+    left_over_ = 1;
+  }
+  void thread(int i) override {
+    if (i == 0)
+      b.c->abandon();
+    else
+      b.c->give_back(1);
+    b.c->drop_reference();
+  }
+  void after() override { b.c->drop_reference(); }
+} abandon_release_instance;
+
+PROGRAM(cancel_grant, "cancel | grant", 2)
+void cancel_grant::prepare() {
+  make_core(max, max);
+  make_op(0, 1, true);
+  start(0);
+  left_over_ = 1;
+}
+void cancel_grant::thread(int i) {
+  if (i == 0) {
+    cancel_one(0);
+    forget_cancel(0);
+  } else {
+    release(1);
+  }
+}
+void cancel_grant::expect() {
+  model::check(b.tickets[0].done, "left asleep");
+  model::check(free_ == (b.tickets[0].what == outcome::granted ? 0u : 1u), "a permit is missing");
+}
+
+PROGRAM(cancel_grant_all, "cancel one | cancel() | grant, two wait", 3)
+void cancel_grant_all::prepare() {
+  make_core(max, max);
+  make_op(0, 1, true);
+  make_op(1, 1);
+  start(0);
+  start(1);
+  left_over_ = 3;
+}
+void cancel_grant_all::thread(int i) {
+  if (i == 0) {
+    cancel_one(0);
+    forget_cancel(0);
+  } else if (i == 1) {
+    b.c->cancel();
+  } else {
+    release(1);
+  }
+}
+void cancel_grant_all::expect() {
+  model::check(b.tickets[0].done && b.tickets[1].done, "left asleep");
+}
+
+// Who comes after cancel() has returned is not meant.
+PROGRAM(cancel_then_wait, "cancel(), then acquire | release", 2)
+void cancel_then_wait::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  make_op(1, 1);
+  start(0);
+  left_over_ = 1;
+}
+void cancel_then_wait::thread(int i) {
+  if (i == 0) {
+    b.c->cancel();
+    model::check(acquire(1) == outcome::granted, "aborted by an earlier cancel()");
+  } else {
+    release(1);
+    release(1);
+  }
+}
+void cancel_then_wait::expect() { model::check(b.tickets[0].done, "left asleep"); }
+
+struct refusing : base {
+  using base::base;
+};
+struct refuse_release final : refusing {
+  refuse_release() : refusing("a refusing executor | release | release", 2) {
+    retry_ = true;
+    left_over_ = 3;
+  }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    make_op(1, 1);
+    start(0);
+    start(1);
+    b.tickets[0].refusals = 1;
+  }
+  void thread(int) override { release(1); }
+  void settled() override {
+    release(1);  // the next call that looks at the queue
+    base::settled();
+  }
+  void expect() override {
+    model::check(b.tickets[0].done && b.tickets[1].done, "left asleep");
+  }
+} refuse_release_instance;
+
+struct refuse_cancel final : refusing {
+  refuse_cancel() : refusing("a refusing executor | release | canceller", 2) {
+    retry_ = true;
+    left_over_ = 1;
+  }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1, true);
+    start(0);
+    b.tickets[0].refusals = 1;
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      release(1);
+    } else {
+      cancel_one(0);
+      forget_cancel(0);
+    }
+  }
+  void settled() override {
+    release(1);
+    base::settled();
+  }
+  void expect() override { model::check(b.tickets[0].done, "left asleep"); }
+} refuse_cancel_instance;
+
+struct refuse_destroy final : refusing {
+  refuse_destroy() : refusing("a refusing executor | release | destroy", 2) {
+    retry_ = true;
+    left_over_ = 1;
+  }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    start(0);
+    b.tickets[0].refusals = 2;
+  }
+  void thread(int i) override {
+    if (i == 0)
+      release(1);
+    else
+      b.c->orphan();
+  }
+  void settled() override {
+    model::check(b.tickets[0].done, "left asleep");
+  }
+} refuse_destroy_instance;
+
+// Both are decided when the executor refuses the first; the other is told at the next opportunity,
+// though the first may have to wait.
+struct refuse_behind final : refusing {
+  refuse_behind() : refusing("a refusing executor | release | canceller of the last", 2) {
+    retry_ = true;
+    left_over_ = 7;
+  }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    make_op(1, 1);
+    make_op(2, 1, true);
+    for (int i = 0; i < 3; ++i) start(i);
+    b.tickets[0].refusals = 1;
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      release(2);
+    } else {
+      cancel_one(2);
+      forget_cancel(2);
+    }
+  }
+  void settled() override {
+    shrink(2);
+    b.c->set_limit(max);  // looks at the queue
+    base::settled();
+  }
+  void expect() override { model::check(b.tickets[2].done, "cancelled, but never told"); }
+} refuse_behind_instance;
+
+PROGRAM(shrink_release, "shrink | release, one waits", 2)
+void shrink_release::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  start(0);
+  left_over_ = 1;
+}
+void shrink_release::thread(int i) {
+  if (i == 0)
+    model::check(shrink(1) == 0, "took what was on its way to a waiter");
+  else
+    release(1);
+}
+void shrink_release::expect() { model::check(b.tickets[0].done, "left asleep"); }
+
+PROGRAM(shrink_release_two, "shrink | release of two, two wait", 2)
+void shrink_release_two::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  make_op(1, 1);
+  start(0);
+  start(1);
+  left_over_ = 3;
+}
+void shrink_release_two::thread(int i) {
+  if (i == 0)
+    model::check(shrink(2) == 0, "took what was on its way to a waiter");
+  else
+    release(2);
+}
+void shrink_release_two::expect() { model::check(b.tickets[1].done, "left asleep"); }
+
+PROGRAM(try_after_wait, "wait, then try_acquire | release", 2)
+void try_after_wait::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  left_over_ = 1;
+}
+void try_after_wait::thread(int i) {
+  if (i == 0) {
+    if (start(0)) model::check(!try_acquire(1), "try_acquire overtakes a waiter");
+  } else {
+    release(1);
+  }
+}
+void try_after_wait::expect() { model::check(b.tickets[0].done, "left asleep"); }
+
+PROGRAM(try_beside_wait, "wait | release | try_acquire", 3)
+void try_beside_wait::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  left_over_ = 1;
+}
+void try_beside_wait::thread(int i) {
+  if (i == 0)
+    start(0);
+  else if (i == 1)
+    release(1);
+  else if (try_acquire(1))
+    release(1);
+}
+void try_beside_wait::expect() { model::check(b.tickets[0].done, "left asleep"); }
+
+PROGRAM(fifo, "two waits of one thread | release, release", 2)
+void fifo::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  make_op(1, 1);
+  left_over_ = 3;
+}
+void fifo::thread(int i) {
+  if (i == 0) {
+    start(0);
+    start(1);
+  } else {
+    release(1);
+    release(1);
+  }
+}
+void fifo::expect() { model::check(b.tickets[1].done, "left asleep"); }
+
+PROGRAM(release_two_waiters, "release | release, two wait", 2)
+void release_two_waiters::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  make_op(1, 1);
+  start(0);
+  start(1);
+  left_over_ = 3;
+}
+void release_two_waiters::thread(int) { release(1); }
+void release_two_waiters::expect() { model::check(b.tickets[1].done, "left asleep"); }
+
+// What happened before a release is seen after the acquire that it satisfies: here two satisfy one.
+PROGRAM(both_seen, "acquire of two | release | release", 3)
+void both_seen::prepare() {
+  make_core(max, max);
+  make_op(0, 2);
+}
+void both_seen::thread(int i) {
+  if (i == 0) {
+    model::check(acquire(0) == outcome::granted, "not granted");
+    use_data();
+    use_second();
+  } else {
+    i == 1 ? use_data() : use_second();
+    release(1);
+  }
+}
+void both_seen::expect() {}
+
+PROGRAM(both_seen_at_once, "try_acquire of two | release | release", 3)
+void both_seen_at_once::prepare() { make_core(max, max); }
+void both_seen_at_once::thread(int i) {
+  if (i == 0) {
+    if (!try_acquire(2)) return;
+    use_data();
+    use_second();
+  } else {
+    i == 1 ? use_data() : use_second();
+    release(1);
+  }
+}
+void both_seen_at_once::expect() {}
+
+PROGRAM(both_seen_shrink, "shrink by two | release | release", 3)
+void both_seen_shrink::prepare() { make_core(max, max); }
+void both_seen_shrink::thread(int i) {
+  if (i == 0) {
+    if (shrink(2) != 2) return;
+    use_data();
+    use_second();
+  } else {
+    i == 1 ? use_data() : use_second();
+    release(1);
+  }
+}
+void both_seen_shrink::expect() {}
+
+// A release that meets waiters, before others that do not.
+PROGRAM(seen_behind_queue, "release to a waiter, release | acquire", 2)
+void seen_behind_queue::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  make_op(1, 1);
+  start(0);
+  left_over_ = 1;
+}
+void seen_behind_queue::thread(int i) {
+  if (i == 0) {
+    use_data();
+    release(2);
+  } else if (acquire(1) == outcome::granted) {
+    use_data();
+  }
+}
+void seen_behind_queue::expect() { model::check(b.tickets[1].done, "left asleep"); }
+
+// Two are mailed while the head, who wanted too much, is cancelled: nobody overtakes the second,
+// though the word was the same before it was announced.
+PROGRAM(mail_under_pending, "cancel the head | wait, wait, try_acquire", 2)
+void mail_under_pending::prepare() {
+  make_core(max - 2, max);
+  make_op(0, 1);
+  make_op(1, 1);
+  make_op(2, 3, true);
+  start(2);
+  left_over_ = 7;
+}
+void mail_under_pending::thread(int i) {
+  if (i == 0) {
+    cancel_one(2);
+    forget_cancel(2);
+  } else {
+    start(0);
+    start(1);
+    model::check(!try_acquire(1), "try_acquire overtakes a waiter");
+  }
+}
+void mail_under_pending::expect() { model::check(b.tickets[1].done, "left asleep"); }
+
+PROGRAM(raise_shrink, "raise the limit | shrink, one waits", 2)
+void raise_shrink::prepare() {
+  make_core(1, 1);
+  make_op(0, 1);
+  start(0);
+  left_over_ = 1;
+}
+void raise_shrink::thread(int i) {
+  if (i == 0)
+    b.c->set_limit(2);
+  else
+    model::check(shrink(1) == 0, "took what was on its way to a waiter");
+}
+void raise_shrink::expect() { model::check(b.tickets[0].done, "left asleep"); }
+
+// What one thread does is done in this order, also where another has the strand.
+PROGRAM(release_then_cancel, "release, then cancel | the strand is busy", 2)
+void release_then_cancel::prepare() {
+  make_core(max, max);
+  make_op(0, 1, true);
+  make_op(1, 1, true);
+  start(0);
+  start(1);
+  left_over_ = 3;
+}
+void release_then_cancel::thread(int i) {
+  if (i == 0) release(1);
+  cancel_one(i);
+  forget_cancel(i);
+}
+void release_then_cancel::expect() {
+  model::check(b.tickets[0].done && b.tickets[0].what == outcome::granted,
+               "cancelled though granted before");
+}
+
+PROGRAM(cancel_then_release, "cancel, then release | the strand is busy", 2)
+void cancel_then_release::prepare() { release_then_cancel_instance.prepare(); left_over_ = 3; }
+void cancel_then_release::thread(int i) {
+  cancel_one(i);
+  forget_cancel(i);
+  if (i == 0) release(1);
+}
+void cancel_then_release::expect() {
+  model::check(b.tickets[0].done && b.tickets[0].what == outcome::aborted,
+               "granted though cancelled before");
+}
+
+// An acquire that finds a permit free is not told before those who were granted theirs earlier.
+PROGRAM(told_in_order, "wait, then acquire | release of two", 2)
+void told_in_order::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  make_op(1, 1);
+  start(0);
+  left_over_ = 3;
+}
+void told_in_order::thread(int i) {
+  if (i == 0)
+    start(1);
+  else
+    release(2);
+}
+void told_in_order::expect() { model::check(b.tickets[1].done, "left asleep"); }
+
+base* const programs[] = {
+    &acquire_release_instance,    &two_by_two_instance,
+    &three_by_one_instance,       &acquirers_cancel_all_instance,
+    &acquirers_cancel_one_instance, &weighted_head_instance,
+    &weighted_head_cancel_instance, &close_acquire_release_instance,
+    &limit_release_acquire_instance, &raise_then_wait_instance,
+    &two_limits_instance,         &lower_limit_instance,
+    &destroy_release_instance,    &destroy_handlers_instance,
+    &late_cancel_instance,        &last_in_mailbox_instance,
+    &abandon_release_instance,    &cancel_grant_instance,
+    &cancel_grant_all_instance,   &cancel_then_wait_instance,
+    &refuse_release_instance,     &refuse_cancel_instance,
+    &refuse_destroy_instance,     &refuse_behind_instance,
+    &shrink_release_instance, &shrink_release_two_instance, &try_after_wait_instance,
+    &try_beside_wait_instance,    &fifo_instance,
+    &release_two_waiters_instance, &both_seen_instance, &both_seen_at_once_instance,
+    &both_seen_shrink_instance, &seen_behind_queue_instance, &mail_under_pending_instance,
+    &raise_shrink_instance, &release_then_cancel_instance, &cancel_then_release_instance,
+    &told_in_order_instance,
+};
+
+// One line of what came out. True where nothing was violated.
+bool report(const base& p, const model::result& r, const char* form, const model::options& o) {
+  std::printf("%-52s %9llu executions  %-24s %7.2f s%s", p.name(),
+              static_cast<unsigned long long>(r.executions), form, r.seconds,
+              r.violation ? "  VIOLATION" : "");
+  if (o.census) std::printf("  distinct %llu", static_cast<unsigned long long>(r.distinct));
+  std::puts("");
+  std::fflush(stdout);
+  return !r.violation;
+}
+
+// All executions where they are few enough, and otherwise those with at most three preemptions and
+// few oddities of a weak memory, as many as there is time for.
+bool explore_in_steps(base& p, const model::options& all, const model::options& bounded,
+                      std::uint64_t& executions) {
+  model::result r = model::explore(p, all);
+  executions += r.executions;
+  const bool complete = r.complete;
+  if (complete || r.violation) return report(p, r, complete ? "all" : "", all);
+  if (!report(p, r, "the first of them", all)) return false;
+  r = model::explore(p, bounded);
+  executions += r.executions;
+  char form[64];
+  std::snprintf(form, sizeof form, "%s <= %d preemptions", r.complete ? "all" : "of those",
+                bounded.preemptions);
+  return report(p, r, form, bounded);
+}
+
+int usage() {
+  std::fputs(
+      "usage: model_explorer [--ci | --long] [--only=<program>] [--seconds=<per program>]\n"
+      "         [--executions=<n>] [--preemptions=<n>] [--odd=<n>] [--spurious=<n>] [--stale=<n>]\n"
+      "         [--no-reduction] [--no-sleep] [--census] [--list] [--first]\n",
+      stderr);
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  model::options o;
+  const char* only = nullptr;
+  bool ci = false, longer = false, list = false, first = false;
+  for (int i = 1; i < argc; ++i) {
+    const char* const a = argv[i];
+    const auto value = [a](const char* name) {
+      const std::size_t n = std::strlen(name);
+      return std::strncmp(a, name, n) == 0 ? a + n : nullptr;
+    };
+    if (const char* v = value("--only=")) only = v;
+    else if (const char* v = value("--preemptions=")) o.preemptions = std::atoi(v);
+    else if (const char* v = value("--odd=")) o.odd = std::atoi(v);
+    else if (const char* v = value("--spurious=")) o.spurious = std::atoi(v);
+    else if (const char* v = value("--stale=")) o.stale = std::atoi(v);
+    else if (const char* v = value("--seconds=")) o.seconds = std::atof(v);
+    else if (const char* v = value("--executions=")) o.executions = std::strtoull(v, nullptr, 10);
+    else if (std::strcmp(a, "--ci") == 0) ci = true;
+    else if (std::strcmp(a, "--long") == 0) longer = true;
+    else if (std::strcmp(a, "--list") == 0) list = true;
+    else if (std::strcmp(a, "--first") == 0) first = true;
+    else if (std::strcmp(a, "--no-reduction") == 0) o.reduce = false;
+    else if (std::strcmp(a, "--no-sleep") == 0) o.reduce = o.sleep = false;
+    else if (std::strcmp(a, "--census") == 0) o.census = true;
+    else return usage();
+  }
+
+  // Limits of executions, so that every run of a form sees the same; of time, for slow machines.
+  model::options all = o, bounded = o;
+  if (ci) all.executions = 30'000, bounded.executions = 60'000, bounded.odd = 1;
+  if (longer) all.executions = 1'500'000, bounded.executions = 1'500'000, bounded.odd = 2;
+  if (ci && o.seconds > 1e6) all.seconds = bounded.seconds = 5;
+  if (longer && o.seconds > 1e6) all.seconds = bounded.seconds = 30;
+  bounded.preemptions = 3;
+
+  const auto named = [&](const base* p) { return only && std::strcmp(p->name(), only) == 0; };
+  const bool exact = std::any_of(std::begin(programs), std::end(programs), named);
+  int bad = 0, count = 0;
+  std::uint64_t executions = 0;
+  for (base* p : programs) {
+    if (only && !(exact ? named(p) : std::strstr(p->name(), only) != nullptr)) continue;
+    if (first && bad) break;  // one violation is enough
+    ++count;
+    if (list) {
+      std::puts(p->name());
+    } else if (ci || longer) {
+      bad += !explore_in_steps(*p, all, bounded, executions);
+    } else {
+      const model::result r = model::explore(*p, o);
+      executions += r.executions;
+      bad += !report(*p, r, r.complete ? "all within the bounds" : "the first of them", o);
+    }
+  }
+  if (count == 0) return usage();
+  if (!list)
+    std::printf("%d programs, %llu executions, %d violated\n", count,
+                static_cast<unsigned long long>(executions), bad);
+  return bad != 0;
+}

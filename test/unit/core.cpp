@@ -1,0 +1,696 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// The core alone, without Asio: who is served, when and in which order, also where user code calls
+// back while the strand is busy, where an executor refuses, and where the core dies meanwhile.
+
+#define BOOST_TEST_MODULE core
+#include <turnstile/detail/core.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <thread>
+
+namespace turnstile::inline v1::detail {
+
+std::ostream& operator<<(std::ostream& s, outcome o) {
+  constexpr const char* names[] = {"waiting", "granted", "aborted", "closed", "exceeds_limit"};
+  return s << names[static_cast<int>(o)];
+}
+
+}  // namespace turnstile::inline v1::detail
+
+namespace {
+
+using turnstile::detail::cancellation;
+using turnstile::detail::core;
+using turnstile::detail::outcome;
+using turnstile::detail::waiter;
+
+class fake;
+
+struct fixture {
+  // With `free` permits of `limit`.
+  core* make(std::uint32_t free, std::uint32_t limit = core::max) {
+    return c = new core(limit - free, limit);
+  }
+  ~fixture() {
+    drop();
+    BOOST_TEST(nested == 0);
+  }
+  void drop() {
+    if (c) std::exchange(c, nullptr)->drop_reference();
+  }
+  // A waiter that lives as long as the test.
+  fake& operator()(std::string name, std::uint32_t permits = 1);
+  fake& queued(std::string name, std::uint32_t permits = 1);
+
+  void write(const std::string& entry) { text += (text.empty() ? "" : " ") + entry; }
+  // What was delivered since one last looked; "a b!aborted": a was granted, then b aborted.
+  std::string read() { return std::exchange(text, {}); }
+
+  core* c = nullptr;
+  std::string text;
+  std::deque<fake> fakes;
+  int depth = 0;   // how many deliver() and discard() are running
+  int nested = 0;  // how often one was called inside another
+};
+
+// A waiter whose deliver() does what the test tells it to.
+class fake final : public waiter {
+ public:
+  fake(fixture& f, std::string name, std::uint32_t permits)
+      : waiter(permits), f_(f), name_(std::move(name)) {}
+  ~fake() {
+    if (!cancellation_) return;
+    cancellation_->drop_reference();
+    slot_->drop_reference();
+  }
+
+  outcome wait() {
+    if (!cancellation_) slot_ = cancellation_ = new cancellation(*f_.c, *this);
+    return f_.c->wait(*this);
+  }
+  void cancel() { slot_->request(); }
+
+  // Calls once back, from inside the next deliver().
+  fake& then(std::function<void()> f) {
+    during_ = std::move(f);
+    return *this;
+  }
+  // Has deliver() refuse so often.
+  fake& refuse(int times = 1) {
+    refusals_ = times;
+    return *this;
+  }
+
+  bool deliver() noexcept override {
+    const scope in(f_);
+    const bool refused = refusals_ > 0;
+    if (refused) --refusals_;
+    constexpr const char* what[] = {"!waiting", "", "!aborted", "!closed", "!exceeds"};
+    f_.write(name_ + (refused ? "?" : "") + what[static_cast<int>(decided())]);
+    if (during_) std::exchange(during_, nullptr)();
+    return !refused;
+  }
+
+  void discard() noexcept override {
+    const scope in(f_);
+    f_.write(name_ + "!discarded");
+    if (decided() == outcome::granted) f_.c->give_back(permits());
+  }
+
+ private:
+  struct scope {
+    explicit scope(fixture& s) : f(s) {
+      if (f.depth++ != 0) ++f.nested;
+    }
+    ~scope() { --f.depth; }
+    fixture& f;
+  };
+
+  fixture& f_;
+  std::string name_;
+  std::function<void()> during_;
+  int refusals_ = 0;
+  cancellation* slot_ = nullptr;
+};
+
+fake& fixture::operator()(std::string name, std::uint32_t permits) {
+  return fakes.emplace_back(*this, std::move(name), permits);
+}
+
+fake& fixture::queued(std::string name, std::uint32_t permits) {
+  fake& x = (*this)(std::move(name), permits);
+  BOOST_TEST(x.wait() == outcome::waiting);
+  return x;
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(uncontended, fixture)
+
+BOOST_AUTO_TEST_CASE(what_can_be_decided_at_once_is_not_queued) {
+  make(2, 2);
+  BOOST_TEST((*this)("a").wait() == outcome::granted);
+  BOOST_TEST(c->available() == 1u);
+  BOOST_TEST((*this)("b", 3).wait() == outcome::exceeds_limit);
+  BOOST_TEST((*this)("c", 2).wait() == outcome::waiting);
+  BOOST_TEST((*this)("d", 0).wait() == outcome::granted);
+  c->close();
+  BOOST_TEST(read() == "c!closed");
+  BOOST_TEST((*this)("e").wait() == outcome::closed);
+  BOOST_TEST((*this)("f", 3).wait() == outcome::closed);
+  BOOST_TEST((*this)("g", 0).wait() == outcome::closed);
+  BOOST_TEST(read() == "");
+}
+
+BOOST_AUTO_TEST_CASE(one_release_serves_as_many_as_it_suffices_for) {
+  make(0);
+  for (auto name : {"a", "b", "c"}) queued(name);
+  BOOST_TEST(c->waiting() == 3u);
+  BOOST_TEST(c->release(2));
+  BOOST_TEST(read() == "a b");
+  BOOST_TEST(c->waiting() == 1u);
+  BOOST_TEST(c->release(2));
+  BOOST_TEST(read() == "c");
+  BOOST_TEST(c->available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(the_head_holds_back_those_behind_it) {
+  make(0);
+  fake& big = queued("big", 3);
+  queued("small");
+  c->release(2);
+  BOOST_TEST(read() == "");
+  BOOST_TEST((c->try_acquire(1) == outcome::waiting));
+  big.cancel();
+  BOOST_TEST(read() == "big!aborted small");
+  BOOST_TEST(c->available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(any_of_the_queue_leaves_by_itself) {
+  make(0);
+  fake &a = queued("a"), &b = queued("b"), &d = queued("d");
+  queued("e");
+  b.cancel();
+  d.cancel();
+  a.cancel();
+  BOOST_TEST(read() == "b!aborted d!aborted a!aborted");
+  BOOST_TEST(c->waiting() == 1u);
+  queued("f");
+  c->release(2);
+  BOOST_TEST(read() == "e f");
+}
+
+BOOST_AUTO_TEST_CASE(a_late_cancellation_does_nothing) {
+  make(0);
+  fake& a = queued("a");
+  c->release(1);
+  a.cancel();
+  a.cancel();
+  BOOST_TEST(read() == "a");
+  c->add_reference();
+  core* const kept = c;
+  drop();
+  BOOST_TEST(kept->in_use() == core::max);
+  kept->drop_reference();
+  a.cancel();  // its reference keeps the core
+  BOOST_TEST(read() == "");
+}
+
+BOOST_AUTO_TEST_CASE(shrink_takes_what_is_not_the_queues) {
+  make(1);
+  fake& a = queued("a", 3);
+  BOOST_TEST(c->shrink(5) == 1u);
+  BOOST_TEST(c->available() == 0u);
+  c->release(3);
+  BOOST_TEST(read() == "a");
+  BOOST_TEST(c->shrink(5) == 0u);
+  a.cancel();
+}
+
+BOOST_AUTO_TEST_CASE(a_lowered_limit_expels_whom_it_excludes) {
+  make(0, 5);
+  queued("a", 2);
+  queued("b", 4);
+  queued("c", 3);
+  queued("d", 5);
+  c->set_limit(3);
+  BOOST_TEST(read() == "b!exceeds d!exceeds");
+  BOOST_TEST(c->waiting() == 2u);
+  c->set_limit(7);  // five in use
+  BOOST_TEST(read() == "a");
+}
+
+// The limit's epoch has 25 bits; it goes round.
+BOOST_AUTO_TEST_CASE(a_limit_may_change_more_often_than_epochs_can_be_told_apart) {
+  make(0, 1);
+  for (std::uint32_t i = 0; i <= 1u << 25; ++i) c->set_limit(i % 2 + 2);
+  BOOST_TEST(c->limit() == 2u);
+  queued("a", 2);
+  c->set_limit(3);
+  BOOST_TEST(read() == "a");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// The strand is busy while deliver() runs: what is called from there goes through the mailbox, or is
+// left behind as a flag, and is looked at when deliver() has returned.
+BOOST_FIXTURE_TEST_SUITE(calls_back, fixture)
+
+BOOST_AUTO_TEST_CASE(what_was_decided_is_published_before_anybody_is_told) {
+  make(0);
+  queued("a").then([&] {
+    BOOST_TEST(c->waiting() == 1u);
+    BOOST_TEST(c->available() == 1u);
+    BOOST_TEST(c->in_use() == core::max - 1);
+    BOOST_TEST((c->try_acquire(1) == outcome::waiting));
+  });
+  queued("b");
+  queued("d", 2);
+  c->release(3);
+  BOOST_TEST(read() == "a b");
+}
+
+BOOST_AUTO_TEST_CASE(waits_are_queued_in_their_order) {
+  make(0);
+  queued("a").then([&] {
+    queued("d");
+    queued("e");
+    BOOST_TEST(c->waiting() == 3u);
+    c->release(1);
+    BOOST_TEST(read() == "a");
+  });
+  queued("b");
+  c->release(1);
+  BOOST_TEST(read() == "b");
+  BOOST_TEST(c->waiting() == 2u);
+  c->release(5);
+  BOOST_TEST(read() == "d e");
+  BOOST_TEST(c->available() == 3u);
+}
+
+// The queue is empty when these come, and was announced as such.
+BOOST_AUTO_TEST_CASE(a_wait_of_the_last_of_the_queue) {
+  make(0);
+  queued("a").then([&] {
+    BOOST_TEST(c->waiting() == 0u);
+    queued("b");
+    BOOST_TEST((c->try_acquire(1) == outcome::waiting));
+  });
+  c->release(1);
+  BOOST_TEST(c->waiting() == 1u);
+  c->release(1);
+  BOOST_TEST(read() == "a b");
+}
+
+BOOST_AUTO_TEST_CASE(a_release_is_enough_for_a_wait_that_comes_after_it) {
+  make(0);
+  queued("a").then([&] {
+    c->release(1);
+    BOOST_TEST((c->try_acquire(1) == outcome::granted));
+    queued("d");
+    c->release(1);
+    BOOST_TEST(c->shrink(1) == 0u);  // it is d's
+  });
+  c->release(1);
+  BOOST_TEST(read() == "a d");
+  BOOST_TEST(c->available() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(cancellations_reach_the_queue_and_the_mail_and_not_the_granted) {
+  make(0);
+  fake &a = queued("a"), &b = queued("b"), &d = queued("d"), &e = (*this)("e");
+  queued("f");
+  a.then([&] {
+    for (fake* x : {&a, &b, &d}) x->cancel();
+    BOOST_TEST(e.wait() == outcome::waiting);
+    for (fake* x : {&e, &d, &b}) x->cancel();  // again: at most one mail each
+  });
+  c->release(2);
+  BOOST_TEST(read() == "a b d!aborted e!aborted");
+  BOOST_TEST(c->waiting() == 1u);
+  c->release(1);
+  BOOST_TEST(read() == "f");
+}
+
+BOOST_AUTO_TEST_CASE(cancel_means_those_who_came_before_it) {
+  make(0);
+  queued("a").then([&] {
+    queued("d");
+    c->cancel();
+    queued("e");
+    queued("f").cancel();
+    c->cancel();
+    c->cancel();
+    queued("g");
+  });
+  queued("b");
+  c->release(1);
+  BOOST_TEST(read() == "a b!aborted d!aborted f!aborted e!aborted");
+  BOOST_TEST(c->waiting() == 1u);
+  c->release(1);
+  BOOST_TEST(read() == "g");
+}
+
+BOOST_AUTO_TEST_CASE(cancel_with_nobody_waiting_leaves_no_mark) {
+  make(0);
+  queued("a").then([&] {
+    c->cancel();
+    queued("b");
+  });
+  c->cancel();
+  BOOST_TEST(read() == "a!aborted");
+  BOOST_TEST(c->waiting() == 1u);
+  c->release(1);
+  BOOST_TEST(read() == "b");
+}
+
+BOOST_AUTO_TEST_CASE(cancel_as_the_only_and_as_the_last_mail) {
+  make(0);
+  queued("a").then([&] { c->cancel(); });
+  queued("b").then([&] {
+    queued("d");
+    c->cancel();
+  });
+  c->release(1);
+  BOOST_TEST(read() == "a b!aborted d!aborted");
+  BOOST_TEST(c->waiting() == 0u);
+  c->release(1);
+  BOOST_TEST((c->try_acquire(1) == outcome::granted));
+}
+
+BOOST_AUTO_TEST_CASE(set_limit_raises_and_lowers) {
+  make(0, 3);
+  queued("a").then([&] {
+    c->set_limit(5);
+    BOOST_TEST(c->available() == 2u);
+    BOOST_TEST((c->try_acquire(1) == outcome::waiting));
+    queued("e", 5);
+  });
+  queued("b", 2).then([&] {
+    c->set_limit(2);
+    BOOST_TEST(c->available() == 0u);
+  });
+  queued("d", 3);
+  c->release(1);
+  BOOST_TEST(read() == "a b d!exceeds e!exceeds");
+  BOOST_TEST(c->in_use() == 5u);
+}
+
+BOOST_AUTO_TEST_CASE(a_mailed_wait_meets_the_limit_that_came_after_it) {
+  make(1, 4);
+  fake& a = queued("a", 2);
+  a.then([&] {
+    queued("b", 4);
+    c->set_limit(3);
+    BOOST_TEST((*this)("d", 4).wait() == outcome::exceeds_limit);
+    queued("e", 3);
+  });
+  a.cancel();
+  BOOST_TEST(read() == "a!aborted b!exceeds");
+  c->release(3);
+  BOOST_TEST(read() == "e");
+}
+
+BOOST_AUTO_TEST_CASE(close_ends_the_queue_and_the_mail) {
+  make(0);
+  queued("a").then([&] {
+    queued("d");
+    c->close();
+    BOOST_TEST((*this)("e").wait() == outcome::closed);
+    c->cancel();  // too late
+    c->release(1);
+  });
+  queued("b");
+  c->release(1);
+  BOOST_TEST(read() == "a b!closed d!closed");
+  BOOST_TEST(c->available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(orphaned_means_aborted) {
+  make(0);
+  queued("a").then([&] {
+    queued("d");
+    c->orphan();
+  });
+  queued("b");
+  c->release(1);
+  BOOST_TEST(read() == "a b!aborted d!aborted");
+}
+
+BOOST_AUTO_TEST_CASE(abandoned_means_destroyed_uncalled) {
+  make(0);
+  queued("a").then([&] {
+    queued("e");
+    c->abandon();
+  });
+  queued("b");
+  queued("d");
+  c->release(2);
+  BOOST_TEST(read() == "a b!discarded d!discarded e!discarded");
+  BOOST_TEST(c->available() == 1u);  // b's
+  queued("f", 2);
+  BOOST_TEST(read() == "f!discarded");
+}
+
+BOOST_AUTO_TEST_CASE(deliveries_do_not_nest) {
+  make(0);
+  constexpr int steps = 10'000;
+  int n = 0;
+  std::function<void()> step = [&] {
+    if (++n == steps) return;
+    queued("").then(step);
+    c->release(1);
+  };
+  queued("").then(step);
+  c->release(1);
+  BOOST_TEST(n == steps);
+}
+
+BOOST_AUTO_TEST_CASE(the_last_reference_goes_inside_deliver) {
+  make(0);
+  struct last final : waiter {
+    explicit last(fixture& s) : waiter(1), f(s) {}
+    bool deliver() noexcept override {
+      f.write("last");
+      f.drop();
+      delete this;
+      return true;
+    }
+    void discard() noexcept override {}
+    fixture& f;
+  };
+  BOOST_TEST(c->wait(*new last(*this)) == outcome::waiting);
+  c->release(1);
+  BOOST_TEST(read() == "last");
+  BOOST_TEST(!c);  // and the leak checker says that it is gone
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// Where deliver() returns false, the waiter is back at the head of the queue, its permits are back in
+// the count, and it is tried again by the next call that looks at the queue.
+BOOST_FIXTURE_TEST_SUITE(refusals, fixture)
+
+BOOST_AUTO_TEST_CASE(the_refused_wait_again_at_the_head_in_their_order) {
+  make(0);
+  queued("a").refuse();
+  queued("b");
+  queued("d", 2);
+  c->release(3);
+  BOOST_TEST(read() == "a?");
+  BOOST_TEST(c->waiting() == 3u);
+  BOOST_TEST(c->available() == 3u);
+  BOOST_TEST((c->try_acquire(1) == outcome::waiting));
+  c->release(1);
+  BOOST_TEST(read() == "a b d");
+  BOOST_TEST(c->available() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(those_told_before_are_not_told_again) {
+  make(0);
+  queued("a");
+  queued("b").refuse();
+  queued("d");
+  c->release(3);
+  BOOST_TEST(read() == "a b?");
+  BOOST_TEST(c->waiting() == 2u);
+  BOOST_TEST(c->available() == 2u);
+  c->set_limit(core::max);
+  BOOST_TEST(read() == "b d");
+}
+
+BOOST_AUTO_TEST_CASE(one_call_tries_once) {
+  make(0);
+  fake &a = queued("a").refuse(100), &b = queued("b");
+  c->release(1);
+  BOOST_TEST(read() == "a?");
+  c->release(1);
+  BOOST_TEST(read() == "a?");
+  queued("d");
+  BOOST_TEST(read() == "a?");
+  c->set_limit(core::max);
+  BOOST_TEST(read() == "a?");
+  b.cancel();
+  BOOST_TEST(read() == "b!aborted a?");
+  a.refuse(1).cancel();
+  BOOST_TEST(read() == "a?!aborted");
+  c->release(0);
+  BOOST_TEST(read() == "");
+  c->set_limit(core::max);
+  BOOST_TEST(read() == "a!aborted d");
+}
+
+BOOST_AUTO_TEST_CASE(a_new_wait_has_the_refused_tried_first) {
+  make(0);
+  queued("a").refuse();
+  c->release(1);
+  queued("b");
+  BOOST_TEST(read() == "a? a");
+  c->release(1);
+  BOOST_TEST(read() == "b");
+}
+
+BOOST_AUTO_TEST_CASE(a_call_back_from_the_refusing_has_it_tried_at_once) {
+  make(0);
+  queued("a").refuse().then([&] { c->release(1); });
+  queued("b");
+  c->release(1);
+  BOOST_TEST(read() == "a? a b");
+}
+
+BOOST_AUTO_TEST_CASE(a_grant_that_was_refused_can_be_cancelled) {
+  make(0);
+  fake& a = queued("a").refuse();
+  queued("b").refuse();
+  c->release(1);
+  BOOST_TEST(read() == "a?");
+  a.cancel();
+  BOOST_TEST(read() == "a!aborted b?");
+  c->cancel();
+  BOOST_TEST(read() == "b!aborted");
+  BOOST_TEST(c->available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancellation_between_grant_and_refusal_counts) {
+  make(0);
+  fake& a = queued("a").refuse();
+  a.then([&] { a.cancel(); });
+  c->release(1);
+  BOOST_TEST(read() == "a? a!aborted");
+  BOOST_TEST(c->available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(so_do_cancel_close_and_a_lowered_limit) {
+  for (auto [call, result] :
+       {std::pair<void (*)(core&), const char*>{[](core& k) { k.cancel(); }, "!aborted"},
+        {[](core& k) { k.close(); }, "!closed"},
+        {[](core& k) { k.set_limit(1); }, "!exceeds"}}) {
+    make(0, 4);
+    queued("a", 2).refuse().then([&, f = call] { f(*c); });
+    queued("b", 2);
+    c->release(2);
+    BOOST_TEST(read() == std::string("a? a") + result + " b" + result);
+    BOOST_TEST(c->in_use() == 2u);
+    drop();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(other_decisions_stand) {
+  make(0);
+  fake& a = queued("a").refuse();
+  a.cancel();
+  BOOST_TEST(read() == "a?!aborted");
+  BOOST_TEST(c->waiting() == 1u);
+  c->release(1);
+  BOOST_TEST(read() == "a!aborted");
+  BOOST_TEST(c->available() == 1u);
+  BOOST_TEST(c->waiting() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(whoever_was_closed_stays_closed) {
+  make(0);
+  queued("a").refuse();
+  queued("b");
+  c->close();
+  BOOST_TEST(read() == "a?!closed");
+  c->cancel();
+  c->close();
+  BOOST_TEST(read() == "a!closed b!closed");
+}
+
+// b's cancellation came between its grant and a's refusal; a cannot be granted again so soon.
+BOOST_AUTO_TEST_CASE(a_cancelled_one_does_not_wait_behind_a_refused_one) {
+  make(0, 3);
+  fake &a = queued("a").refuse(), &b = queued("b");
+  a.then([&] {
+    b.cancel();
+    c->set_limit(1);
+  });
+  c->release(2);  // one in use, one allowed
+  BOOST_TEST(read() == "a? b!aborted");
+  BOOST_TEST(c->waiting() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(no_queue_to_go_back_to) {
+  make(0);
+  queued("a").refuse();
+  queued("b").refuse();
+  c->release(1);
+  BOOST_TEST(read() == "a?");
+  queued("d");
+  BOOST_TEST(read() == "a");
+  c->orphan();
+  BOOST_TEST(read() == "b?!aborted b!discarded d!aborted");
+}
+
+BOOST_AUTO_TEST_CASE(orphaned_and_abandoned_by_the_refusing) {
+  for (auto call : {&core::orphan, &core::abandon}) {
+    make(0);
+    queued("a").refuse().then([&] { (c->*call)(); });
+    c->release(1);
+    BOOST_TEST(read() == "a? a!discarded");
+    BOOST_TEST(c->available() == 1u);  // granted, and given back
+    drop();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_somebody_else_has_released_is_not_given_back_twice) {
+  make(0, 2);
+  queued("a", 2).refuse().then([&] { BOOST_TEST(c->release(1)); });
+  c->release(2);
+  BOOST_TEST(read() == "a?");
+  BOOST_TEST(c->in_use() == 0u);
+  BOOST_TEST(c->available() == 2u);
+  c->set_limit(2);
+  BOOST_TEST(read() == "a");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// While others keep the strand busy, one thread changes the limit: whom the limit in force allows is
+// never told that it excludes him.
+BOOST_FIXTURE_TEST_CASE(a_raised_limit_holds_for_those_who_come_after_it, fixture) {
+  make(0, 2);
+  struct quiet final : waiter {
+    explicit quiet(std::uint32_t n) : waiter(n) {}
+    bool deliver() noexcept override {
+      result.store(decided(), std::memory_order_release);
+      return true;
+    }
+    void discard() noexcept override {}
+    outcome cancelled(core& k) {
+      if (const outcome o = k.wait(*this); o != outcome::waiting) return o;
+      for (;;) {
+        k.cancel();
+        const outcome o = result.load(std::memory_order_acquire);
+        if (o != outcome::waiting) return o;
+        std::this_thread::yield();
+      }
+    }
+    std::atomic<outcome> result{outcome::waiting};
+  };
+  std::atomic<bool> stop = false;
+  auto work = [&] {
+    while (!stop.load(std::memory_order_relaxed)) quiet(1).cancelled(*c);
+  };
+  std::thread others[] = {std::thread(work), std::thread(work), std::thread(work)};
+  int wrong = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    c->set_limit(1);
+    std::this_thread::yield();
+    c->set_limit(2);
+    if (quiet(2).cancelled(*c) != outcome::aborted) ++wrong;
+  }
+  stop = true;
+  for (auto& t : others) t.join();
+  BOOST_TEST(wrong == 0);
+}

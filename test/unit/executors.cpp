@@ -1,0 +1,881 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// Where handlers run: always posted, to the handler's executor, in the order of the grants, whatever
+// the executors do; and both executors have work while an acquire waits.
+
+#define BOOST_TEST_MODULE executors
+
+#include "support.hpp"
+
+#include <turnstile.hpp>
+
+#include <boost/asio.hpp>
+#include <boost/asio/any_completion_executor.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <new>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <pthread.h>
+
+namespace asio = boost::asio;
+using turnstile::errc;
+using turnstile::error_code;
+using turnstile::permit;
+using io_executor = asio::io_context::executor_type;
+using semaphore = turnstile::basic_semaphore<io_executor>;
+using bounded_semaphore = turnstile::basic_bounded_semaphore<io_executor>;
+
+namespace {
+
+// An executor of our own, statically blocking.never, as far as it is obedient: what becomes of a
+// function is up to `script`, by default kept.
+class custom_executor {
+ public:
+  using function = std::function<void()>;
+
+  struct state {
+    asio::io_context context;  // a semaphore's executor must name one
+    std::deque<function> kept;
+    std::function<void(function)> script;
+    std::shared_ptr<int> work = std::make_shared<int>();
+
+    long outstanding_work() const { return work.use_count() - 1; }
+
+    void run_one() {
+      const function f = std::move(kept.front());
+      kept.pop_front();
+      f();
+    }
+    void run() {
+      while (!kept.empty()) run_one();
+    }
+  };
+
+  explicit custom_executor(state& s) noexcept : state_(&s) {}
+
+  template <typename F>
+  void execute(F f) const {
+    function copyable = [shared = std::make_shared<F>(std::move(f))] { (*shared)(); };
+    if (state_->script)
+      state_->script(std::move(copyable));
+    else
+      state_->kept.push_back(std::move(copyable));
+  }
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept {
+    return state_->context;
+  }
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+    return asio::execution::blocking.never;
+  }
+  custom_executor require(asio::execution::outstanding_work_t::tracked_t) const {
+    custom_executor tracked = *this;
+    tracked.work_ = state_->work;
+    return tracked;
+  }
+  custom_executor require(asio::execution::outstanding_work_t::untracked_t) const {
+    return custom_executor(*state_);
+  }
+  bool operator==(const custom_executor& other) const noexcept { return state_ == other.state_; }
+
+ private:
+  state* state_;
+  std::shared_ptr<int> work_;
+};
+
+static_assert(asio::execution::is_executor<custom_executor>::value);
+static_assert(asio::can_require_v<custom_executor, asio::execution::blocking_t::never_t>);
+
+// Appends a number to a list.
+auto append(std::vector<int>& list, int number) {
+  return [&list, number](error_code ec) { list.push_back(ec ? -number : number); };
+}
+
+// Completes acquires in every way there is, on the executor itself, where a dispatch would be inline.
+template <typename Executor, typename Run>
+void expect_posted(const Executor& ex, Run run) {
+  bool inside = false;
+  int called = 0;
+  auto handler = [&](error_code, auto&&...) {
+    BOOST_TEST(!inside);
+    ++called;
+  };
+  using semaphore_type = turnstile::basic_bounded_semaphore<Executor>;
+  std::optional<semaphore_type> sem(std::in_place, ex, 1);
+  permit held;
+  asio::cancellation_signal signal;
+  asio::post(ex, [&] {
+    inside = true;
+    sem->async_acquire(handler);     // granted at once
+    sem->async_acquire(2, handler);  // refused at once
+    sem->async_acquire(handler);
+    sem->release();
+    sem->async_acquire(asio::bind_cancellation_slot(signal.slot(), handler));
+    signal.emit(asio::cancellation_type::terminal);
+    sem->async_acquire(handler);
+    sem->cancel();
+    sem->async_acquire(handler);
+    sem->set_limit(0);
+    sem->set_limit(1);
+    sem->async_acquire(handler);
+    sem->set_limit(2);
+    sem->release();
+    held = sem->try_acquire_permit();
+    sem->async_acquire(handler);
+    held.release();
+    held = permit();
+    sem->async_acquire_permit(handler);
+    sem->close();
+    sem->async_acquire_permit(handler);  // refused at once
+    sem.emplace(ex, 0, 1);
+    sem->async_acquire(handler);
+    sem.reset();
+    inside = false;
+  });
+  run();
+  BOOST_TEST(called == 11);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(posting)
+
+BOOST_AUTO_TEST_CASE(never_inside_a_call_on_an_io_context) {
+  asio::io_context context;
+  expect_posted(context.get_executor(), [&] { context.run(); });
+}
+
+BOOST_AUTO_TEST_CASE(never_inside_a_call_on_a_polymorphic_executor) {
+  asio::io_context context;
+  expect_posted(asio::any_io_executor(context.get_executor()), [&] { context.run(); });
+}
+
+BOOST_AUTO_TEST_CASE(never_inside_a_call_on_a_strand) {
+  asio::io_context context;
+  expect_posted(asio::make_strand(context), [&] { context.run(); });
+}
+
+BOOST_AUTO_TEST_CASE(never_inside_a_call_on_a_polymorphic_strand) {
+  asio::io_context context;
+  expect_posted(asio::any_io_executor(asio::make_strand(context)), [&] { context.run(); });
+}
+
+BOOST_AUTO_TEST_CASE(never_inside_a_call_on_a_thread_pool) {
+  asio::thread_pool pool(1);
+  expect_posted(pool.get_executor(), [&] { pool.join(); });
+}
+
+BOOST_AUTO_TEST_CASE(never_inside_a_call_on_an_executor_that_prefers_to_block) {
+  asio::io_context context;
+  expect_posted(asio::require(context.get_executor(), asio::execution::blocking.possibly),
+                [&] { context.run(); });
+}
+
+BOOST_AUTO_TEST_CASE(never_inside_a_call_on_an_executor_that_is_never_blocking) {
+  asio::io_context context;
+  expect_posted(asio::require(context.get_executor(), asio::execution::blocking.never),
+                [&] { context.run(); });
+}
+
+BOOST_AUTO_TEST_CASE(never_inside_a_call_on_the_system_executor) {
+  turnstile::basic_semaphore<asio::system_executor> sem{asio::system_executor(), 1};
+  const std::thread::id here = std::this_thread::get_id();
+  std::atomic<int> called = 0, inside = 0;
+  auto handler = [&](error_code) {
+    if (std::this_thread::get_id() == here) ++inside;
+    ++called;
+  };
+  sem.async_acquire(handler);
+  sem.async_acquire(handler);
+  sem.release();
+  sem.async_acquire(handler);
+  sem.close();
+  sem.async_acquire(handler);
+  BOOST_TEST(test::eventually([&] { return called == 4; }));
+  BOOST_TEST(inside == 0);
+}
+
+// Each handler releases and acquires again: were any of it inline, the stack would not last.
+BOOST_AUTO_TEST_CASE(a_long_chain_needs_no_stack) {
+  auto chain = [](void*) -> void* {
+    asio::io_context context(1);
+    semaphore sem(context, 0);
+    struct link {
+      semaphore* sem;
+      int left;
+      void operator()(error_code) {
+        if (--left == 0) return;
+        semaphore& s = *sem;
+        s.async_acquire(std::move(*this));  // waits
+        s.release();                        // and is served
+      }
+    };
+    sem.async_acquire(link{&sem, 1'000'000});
+    sem.release();
+    context.run();
+    return reinterpret_cast<void*>(sem.available() + sem.waiting());
+  };
+  pthread_attr_t attributes;
+  BOOST_REQUIRE(pthread_attr_init(&attributes) == 0);
+  BOOST_REQUIRE(pthread_attr_setstacksize(&attributes, 256 * 1024) == 0);
+  pthread_t thread;
+  BOOST_REQUIRE(pthread_create(&thread, &attributes, chain, nullptr) == 0);
+  void* rest = nullptr;
+  BOOST_TEST(pthread_join(thread, &rest) == 0);
+  BOOST_TEST(rest == nullptr);
+  pthread_attr_destroy(&attributes);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(association)
+
+BOOST_AUTO_TEST_CASE(the_semaphores_executor_is_the_default) {
+  asio::io_context context;
+  semaphore sem(context, 1);
+  BOOST_TEST((sem.get_executor() == context.get_executor()));
+  int called = 0;
+  sem.async_acquire([&](error_code) { ++called; });
+  sem.async_acquire([&](error_code) { ++called; });
+  sem.release();
+  BOOST_TEST(context.run() == 2u);
+  BOOST_TEST(called == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_handlers_executor_comes_first) {
+  asio::io_context context, other;
+  semaphore sem(context, 1);
+  int called = 0;
+  auto handler = asio::bind_executor(other, [&](error_code) { ++called; });
+  sem.async_acquire(handler);        // granted at once
+  sem.async_acquire(handler);        // granted later
+  sem.async_acquire(5000, handler);  // aborted
+  sem.release();
+  sem.cancel();
+  sem.close();
+  sem.async_acquire(handler);  // refused at once
+  BOOST_TEST(context.poll() == 0u);
+  BOOST_TEST(called == 0);
+  BOOST_TEST(other.poll() == 4u);
+  BOOST_TEST(called == 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_strand_keeps_its_handlers_apart) {
+  asio::thread_pool pool(4);
+  turnstile::basic_semaphore<asio::thread_pool::executor_type> sem(pool.get_executor(), 0);
+  const auto strand = asio::make_strand(pool);
+  int called = 0;  // not atomic
+  for (int i = 0; i != 1000; ++i)
+    sem.async_acquire(asio::bind_executor(strand, [&](error_code) {
+      BOOST_TEST(strand.running_in_this_thread());
+      ++called;
+    }));
+  for (int i = 0; i != 4; ++i) asio::post(pool, [&] { sem.release(250); });
+  pool.join();
+  BOOST_TEST(called == 1000);
+}
+
+BOOST_AUTO_TEST_CASE(handlers_are_posted_in_the_order_of_the_grants) {
+  custom_executor::state state;
+  const custom_executor ex(state);
+  turnstile::basic_semaphore<custom_executor> sem(ex, 2);
+  std::vector<int> order;
+  sem.async_acquire(append(order, 1));
+  sem.async_acquire(2, append(order, 2));
+  sem.async_acquire(0, append(order, 3));  // waits for nobody
+  sem.async_acquire(append(order, 4));
+  sem.async_acquire(append(order, 5));
+  sem.async_acquire(9, append(order, 6));
+  sem.release(3);
+  sem.cancel();
+  state.run();
+  BOOST_TEST(order == (std::vector{1, 3, 2, 4, 5, -6}));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_kept_across_executors_is_the_order_of_the_postings) {
+  custom_executor::state state, other;
+  std::vector<int> order;
+  int number = 0;
+  state.script = [&](auto) { order.push_back(++number); };
+  other.script = [&](auto) { order.push_back(-++number); };
+  turnstile::basic_semaphore<custom_executor> sem(custom_executor(state), 0);
+  for (int i = 0; i != 3; ++i) {
+    sem.async_acquire([](error_code) {});
+    sem.async_acquire(asio::bind_executor(custom_executor(other), [](error_code) {}));
+  }
+  sem.release(6);
+  BOOST_TEST(order == (std::vector{1, -2, 3, -4, 5, -6}));
+  BOOST_TEST(sem.available() == 6u);  // dropped by the executors: given back
+}
+
+BOOST_AUTO_TEST_CASE(any_completion_executor) {
+  asio::io_context context, other;
+  semaphore sem(context, 1);
+  int called = 0;
+  bool inside = false;
+  auto handler = asio::bind_executor(asio::any_completion_executor(other.get_executor()),
+                                     [&](error_code) {
+                                       BOOST_TEST(!inside);
+                                       BOOST_TEST(other.get_executor().running_in_this_thread());
+                                       ++called;
+                                     });
+  asio::post(other, [&] {
+    inside = true;
+    sem.async_acquire(handler);  // granted at once
+    sem.async_acquire(handler);
+    sem.release();
+    sem.async_acquire(handler);
+    sem.close();
+    sem.async_acquire(handler);  // refused at once
+    inside = false;
+  });
+  // By way of the semaphore's executor, for only that can post.
+  for (int i = 0; i != 3; ++i) {
+    other.restart();
+    other.poll();
+    context.restart();
+    context.poll();
+  }
+  BOOST_TEST(called == 4);
+  BOOST_TEST(other.stopped());
+  BOOST_TEST(context.stopped());
+}
+
+BOOST_AUTO_TEST_CASE(executors_that_never_block) {
+  asio::io_context context, other;
+  semaphore sem(context, 1);
+  const auto never = asio::require(other.get_executor(), asio::execution::blocking.never);
+  int called = 0;
+  sem.async_acquire(asio::bind_executor(never, [&](error_code) { ++called; }));
+  sem.async_acquire(asio::bind_executor(never, [&](error_code) { ++called; }));
+  sem.release();
+  BOOST_TEST(called == 0);
+  other.run();
+  BOOST_TEST(called == 2);
+}
+
+BOOST_AUTO_TEST_CASE(executors_of_the_networking_proposal) {
+  asio::io_context context, other;
+  semaphore sem(context, 1);
+  int called = 0;
+  auto handler = asio::bind_executor(asio::executor(other.get_executor()),
+                                     [&](error_code) { ++called; });
+  asio::post(other, [&] {
+    sem.async_acquire(handler);
+    sem.async_acquire(handler);
+    sem.release();
+    BOOST_TEST(called == 0);
+  });
+  other.run();
+  BOOST_TEST(called == 2);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(outstanding_work)
+
+// io_context::poll() stops the context where it has no work.
+bool has_work(asio::io_context& context) {
+  context.restart();
+  context.poll();
+  return !context.stopped();
+}
+
+BOOST_AUTO_TEST_CASE(both_executors_have_work_while_a_waiter_waits) {
+  asio::io_context context, other;
+  semaphore sem(context, 0);
+  bool called = false;
+  BOOST_TEST(!has_work(context));
+  sem.async_acquire(asio::bind_executor(other, [&](error_code) { called = true; }));
+  BOOST_TEST(has_work(context));
+  BOOST_TEST(has_work(other));
+  sem.release();
+  BOOST_TEST(!has_work(other));
+  BOOST_TEST(!has_work(context));
+  BOOST_TEST(called);
+}
+
+// As with Asio's own operations: run() of the one returns before run() of the other is called.
+BOOST_AUTO_TEST_CASE(the_semaphores_executor_has_none_when_the_wait_is_over) {
+  asio::io_context context, other;
+  semaphore sem(context, 0);
+  int called = 0;
+  auto handler = asio::bind_executor(other, [&](error_code) { ++called; });
+  sem.async_acquire(handler);
+  sem.async_acquire(handler);
+  sem.release();
+  BOOST_TEST(has_work(context));  // the second still waits
+  sem.cancel();
+  BOOST_TEST(!has_work(context));
+  BOOST_TEST(called == 0);
+  BOOST_TEST(!has_work(other));
+  BOOST_TEST(called == 2);
+}
+
+BOOST_AUTO_TEST_CASE(also_with_polymorphic_executors) {
+  asio::io_context context, other;
+  turnstile::semaphore sem(context, 0);
+  sem.async_acquire(asio::bind_executor(asio::any_io_executor(other.get_executor()),
+                                        [](error_code) {}));
+  sem.async_acquire(asio::bind_executor(asio::any_completion_executor(other.get_executor()),
+                                        [](error_code) {}));
+  BOOST_TEST(has_work(context));
+  BOOST_TEST(has_work(other));
+  sem.release();
+  BOOST_TEST(has_work(other));  // the second still waits
+  BOOST_TEST(has_work(context));
+  sem.cancel();
+  context.poll();  // any_completion_executor cannot post, the semaphore's executor can
+  BOOST_TEST(!has_work(other));
+  BOOST_TEST(!has_work(context));
+}
+
+BOOST_AUTO_TEST_CASE(run_does_not_return_while_a_waiter_waits) {
+  asio::io_context context, other;
+  semaphore sem(context, 0);
+  bool called = false;
+  sem.async_acquire(asio::bind_executor(other, [&](error_code) { called = true; }));
+  std::atomic<bool> running = false;
+  std::thread thread([&] {
+    running = true;
+    other.run();
+  });
+  BOOST_TEST(test::eventually([&] { return running.load(); }));
+  sem.release();
+  thread.join();
+  BOOST_TEST(called);
+}
+
+BOOST_AUTO_TEST_CASE(the_same_executor_is_not_counted_twice) {
+  custom_executor::state state, other;
+  turnstile::basic_semaphore<custom_executor> sem(custom_executor(state), 0);
+  auto handler = [](error_code) {};
+  sem.async_acquire(handler);
+  BOOST_TEST(state.outstanding_work() == 1);
+  sem.async_acquire(asio::bind_executor(custom_executor(state), handler));
+  BOOST_TEST(state.outstanding_work() == 2);
+  sem.async_acquire(asio::bind_executor(custom_executor(other), handler));
+  BOOST_TEST(state.outstanding_work() == 3);
+  BOOST_TEST(other.outstanding_work() == 1);
+  sem.cancel();
+  state.run();
+  other.run();
+  BOOST_TEST(state.outstanding_work() == 0);
+  BOOST_TEST(other.outstanding_work() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(no_work_is_left_in_the_handler) {
+  custom_executor::state state;
+  turnstile::basic_semaphore<custom_executor> sem(custom_executor(state), 0);
+  long left = -1;
+  sem.async_acquire([&](error_code) { left = state.outstanding_work(); });
+  sem.release();
+  state.run();
+  BOOST_TEST(left == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(custom)
+
+using custom_semaphore = turnstile::basic_semaphore<custom_executor>;
+
+BOOST_AUTO_TEST_CASE(an_executor_may_call_every_member) {
+  const test::watchdog guard;
+  custom_executor::state state;
+  turnstile::basic_bounded_semaphore<custom_executor> sem(custom_executor(state), 0, 10);
+  int depth = 0, deepest = 0, waiters = 3;
+  state.script = [&](custom_executor::function f) {
+    deepest = std::max(deepest, ++depth);
+    state.kept.push_back(std::move(f));
+    if (waiters-- > 0) sem.async_acquire(100, [](error_code) {});
+    if (waiters-- > 0) sem.async_acquire_permit([](error_code, permit) {});
+    error_code ec;
+    sem.release(ec);
+    const permit p = sem.try_acquire_permit();
+    sem.set_limit(10);
+    (void)(sem.available() + sem.waiting() + sem.in_use() + sem.limit());
+    (void)(sem.locked() || sem.is_closed());
+    if (waiters < 0) sem.cancel();
+    if (waiters < -2) sem.close();
+    --depth;
+  };
+  int called = 0;
+  for (int i = 0; i != 10; ++i) sem.async_acquire([&](error_code) { ++called; });
+  sem.release();
+  state.run();
+  BOOST_TEST(called == 10);
+  BOOST_TEST(sem.waiting() == 0u);
+  BOOST_TEST(deepest <= 4);  // acquires that are decided at once post from inside; nothing else does
+}
+
+BOOST_AUTO_TEST_CASE(an_executor_that_releases_serves_the_next_without_recursion) {
+  custom_executor::state state;
+  custom_semaphore sem(custom_executor(state), 0);
+  int depth = 0, deepest = 0;
+  state.script = [&](custom_executor::function f) {
+    deepest = std::max(deepest, ++depth);
+    state.kept.push_back(std::move(f));
+    sem.release();
+    --depth;
+  };
+  std::vector<int> order, expected;
+  for (int i = 1; i != 10'000; ++i) {
+    sem.async_acquire(append(order, i));
+    expected.push_back(i);
+  }
+  sem.release();
+  BOOST_TEST(deepest == 1);
+  state.run();
+  BOOST_TEST((order == expected));
+  BOOST_TEST(sem.available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(an_executor_that_runs_inline_neither_deadlocks_nor_recurses) {
+  const test::watchdog guard;
+  custom_executor::state state;
+  custom_semaphore sem(custom_executor(state), 0);
+  state.script = [](const custom_executor::function& f) { f(); };
+  int depth = 0, deepest = 0;
+  std::vector<int> order, expected;
+  for (int i = 1; i != 10'000; ++i) {
+    sem.async_acquire([&, i](error_code) {
+      deepest = std::max(deepest, ++depth);
+      order.push_back(i);
+      sem.release();
+      --depth;
+    });
+    expected.push_back(i);
+  }
+  sem.release();
+  BOOST_TEST(deepest == 1);
+  BOOST_TEST((order == expected));
+  BOOST_TEST(sem.available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(an_inline_handler_may_destroy_the_semaphore) {
+  custom_executor::state state;
+  state.script = [](const custom_executor::function& f) { f(); };
+  std::optional<custom_semaphore> sem(std::in_place, custom_executor(state), 0);
+  std::vector<int> order;
+  sem->async_acquire([&](error_code ec) {
+    append(order, 1)(ec);
+    sem.reset();
+  });
+  sem->async_acquire(append(order, 2));
+  sem->release();
+  BOOST_TEST(order == (std::vector{1, -2}));
+}
+
+// Hands out one block, for whatever one needs at a time.
+template <typename T>
+struct one_block_allocator {
+  using value_type = T;
+  unsigned char* block;
+
+  explicit one_block_allocator(unsigned char* b) noexcept : block(b) {}
+  template <typename U>
+  one_block_allocator(const one_block_allocator<U>& other) noexcept : block(other.block) {}
+  T* allocate(std::size_t) { return reinterpret_cast<T*>(block); }
+  void deallocate(T*, std::size_t) noexcept {}
+  bool operator==(const one_block_allocator&) const = default;
+};
+
+// An operation is known by its address while it is handed over; here another one, of another type,
+// takes its place meanwhile, and is destroyed by its executor.
+BOOST_AUTO_TEST_CASE(an_inline_handler_may_give_its_memory_to_another_wait) {
+  custom_executor::state inline_state, keeping;
+  inline_state.script = [](const custom_executor::function& f) { f(); };
+  custom_semaphore sem(custom_executor(inline_state), 0);
+  custom_semaphore second(custom_executor(keeping), 0);
+  alignas(std::max_align_t) unsigned char block[1024];
+  const one_block_allocator<void> allocator{block};
+  auto alive = std::make_shared<int>();
+  long after = 0;
+  sem.async_acquire(asio::bind_allocator(allocator, [&](error_code) {
+    second.async_acquire(asio::bind_allocator(
+        allocator, [alive](error_code) { BOOST_ERROR("called"); }));
+    second.release();
+    keeping.kept.clear();  // instead of calling it
+    after = alive.use_count();
+  }));
+  sem.release();
+  BOOST_TEST(after == 1);
+  BOOST_TEST(alive.use_count() == 1);
+  BOOST_TEST(second.available() == 1u);
+}
+
+struct refused {};
+
+BOOST_AUTO_TEST_CASE(a_waiter_that_is_refused_is_the_head_again) {
+  custom_executor::state state;
+  custom_semaphore sem(custom_executor(state), 0);
+  std::vector<int> order;
+  for (int i = 1; i != 5; ++i) sem.async_acquire(append(order, i));
+  int n = 0;
+  state.script = [&](custom_executor::function f) {
+    if (++n == 2) throw refused();
+    state.kept.push_back(std::move(f));
+  };
+  BOOST_CHECK_NO_THROW(sem.release(3));
+  BOOST_TEST(state.kept.size() == 1u);
+  BOOST_TEST(sem.waiting() == 3u);
+  BOOST_TEST(sem.available() == 2u);
+  BOOST_TEST(!sem.try_acquire());  // they are the queue's
+  BOOST_CHECK_NO_THROW(sem.release());
+  BOOST_TEST(sem.waiting() == 0u);
+  state.run();
+  BOOST_TEST(order == (std::vector{1, 2, 3, 4}));
+  BOOST_TEST(sem.available() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_kept_before_the_throw_is_the_executors_to_run) {
+  custom_executor::state state;
+  custom_semaphore sem(custom_executor(state), 0);
+  std::vector<int> order;
+  for (int i = 1; i != 4; ++i) sem.async_acquire(append(order, i));
+  state.script = [&](custom_executor::function f) {
+    state.kept.push_back(std::move(f));
+    throw refused();
+  };
+  BOOST_CHECK_NO_THROW(sem.release(2));
+  BOOST_TEST(state.kept.size() == 2u);
+  BOOST_TEST(sem.waiting() == 1u);
+  state.run();
+  BOOST_TEST(order == (std::vector{1, 2}));
+  BOOST_TEST(sem.available() == 0u);
+  sem.cancel();
+  state.run();
+  BOOST_TEST(order == (std::vector{1, 2, -3}));
+}
+
+BOOST_AUTO_TEST_CASE(what_was_run_before_the_throw_has_been_run) {
+  custom_executor::state state;
+  custom_semaphore sem(custom_executor(state), 0);
+  state.script = [](const custom_executor::function& f) {
+    f();
+    throw refused();
+  };
+  std::vector<int> order;
+  sem.async_acquire(append(order, 1));
+  sem.async_acquire(append(order, 2));
+  BOOST_CHECK_NO_THROW(sem.release());
+  BOOST_CHECK_NO_THROW(sem.close());
+  BOOST_TEST(order == (std::vector{1, -2}));
+  BOOST_TEST(sem.waiting() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(no_exception_of_an_executor_leaves_what_completes) {
+  custom_executor::state state;
+  std::optional<custom_semaphore> sem(std::in_place, custom_executor(state), 2);
+  permit held = sem->try_acquire_permit(2);
+  auto alive = std::make_shared<int>();
+  int called = 0;
+  auto handler = [alive, &called](error_code) { ++called; };
+  asio::cancellation_signal signal;
+  sem->async_acquire(asio::bind_cancellation_slot(signal.slot(), handler));
+  sem->async_acquire(handler);
+  sem->async_acquire(handler);
+  int refusals = 0;
+  state.script = [&](auto) {
+    ++refusals;
+    throw refused();
+  };
+  BOOST_CHECK_NO_THROW(held.release());
+  BOOST_TEST(sem->waiting() == 3u);
+  BOOST_TEST(sem->available() == 2u);
+  BOOST_CHECK_NO_THROW(signal.emit(asio::cancellation_type::all));
+  BOOST_CHECK_NO_THROW(sem->cancel());
+  BOOST_CHECK_NO_THROW(sem->close());
+  BOOST_TEST(sem->waiting() == 3u);
+  BOOST_TEST(refusals == 4);
+  BOOST_CHECK_NO_THROW(sem.reset());
+  BOOST_TEST(called == 0);
+  BOOST_TEST(alive.use_count() == 2);  // `handler` itself: the others were destroyed uncalled
+}
+
+BOOST_AUTO_TEST_CASE(no_exception_of_an_executor_leaves_set_limit) {
+  custom_executor::state state;
+  turnstile::basic_bounded_semaphore<custom_executor> sem(custom_executor(state), 0, 1);
+  std::vector<int> order;
+  sem.async_acquire(append(order, 1));
+  state.script = [](auto) { throw refused(); };
+  BOOST_CHECK_NO_THROW(sem.set_limit(2));
+  BOOST_TEST(sem.waiting() == 1u);
+  BOOST_TEST(sem.available() == 1u);
+  state.script = {};
+  sem.set_limit(2);  // looks at the queue
+  state.run();
+  BOOST_TEST(order == (std::vector{1}));
+  BOOST_TEST(sem.in_use() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_refused_waiter_can_be_cancelled) {
+  custom_executor::state state;
+  custom_semaphore sem(custom_executor(state), 0);
+  std::vector<int> order;
+  asio::cancellation_signal signal;
+  sem.async_acquire(asio::bind_cancellation_slot(signal.slot(), append(order, 1)));
+  sem.async_acquire(append(order, 2));
+  state.script = [](auto) { throw refused(); };
+  sem.release();
+  state.script = {};
+  signal.emit(asio::cancellation_type::terminal);
+  BOOST_TEST(sem.waiting() == 0u);  // and the permit went to the other
+  state.run();
+  BOOST_TEST(order == (std::vector{-1, 2}));
+  BOOST_TEST(sem.available() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_later_acquire_looks_at_those_who_were_refused) {
+  custom_executor::state state;
+  custom_semaphore sem(custom_executor(state), 0);
+  std::vector<int> order;
+  sem.async_acquire(append(order, 1));
+  state.script = [](auto) { throw refused(); };
+  sem.release(2);
+  state.script = {};
+  sem.async_acquire(append(order, 2));
+  state.run();
+  BOOST_TEST(order == (std::vector{1, 2}));
+}
+
+BOOST_AUTO_TEST_CASE(an_acquire_granted_at_once_and_refused_takes_nothing) {
+  custom_executor::state state;
+  custom_semaphore sem(custom_executor(state), 2);
+  state.script = [](auto) { throw refused(); };
+  BOOST_CHECK_THROW(sem.async_acquire([](error_code) {}), refused);
+  BOOST_CHECK_THROW(sem.async_acquire_permit(2, [](error_code, permit) {}), refused);
+  BOOST_TEST(sem.available() == 2u);
+  state.script = [&](custom_executor::function f) {
+    state.kept.push_back(std::move(f));
+    throw refused();
+  };
+  BOOST_CHECK_THROW(sem.async_acquire([](error_code) {}), refused);
+  BOOST_TEST(sem.available() == 1u);  // the executor's to run
+  state.kept.clear();
+  BOOST_TEST(sem.available() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(an_executor_that_drops_a_completion_gives_its_permits_back) {
+  custom_executor::state state;
+  custom_semaphore sem(custom_executor(state), 1);
+  auto alive = std::make_shared<int>();
+  state.script = [](auto) {};
+  sem.async_acquire([alive](error_code) {});
+  BOOST_TEST(sem.available() == 1u);
+  BOOST_TEST(sem.try_acquire());
+  sem.async_acquire([alive](error_code) {});
+  sem.async_acquire_permit([alive](error_code, permit) {});
+  sem.release();
+  BOOST_TEST(sem.waiting() == 0u);
+  BOOST_TEST(sem.available() == 1u);
+  BOOST_TEST(alive.use_count() == 1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+#if BOOST_VERSION >= 108200
+
+BOOST_AUTO_TEST_SUITE(immediate_executors)
+
+BOOST_AUTO_TEST_CASE(what_is_decided_at_once_goes_through_it) {
+  asio::io_context context, other;
+  semaphore sem(context, 1);
+  int called = 0;
+  auto handler = asio::bind_immediate_executor(other.get_executor(), [&](error_code) { ++called; });
+  sem.async_acquire(handler);  // granted
+  sem.close();
+  sem.async_acquire(handler);  // refused
+  BOOST_TEST(called == 0);
+  context.run();
+  BOOST_TEST(called == 0);
+  other.run();
+  BOOST_TEST(called == 2);
+}
+
+BOOST_AUTO_TEST_CASE(what_has_waited_does_not) {
+  asio::io_context context;
+  semaphore sem(context, 0);
+  int called = 0;
+  auto handler = asio::bind_immediate_executor(asio::system_executor(),
+                                               [&](error_code) { ++called; });
+  sem.async_acquire(handler);
+  sem.async_acquire(handler);
+  sem.release();
+  sem.cancel();
+  BOOST_TEST(called == 0);
+  context.run();
+  BOOST_TEST(called == 2);
+}
+
+BOOST_AUTO_TEST_CASE(an_inline_one_may_call_every_member) {
+  const test::watchdog guard;
+  asio::io_context context;
+  bounded_semaphore sem(context, 2);
+  int called = 0;
+  auto immediately = [](auto handler) {
+    return asio::bind_immediate_executor(asio::system_executor(), std::move(handler));
+  };
+  auto count = [&](error_code, auto&&...) { ++called; };
+  sem.async_acquire(immediately([&](error_code) {
+    ++called;
+    sem.async_acquire(immediately(count));
+    sem.async_acquire(count);  // waits
+    sem.async_acquire_permit(immediately(count));
+    BOOST_TEST(called == 2);
+    error_code ec;
+    sem.release();
+    sem.release(1, ec);
+    BOOST_TEST(sem.waiting() == 0u);
+    BOOST_TEST(!sem.try_acquire_permit());
+    sem.async_acquire(count);
+    sem.set_limit(3);
+    sem.async_acquire(count);
+    sem.cancel();
+    BOOST_TEST((sem.available() + sem.waiting()) == 0u);
+    sem.async_acquire(count);
+    sem.close();
+    BOOST_TEST((sem.locked() && sem.is_closed()));
+    sem.async_acquire(immediately(count));
+    BOOST_TEST(called == 3);
+  }));
+  BOOST_TEST(called == 3);
+  context.run();
+  BOOST_TEST(called == 8);
+}
+
+// Inside a handler that another semaphore's grant runs, on one thread: no lock is held.
+BOOST_AUTO_TEST_CASE(an_inline_one_may_be_used_inside_an_executor) {
+  const test::watchdog guard;
+  custom_executor::state state;
+  turnstile::basic_semaphore<custom_executor> sem(custom_executor(state), 0);
+  state.script = [](const custom_executor::function& f) { f(); };
+  std::vector<int> order;
+  auto immediately = [](auto handler) {
+    return asio::bind_immediate_executor(asio::system_executor(), std::move(handler));
+  };
+  sem.async_acquire([&](error_code) {
+    sem.release(2);
+    sem.async_acquire(immediately([&](error_code ec) {
+      append(order, 1)(ec);
+      sem.release();
+    }));
+  });
+  sem.release();
+  BOOST_TEST(order == (std::vector{1}));
+  BOOST_TEST(sem.available() == 2u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+#endif

@@ -1,0 +1,63 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_TEST_UNIT_SUPPORT_HPP
+#define TURNSTILE_TEST_UNIT_SUPPORT_HPP
+
+// What several tests need.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+namespace test {
+
+// Far more than anything takes, also under a sanitizer on a busy machine.
+inline constexpr std::chrono::seconds patience{60};
+
+// Ends the program where its scope is not left in time: for what would hang if it failed.
+class watchdog {
+ public:
+  watchdog() : thread_([this] { watch(); }) {}
+  watchdog(const watchdog&) = delete;
+  watchdog& operator=(const watchdog&) = delete;
+  ~watchdog() {
+    {
+      const std::scoped_lock lock(mutex_);
+      left_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  void watch() {
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, patience, [this] { return left_; })) return;
+    std::fputs("watchdog: the test hangs\n", stderr);
+    std::abort();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool left_ = false;
+  std::thread thread_;
+};
+
+// Waits for what other threads bring about. False where they do not.
+template <typename Condition>
+bool eventually(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+}  // namespace test
+
+#endif
