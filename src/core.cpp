@@ -107,8 +107,8 @@ std::uint32_t core::adopt_limit(word& w) const noexcept {
 void core::cancel() noexcept {
   word w = word_.load(std::memory_order_acquire);
   for (;;) {
-    // On a closed semaphore, whoever still waits is being told so.
-    if (!(w & queued) || (w & closed)) return;
+    if (!(w & queued)) return;
+    if (w & closed) return set(0);  // whoever still waits is to be told that
     if (w & busy) break;
     if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
       decide_all(outcome::aborted);
@@ -118,8 +118,10 @@ void core::cancel() noexcept {
   }
   // Marks the place in the mail: whoever comes later is not meant. Releases nothing but the mark,
   // and keeps the release of the mail below it.
+  add_reference();  // those who wait, and hold the others, may be gone before set()
   mailbox_.fetch_or(1, std::memory_order_release);
   set(pending);
+  drop_reference();
 }
 
 void core::cancel(cancellation& c) noexcept {
@@ -152,7 +154,6 @@ void core::set(word flags) noexcept {
   do {
     next = w | flags;
     if (next & (queued | pending)) next |= (w & busy) ? pending : busy;
-    if ((next & pending) && (w & (owed | pending)) == owed) next |= owed_first;
     // Also where nothing changes: the swap is what the holder of the strand synchronises with.
   } while (!word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
                                         std::memory_order_relaxed));
@@ -171,9 +172,9 @@ void core::run(word w) noexcept {
     // In this order, so that at last all mail that was announced in w has been taken.
     std::uint32_t limit;
     do limit = limit_under(w);
-    while (!(w & owed_first) && take_mail(w));
+    while (take_mail(w));
     if (w & (pending | owed | orphaned | abandoned)) refused = false;  // that next call came
-    if (!refused && !(w & owed_first) && must_expel(w)) expel(w, limit);
+    if (!refused && must_expel(w)) expel(w, limit);
 
     waiter* const head = queue_.front();
     const bool grant = !refused && head && head->permits_ <= free_permits(w, limit);
@@ -183,7 +184,7 @@ void core::run(word w) noexcept {
     word next = w;
     if (grant) next += head->permits_;
     const bool more = grant && rest && rest->permits_ <= free_permits(next, limit);
-    if (!more) next &= (w & owed_first) ? ~(owed | owed_first) : ~(owed | pending);
+    if (!more) next &= ~(owed | pending);
     if (!(w & pending)) next &= ~queued;
     if (rest) next |= queued;
     if (leave) {
@@ -234,7 +235,7 @@ bool core::take_mail(word& w) noexcept {
         continue;
       }
       enqueue(x);
-      mailed_.fetch_sub(1, std::memory_order_relaxed);
+      mailed_.fetch_sub(1, std::memory_order_release);  // see waiting()
       // The limit may have changed since the sender looked.
       if (x->permits_ > limit && !(w & closed)) decide(x, outcome::exceeds_limit);
     } else {
@@ -258,7 +259,7 @@ bool core::must_expel(word w) const noexcept {
 // limit excludes; and those who were put back decided, which only stand at the head.
 void core::expel(word w, std::uint32_t limit) noexcept {
   while (queue_.front() && queue_.front()->outcome_ != outcome::waiting)
-    decide(queue_.front(), queue_.front()->outcome_);
+    decide(queue_.front(), outcome::aborted);  // as it was decided before
   if (w & (orphaned | abandoned)) decide_all(outcome::aborted);
   if (w & closed) decide_all(outcome::closed);
   if ((w & epoch_mask) == checked_epoch_) return;
@@ -279,7 +280,7 @@ void core::decide(waiter* x, outcome o) noexcept {
   queue_.erase(x);
   count_waiting(-1);
   if (x->cancellation_) x->cancellation_->target_ = nullptr;
-  x->outcome_ = o;
+  if (x->outcome_ == outcome::waiting) x->outcome_ = o;  // a decision stands
   decided_.push_back(x);
 }
 
@@ -308,6 +309,7 @@ bool core::hand_over() noexcept {
 // Puts all of decided_ back at the head of the queue. Who was granted waits again, in the old order,
 // and has given back the permits; other decisions stand, and stand in front.
 void core::put_back() noexcept {
+  checked_epoch_ = ~epoch_mask;  // of no limit: who was granted has escaped the latest
   std::uint32_t permits = 0;
   waiter_list standing;
   while (waiter* const x = decided_.back()) {

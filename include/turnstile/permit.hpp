@@ -14,6 +14,9 @@ namespace turnstile::inline v1 {
 
 class permit;
 
+/// Exchanges what two permits own.
+void swap(permit& a, permit& b) noexcept;
+
 namespace detail {
 permit make_permit(core& c, std::size_t n) noexcept;
 }
@@ -114,10 +117,8 @@ class permit {
     count_ += other.forget();
   }
 
-  /// Exchanges what two permits own.
-  friend void swap(permit& a, permit& b) noexcept { a.swap(b); }
-
  private:
+  friend void swap(permit&, permit&) noexcept;
   friend permit detail::make_permit(detail::core&, std::size_t) noexcept;
 
   // Takes over a reference to c.
@@ -131,6 +132,8 @@ class permit {
   detail::core* core_ = nullptr;  // a reference, unless null
   std::size_t count_ = 0;         // zero where core_ is null
 };
+
+inline void swap(permit& a, permit& b) noexcept { a.swap(b); }
 
 namespace detail {
 

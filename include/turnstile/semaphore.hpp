@@ -67,7 +67,8 @@ class basic_bounded_semaphore;
 /// @par Lifetime
 /// The semaphore may be destroyed while acquires wait. Permits may outlive it, and it may outlive
 /// its execution context. Where the context is destroyed first, the handlers of those who wait are
-/// destroyed uncalled.
+/// destroyed uncalled. As always in Asio, no other thread may use a context, also by giving back a
+/// permit that serves a waiter on it, while it is destroyed.
 ///
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///

@@ -37,7 +37,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/recycling_allocator.hpp>
+#include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
+#include <boost/asio/system_context.hpp>
+#include <boost/asio/system_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/version.hpp>
 
@@ -77,12 +80,30 @@ void complete(Handler&& handler, outcome o, permit&& p) {
 
 // ---- Executors --------------------------------------------------------------------------------
 
-// Whether posting to E never runs the function inside the call. any_completion_executor cannot
-// promise that.
+template <typename E>
+constexpr bool is_system_executor = false;
+template <typename... Ts>
+constexpr bool is_system_executor<asio::basic_system_executor<Ts...>> = true;
+
+// Whether E stands for no place of its own to run: it says that its context is the system's, but is
+// not the system's executor. Asio's futures have one.
+template <typename E>
+constexpr bool runs_anywhere = [] {
+  if constexpr (asio::can_query_v<E, asio::execution::context_t>)
+    return !is_system_executor<E> &&
+           std::is_same_v<decltype(asio::query(std::declval<const E&>(), asio::execution::context)),
+                          asio::system_context&>;
+  else
+    return false;
+}();
+
+// Whether to post to E. Where not, the completion is posted to the semaphore's executor and passed
+// on from there: any_completion_executor cannot promise not to call inside execute(), and for an
+// executor that runs anywhere no thread is to be started.
 template <typename E>
 constexpr bool can_post = [] {
   if constexpr (asio::execution::is_executor<E>::value)
-    return asio::can_require_v<E, asio::execution::blocking_t::never_t>;
+    return asio::can_require_v<E, asio::execution::blocking_t::never_t> && !runs_anywhere<E>;
   else
     return true;
 }();
@@ -321,21 +342,23 @@ class acquire_op final : public waiter {
 
   bool deliver() noexcept override {
     const handing_over hand(*this);
-    // The wait is over, and with it the work on the semaphore's executor: its context may be
-    // destroyed before the handler's executor calls us. Until that has us, the work is kept here.
-    auto kept = std::exchange(semaphore_work_, {});
     try {
       completion c(*this);
-      if constexpr (has_room)
-        detail::post(handler_work_.executor(), std::move(c), room_allocator<void>(*this));
-      else if constexpr (can_post<handler_executor>)
-        detail::post(handler_work_.executor(), std::move(c), allocator_of(handler_));
-      else
-        detail::post(kept->executor(), std::move(c), allocator_of(handler_));
+      if constexpr (can_post<handler_executor>) {
+        // The wait is over, and with it the work on the semaphore's executor. Dropped before: once
+        // the handler has run, that context may be gone. (A waiter that is refused goes back with
+        // the work on its handler's executor alone.)
+        semaphore_work_.reset();
+        if constexpr (has_room)
+          detail::post(handler_work_.executor(), std::move(c), room_allocator<void>(*this));
+        else
+          detail::post(handler_work_.executor(), std::move(c), allocator_of(handler_));
+      } else {
+        const auto ex = semaphore_work_->executor();
+        detail::post(ex, std::move(c), allocator_of(handler_));
+      }
     } catch (...) {
-      if (!hand.came_back()) return true;
-      semaphore_work_.swap(kept);
-      return false;
+      return !hand.came_back();
     }
     if (hand.came_back()) discard();  // the executor is shut down
     return true;
@@ -416,6 +439,7 @@ class acquire_op final : public waiter {
     if constexpr (!can_post<handler_executor>) {
       // Posted to the semaphore's executor so far. From here the handler's may run it as it likes.
       if (!std::exchange(passed_on_, true)) {
+        semaphore_work_.reset();
         const auto ex = handler_work_.executor();
         asio::prefer(ex, asio::execution::allocator(allocator_of(handler_)))
             .execute(completion(*this));
@@ -443,7 +467,7 @@ class acquire_op final : public waiter {
   work<handler_executor> handler_work_;
   // Where the executors differ: outstanding work for both.
   struct none {
-    void swap(none&) noexcept {}
+    void reset() noexcept {}
   };
   [[no_unique_address]] std::conditional_t<same_executor && can_post<handler_executor>, none,
                                            std::optional<work<Executor>>>

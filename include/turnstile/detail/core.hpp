@@ -18,11 +18,10 @@
 //   bit  34      pending    something was set down for the strand and not looked at yet
 //   bit  35      owed       permits became free while somebody waits: they are the queue's until
 //                           it has been looked at
-//   bit  36      owed_first they became free before what is pending was set down
-//   bit  37      orphaned   the semaphore was destroyed: whoever waits is aborted
-//   bit  38      abandoned  its execution context was destroyed: whoever waits is destroyed uncalled
-//   bit  39      dead       the last reference is gone: whoever has the strand deletes the core
-//   bits 40..63  epoch      which limit is in force
+//   bit  36      orphaned   the semaphore was destroyed: whoever waits is aborted
+//   bit  37      abandoned  its execution context was destroyed: whoever waits is destroyed uncalled
+//   bit  38      dead       the last reference is gone: whoever has the strand deletes the core
+//   bits 39..63  epoch      which limit is in force
 //
 // The strand. While `busy` is set, the queue belongs to the thread that set it. Who has work for
 // the queue sets it down: a release as a lower count in the word, a waiter or a cancellation in the
@@ -46,10 +45,10 @@
 // When user code runs: only in hand_over(), after all that was decided has been published, in the
 // order of the decisions, with the strand kept. What it sets down there is looked at afterwards.
 //
-// In which order: that of the word's changes, as far as one thread can tell. A thread that releases
-// and then cancels, while the strand is busy, has served the waiter first (`owed_first`); one that
-// cancels and then releases has not. An acquire that could be granted at once, but meets a busy
-// strand, takes its permits and then lets the strand hand it over, behind those granted before.
+// In which order: what was set down while the strand was busy is looked at in the order of the mail,
+// then the flags, then the permits that came back: a cancellation or a close() never comes too late
+// for a permit released after it. An acquire that could be granted at once, but meets a busy strand,
+// takes its permits and lets the strand hand it over, behind those granted before.
 //
 // Who is alive: the semaphore, each permit, each operation and each cancellation holds a reference.
 // The holder of the strand needs none: the last reference, dropped while `busy` is set, leaves the
@@ -129,8 +128,9 @@ class core {
     return free_permits(w, limit_under(w));
   }
   std::size_t waiting() const noexcept {
-    // Both are only ever read to be shown.
-    return mailed_.load(std::memory_order_relaxed) + waiting_.load(std::memory_order_relaxed);
+    // Acquires: whoever is not in the mailbox any more is counted in the queue.
+    const std::size_t mailed = mailed_.load(std::memory_order_acquire);
+    return mailed + waiting_.load(std::memory_order_relaxed);
   }
   bool is_closed() const noexcept { return word_.load(std::memory_order_acquire) & closed; }
   bool locked() const noexcept {
@@ -147,11 +147,10 @@ class core {
   static constexpr word busy = word(1) << 33;
   static constexpr word pending = word(1) << 34;
   static constexpr word owed = word(1) << 35;
-  static constexpr word owed_first = word(1) << 36;
-  static constexpr word orphaned = word(1) << 37;
-  static constexpr word abandoned = word(1) << 38;
-  static constexpr word dead = word(1) << 39;
-  static constexpr word epoch_unit = word(1) << 40;
+  static constexpr word orphaned = word(1) << 36;
+  static constexpr word abandoned = word(1) << 37;
+  static constexpr word dead = word(1) << 38;
+  static constexpr word epoch_unit = word(1) << 39;
   static constexpr word epoch_mask = ~(epoch_unit - 1);
 
   ~core() = default;
@@ -160,8 +159,8 @@ class core {
 
   // The limit that w stands under. `limit_` holds a limit and its epoch; one that is an epoch ahead
   // of the word has been proposed by set_limit() and is not in force yet: whoever meets it puts it
-  // in force, and w is updated. A compare-and-swap from w succeeds only under this limit. (24 bits:
-  // it could be fooled by 2^24 calls of set_limit() between a load and its compare-and-swap.)
+  // in force, and w is updated. A compare-and-swap from w succeeds only under this limit. (25 bits:
+  // it could be fooled by 2^25 calls of set_limit() between a load and its compare-and-swap.)
   std::uint32_t limit_under(word& w) const noexcept {
     const std::uint64_t l = limit_.load(std::memory_order_acquire);
     if ((l & epoch_mask) == (w & epoch_mask)) [[likely]] return used(l);
@@ -213,7 +212,7 @@ class core {
   void count_waiting(std::ptrdiff_t change) noexcept;
 
   mutable std::atomic<word> word_;          // see above
-  mutable std::atomic<std::uint64_t> limit_;  // bits 0..30 the limit, bits 40..63 its epoch
+  mutable std::atomic<std::uint64_t> limit_;  // bits 0..30 the limit, bits 39..63 its epoch
   // The newest mail; bit 0: cancel() came after it.
   std::atomic<std::uintptr_t> mailbox_{0};
   std::atomic<std::uint32_t> references_{1};
@@ -223,7 +222,7 @@ class core {
   // The strand's.
   waiter_list queue_;    // those who wait, first come, first served
   waiter_list decided_;  // those who are to be told, in the order of the decisions
-  word checked_epoch_ = 0;  // no waiter in the queue exceeds the limit of this epoch
+  word checked_epoch_ = 0;  // nobody in queue_ exceeds the limit of this epoch
 };
 
 // Cancels one waiter, from outside the strand and however late: it knows the waiter only for as long

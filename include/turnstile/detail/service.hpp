@@ -14,6 +14,7 @@
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/query.hpp>
+#include <boost/asio/strand.hpp>
 
 #include <mutex>
 #include <optional>
@@ -71,9 +72,12 @@ class service final : public boost::asio::execution_context::service {
   static inline boost::asio::execution_context::id id;
 
   explicit service(boost::asio::execution_context& context)
-      : boost::asio::execution_context::service(context) {}
+      : boost::asio::execution_context::service(context) {
+    // Makes the service of strands, if it is not there yet: services are destroyed the newest
+    // first, and a strand cannot be destroyed after its service.
+    const boost::asio::strand<context_only> s(context_only{&context});
+  }
 
-  // Services are destroyed the newest first: those that the executors need are still there.
   ~service() override {
     for (registration_link* list : {&live_, &abandoned_}) {
       while (!list->empty()) {
@@ -87,6 +91,18 @@ class service final : public boost::asio::execution_context::service {
 
  private:
   friend registration;
+
+  // Just enough of an executor to make a strand of.
+  struct context_only {
+    boost::asio::execution_context* context;
+
+    boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept {
+      return *context;
+    }
+    template <typename Function>
+    void execute(Function&&) const {}
+    bool operator==(const context_only&) const = default;
+  };
 
   void shutdown() override {
     // User code runs in abandon(), and may make, move and destroy any semaphore.
@@ -149,8 +165,8 @@ class implementation final : public registration {
   }
 
   template <typename Executor1>
-  explicit implementation(implementation<Executor1>&& other)
-      : executor_(std::in_place, other.get_executor()) {
+  explicit implementation(implementation<Executor1>&& other) {
+    if (other.executor_) executor_.emplace(*other.executor_);
     replace(other);
     other.drop_executor();
   }
@@ -162,9 +178,11 @@ class implementation final : public registration {
 
   template <typename Executor1>
   void assign(implementation<Executor1>&& other) {
-    std::optional<Executor> ex(std::in_place, other.get_executor());  // may throw: first
+    std::optional<Executor> ex;  // may throw: first
+    if (other.executor_) ex.emplace(*other.executor_);
     leave();
-    executor_.swap(ex);
+    executor_.reset();
+    if (ex) executor_.emplace(std::move(*ex));  // executors need not be assignable
     replace(other);
     other.drop_executor();
   }
