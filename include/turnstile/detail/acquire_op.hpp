@@ -229,21 +229,28 @@ class handing_over {
   handing_over& operator=(const handing_over&) = delete;
   ~handing_over() { innermost_ = outer_; }
 
-  bool came_back() const noexcept { return op_ == nullptr; }
+  bool came_back() const noexcept { return came_back_; }
 
-  // True where op is being handed over by this thread, which is told.
+  // The completion of op is called: whatever has its address from now on is another one.
+  static void called(const waiter& op) noexcept { find(op); }
+
+  // The completion of op is destroyed uncalled. True where this thread is handing op over, and is
+  // told.
   static bool come_back(const waiter& op) noexcept {
-    for (handing_over* h = innermost_; h; h = h->outer_) {
-      if (h->op_ == &op) {
-        h->op_ = nullptr;
-        return true;
-      }
-    }
-    return false;
+    handing_over* const h = find(op);
+    return h && (h->came_back_ = true);
   }
 
  private:
+  static handing_over* find(const waiter& op) noexcept {
+    handing_over* h = innermost_;
+    while (h && h->op_ != &op) h = h->outer_;
+    if (h) h->op_ = nullptr;
+    return h;
+  }
+
   const waiter* op_;
+  bool came_back_ = false;
   handing_over* const outer_;
 
   static inline thread_local constinit handing_over* innermost_ = nullptr;
@@ -377,7 +384,10 @@ class acquire_op final : public waiter {
       if (op_ && !handing_over::come_back(*op_)) op_->discard();
     }
 
-    void operator()() { std::exchange(op_, nullptr)->call(); }
+    void operator()() {
+      handing_over::called(*op_);
+      std::exchange(op_, nullptr)->call();
+    }
 
    private:
     acquire_op* op_;
