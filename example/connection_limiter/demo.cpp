@@ -188,10 +188,11 @@ bool run_demo(const options& o) {
   asio::co_spawn(context, d.run(), [&](const std::exception_ptr& e) {
     ok = d.summary() && !e;
     if (e) std::cerr << "the demo broke off: " << reason(e) << std::endl;
+    l.stop();
     upstream.stop();
   });
   context.run_for(last_moment);
-  l.stop();
+  l.stop();  // again, and in vain, unless the above was not reached
   running.join();
   if (!ok) std::cerr << "The limiter's log:\n" << log << std::flush;
   return ok;

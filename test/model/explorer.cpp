@@ -49,7 +49,7 @@ namespace {
 
 namespace ctx = boost::context::detail;
 
-constexpr int max_threads = 8;      // thread 0 sets up and tears down
+constexpr int max_threads = 8;  // thread 0 sets up and tears down
 constexpr int max_locations = 48;
 constexpr int max_messages = 63;
 constexpr int max_events = 16;
@@ -113,13 +113,13 @@ struct thread_state {
   ctx::fcontext_t context = nullptr;
   view seen;
   clock now;
-  clock trace;          // of the steps
+  clock trace;  // of the steps
   int spurious = 0;
   int stale_at = -1, stale_message = -1, stale_count = 0;
 };
 
 struct shadow_byte {
-  std::uint8_t block;       // 1 + index; 0: not allocated
+  std::uint8_t block;  // 1 + index; 0: not allocated
   std::uint8_t write_thread;
   std::uint16_t write_clock;
   std::array<std::uint16_t, max_threads> reads;
@@ -136,11 +136,11 @@ struct step {
   operation op;
   mask choice;
   bool wrote;
-  int read;                 // message
+  int read;  // message
   std::uint64_t value, written;
-  clock before;             // of its thread, before this step
-  clock trace;              // of this step
-  std::uint16_t index;      // in its thread, from 1
+  clock before;         // of its thread, before this step
+  clock trace;          // of this step
+  std::uint16_t index;  // in its thread, from 1
 };
 
 struct note_entry {
@@ -153,12 +153,12 @@ struct note_entry {
 struct node {
   std::array<mask, max_threads> choices{}, sleep{}, done{};
   std::array<mask, max_threads> odd{};  // those that read an old value or fail without a reason
-  int enabled = 0;          // bit per thread
+  int enabled = 0;                      // bit per thread
   int backtrack = 0;
   int thread = -1;
   mask choice = 0;
   int preemptions = 0;
-  int oddities = 0;         // before this step
+  int oddities = 0;  // before this step
   int previous = -1;
 };
 
@@ -184,10 +184,10 @@ struct machine {
   } events[max_events];
 
   std::array<thread_state, max_threads> threads;
-  int thread_count = 0;     // with thread 0
+  int thread_count = 0;  // with thread 0
   int current = 0;
   bool scheduling = false;
-  bool running = false;     // in an execution
+  bool running = false;  // in an execution
   stop halt = stop::no;
   const char* what = nullptr;
   char text[200];
@@ -196,7 +196,7 @@ struct machine {
   std::vector<node> nodes;
   std::vector<step> steps;
   std::vector<note_entry> notes;
-  std::size_t fresh = 0;    // the first step that has not been made before
+  std::size_t fresh = 0;  // the first step that has not been made before
   ctx::fcontext_t scheduler = nullptr;
   std::unique_ptr<unsigned char[]> stacks[max_threads];
 };
@@ -237,7 +237,8 @@ bool in_arena(const void* p) {
 void access_failed(const char* what, std::size_t at) {
   const int b = m.shadow[at].block;
   std::snprintf(m.text, sizeof m.text, "%s: %s+%zu, thread %d", what,
-                b ? m.blocks[b - 1].name : "outside", b ? at - m.blocks[b - 1].begin : at, m.current);
+                b ? m.blocks[b - 1].name : "outside", b ? at - m.blocks[b - 1].begin : at,
+                m.current);
   violation(m.text);
 }
 
@@ -274,7 +275,9 @@ int find(const void* a) {
   return l;
 }
 
-bool writes(const operation& op, mask choice) { return op.what != kind::load && choice == write_bit; }
+bool writes(const operation& op, mask choice) {
+  return op.what != kind::load && choice == write_bit;
+}
 
 // Which steps the thread could take now.
 mask choices(const thread_state& t) {
@@ -316,8 +319,7 @@ void perform(int id, mask choice, int number, step* record) {
   if (record) record->before = t.trace;
   const int last = static_cast<int>(l.messages.size()) - 1;
   const int read = write ? last : 63 - __builtin_clzll(choice);
-  const std::memory_order order =
-      op.what == kind::cas && !write ? op.failure : op.order;
+  const std::memory_order order = op.what == kind::cas && !write ? op.failure : op.order;
 
   if (op.what == kind::store && t.seen.at[op.at] != last) {
     m.halt = stop::violation;
@@ -452,7 +454,6 @@ void run_operation(const operation& op) {
 
 // ---- Fibers ----
 
-
 void fiber(ctx::transfer_t from) {
   m.scheduler = from.fctx;
   const int id = m.current;
@@ -474,8 +475,7 @@ void fiber(ctx::transfer_t from) {
 
 void start(int id) {
   if (!m.stacks[id]) m.stacks[id].reset(new unsigned char[stack_size]);
-  m.threads[id].context =
-      ctx::make_fcontext(m.stacks[id].get() + stack_size, stack_size, &fiber);
+  m.threads[id].context = ctx::make_fcontext(m.stacks[id].get() + stack_size, stack_size, &fiber);
 }
 
 void resume(int id) {
@@ -585,8 +585,10 @@ bool open(node& n) {
 bool advance(node& n) {
   if (n.thread >= 0) n.done[n.thread] |= n.choice;
   int order[max_threads + 1], count = 0;
-  if (n.thread >= 0) order[count++] = n.thread;
-  else if (n.previous > 0) order[count++] = n.previous;
+  if (n.thread >= 0)
+    order[count++] = n.thread;
+  else if (n.previous > 0)
+    order[count++] = n.previous;
   for (int i = 1; i < m.thread_count; ++i) order[count++] = i;
   for (int k = 0; k < count; ++k) {
     const int i = order[k];
@@ -719,7 +721,8 @@ std::string name_of(int at) {
   const std::size_t p = static_cast<const unsigned char*>(l.address) - m.arena;
   const int b = m.shadow[p].block;
   char text[80];
-  static const char* const core_names[] = {"word", "limit", "mailbox", "references", "mailed", "waiting"};
+  static const char* const core_names[] = {"word",       "limit",  "mailbox",
+                                           "references", "mailed", "waiting"};
   if (b && std::strcmp(m.blocks[b - 1].name, "core") == 0) {
     int nth = 0;
     for (int i = 0; i < at; ++i) {
@@ -728,28 +731,33 @@ std::string name_of(int at) {
     }
     if (nth < 6) return core_names[nth];
   }
-  std::snprintf(text, sizeof text, "%s+%zu", b ? m.blocks[b - 1].name : "?", b ? p - m.blocks[b - 1].begin : p);
+  std::snprintf(text, sizeof text, "%s+%zu", b ? m.blocks[b - 1].name : "?",
+                b ? p - m.blocks[b - 1].begin : p);
   return text;
 }
 
 std::string show(int at, std::uint64_t v) {
   char text[160];
   if (name_of(at) == "word") {
-    static const char* const flags[] = {"closed", "queued", "busy", "pending", "owed", "owed_first", "orphaned", "abandoned", "dead"};
+    static const char* const flags[] = {"closed", "queued",   "busy",      "pending",
+                                        "owed",   "orphaned", "abandoned", "dead"};
     const long used = static_cast<long>(v & 0x7fffffff);
     if (used > 0x40000000)
       std::snprintf(text, sizeof text, "{max-%ld", 0x7fffffff - used);
     else
       std::snprintf(text, sizeof text, "{%ld", used);
     std::string s = text;
-    for (int i = 0; i < 9; ++i)
+    for (int i = 0; i < 8; ++i)
       if (v >> (31 + i) & 1) s += std::string(" ") + flags[i];
-    if (v >> 40) s += " epoch " + std::to_string(v >> 40);
+    if (v >> 39) s += " epoch " + std::to_string(v >> 39);
     return s + "}";
   }
   if (name_of(at) == "limit")
-    std::snprintf(text, sizeof text, "{%llu epoch %llu}", static_cast<unsigned long long>(v & 0x7fffffff), static_cast<unsigned long long>(v >> 40));
-  else if (v >= reinterpret_cast<std::uintptr_t>(m.arena) && v < reinterpret_cast<std::uintptr_t>(m.arena) + arena_size) {
+    std::snprintf(text, sizeof text, "{%llu epoch %llu}",
+                  static_cast<unsigned long long>(v & 0x7fffffff),
+                  static_cast<unsigned long long>(v >> 39));
+  else if (v >= reinterpret_cast<std::uintptr_t>(m.arena) &&
+           v < reinterpret_cast<std::uintptr_t>(m.arena) + arena_size) {
     const std::size_t p = v - reinterpret_cast<std::uintptr_t>(m.arena);
     const int b = m.shadow[p].block;
     std::snprintf(text, sizeof text, "&%s%s", b ? m.blocks[b - 1].name : "?", (p & 1) ? "|1" : "");
@@ -783,26 +791,31 @@ void print_trace() {
   for (std::size_t i = 0; i < m.steps.size(); ++i) {
     print_notes(static_cast<int>(i));
     const step& s = m.steps[i];
+    if (s.op.at < 0) continue;  // not made, as the explorer has come to a limit
     std::printf("  %3zu thread %d: ", i, s.thread);
     const std::string at = name_of(s.op.at);
     switch (s.op.what) {
       case kind::load:
-        std::printf("%s.load(%s) = %s #%d", at.c_str(), order_name(s.op.order), show(s.op.at, s.value).c_str(), s.read);
+        std::printf("%s.load(%s) = %s #%d", at.c_str(), order_name(s.op.order),
+                    show(s.op.at, s.value).c_str(), s.read);
         break;
       case kind::store:
-        std::printf("%s.store(%s) %s", at.c_str(), order_name(s.op.order), show(s.op.at, s.written).c_str());
+        std::printf("%s.store(%s) %s", at.c_str(), order_name(s.op.order),
+                    show(s.op.at, s.written).c_str());
         break;
       case kind::fetch:
-        std::printf("%s.%s(%s) %s -> %s #%d", at.c_str(), hows[static_cast<int>(s.op.how)], order_name(s.op.order),
-                    show(s.op.at, s.value).c_str(), show(s.op.at, s.written).c_str(), s.read + 1);
+        std::printf("%s.%s(%s) %s -> %s #%d", at.c_str(), hows[static_cast<int>(s.op.how)],
+                    order_name(s.op.order), show(s.op.at, s.value).c_str(),
+                    show(s.op.at, s.written).c_str(), s.read + 1);
         break;
       case kind::cas:
         if (s.wrote)
-          std::printf("%s.cas(%s) %s -> %s #%d", at.c_str(), order_name(s.op.order), show(s.op.at, s.value).c_str(),
-                      show(s.op.at, s.written).c_str(), s.read + 1);
+          std::printf("%s.cas(%s) %s -> %s #%d", at.c_str(), order_name(s.op.order),
+                      show(s.op.at, s.value).c_str(), show(s.op.at, s.written).c_str(), s.read + 1);
         else
-          std::printf("%s.cas(%s) fails, expected %s, is %s #%d", at.c_str(), order_name(s.op.failure),
-                      show(s.op.at, s.op.expected).c_str(), show(s.op.at, s.value).c_str(), s.read);
+          std::printf("%s.cas(%s) fails, expected %s, is %s #%d", at.c_str(),
+                      order_name(s.op.failure), show(s.op.at, s.op.expected).c_str(),
+                      show(s.op.at, s.value).c_str(), s.read);
         break;
     }
     std::puts("");
@@ -1060,9 +1073,9 @@ extern "C" {
 void __tsan_init() {}
 void __tsan_func_entry(void*) {}
 void __tsan_func_exit() {}
-#define TURNSTILE_ACCESS(size)                                                              \
-  void __tsan_read##size(void* p) { model::plain(p, size, false, "data race (read)"); }     \
-  void __tsan_write##size(void* p) { model::plain(p, size, true, "data race (write)"); }    \
+#define TURNSTILE_ACCESS(size)                                                                    \
+  void __tsan_read##size(void* p) { model::plain(p, size, false, "data race (read)"); }           \
+  void __tsan_write##size(void* p) { model::plain(p, size, true, "data race (write)"); }          \
   void __tsan_unaligned_read##size(void* p) { model::plain(p, size, false, "data race (read)"); } \
   void __tsan_unaligned_write##size(void* p) { model::plain(p, size, true, "data race (write)"); }
 TURNSTILE_ACCESS(1)

@@ -16,21 +16,21 @@ class program {
   virtual ~program() = default;
   virtual const char* name() const = 0;
   virtual int threads() const = 0;
-  virtual void setup() = 0;            // before the threads
-  virtual void thread(int i) = 0;      // 0 .. threads() - 1
-  virtual void settled() = 0;          // when no thread can go on
-  virtual void teardown() {}           // wakes the threads that still wait; they run one after another
-  virtual void finished() = 0;         // when all have ended: nothing may be left
+  virtual void setup() = 0;        // before the threads
+  virtual void thread(int i) = 0;  // 0 .. threads() - 1
+  virtual void settled() = 0;      // when no thread can go on
+  virtual void teardown() {}       // wakes the threads that still wait; they run one after another
+  virtual void finished() = 0;     // when all have ended: nothing may be left
 };
 
 struct options {
-  int preemptions = -1;      // at most so many; negative: all schedules
-  int spurious = 1;          // how often a weak compare-and-swap of a thread fails without a reason
-  int stale = 3;             // how often in a row a thread reads the same old value
-  int odd = -1;              // at most so many old values and failures without a reason in all
-  bool reduce = true;        // partial-order reduction by races
-  bool sleep = true;         // partial-order reduction by sleep sets
-  bool census = false;       // counts the distinct executions
+  int preemptions = -1;  // at most so many; negative: all schedules
+  int spurious = 1;      // how often a weak compare-and-swap of a thread fails without a reason
+  int stale = 3;         // how often in a row a thread reads the same old value
+  int odd = -1;          // at most so many old values and failures without a reason in all
+  bool reduce = true;    // partial-order reduction by races
+  bool sleep = true;     // partial-order reduction by sleep sets
+  bool census = false;   // counts the distinct executions
   bool trace_last = false;
   double seconds = 1e9;
   std::uint64_t executions = ~std::uint64_t(0);  // gives up after so many
@@ -40,9 +40,9 @@ struct result {
   std::uint64_t executions = 0;  // complete ones
   std::uint64_t cut = 0;         // left before their end, as equal to another
   std::uint64_t steps = 0;
-  std::uint64_t distinct = 0;    // with options::census
+  std::uint64_t distinct = 0;  // with options::census
   double seconds = 0;
-  bool complete = false;         // false: gave up before the end
+  bool complete = false;  // false: gave up before the end
   const char* violation = nullptr;
 };
 

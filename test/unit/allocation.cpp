@@ -57,8 +57,9 @@ void* operator new(std::size_t size) {
   if (!p) throw std::bad_alloc();
   return p;
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+// Not inline: g++ would warn of a free() of what was allocated with new.
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace {
 
@@ -290,14 +291,32 @@ BOOST_AUTO_TEST_CASE(a_handler_may_own_its_memory) {
       context.poll();
       BOOST_TEST(live == 0);
     }
-    int unused = -1;
-    semaphore.async_acquire_permit(owning_handler{.live_when_called = &unused});
-    BOOST_TEST(unused == -1);
   };
   check(sem);
   check(any);
   check(strand);
-}  // and the last ones are destroyed with the context
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_owns_its_memory_may_be_destroyed) {
+  int live = -1;
+  {
+    std::optional<asio::io_context> context(std::in_place);
+    turnstile::semaphore any(*context, 2);
+    semaphore sem(*context, 2);
+    auto start = [&](auto& semaphore) {
+      semaphore.async_acquire(owning_handler{.live_when_called = &live});
+      semaphore.async_acquire(2, owning_handler{.live_when_called = &live});
+      semaphore.release();
+      semaphore.async_acquire_permit(owning_handler{.live_when_called = &live});
+    };
+    start(sem);
+    start(any);
+    context.reset();
+    BOOST_TEST(sem.available() == 3u);
+    BOOST_TEST(any.available() == 3u);
+  }
+  BOOST_TEST(live == -1);
+}
 
 BOOST_AUTO_TEST_CASE(an_allocator_that_throws_leaves_nothing_behind) {
   asio::io_context context;
@@ -467,7 +486,7 @@ struct world {
     } else if (!Rig::keeps) {
       BOOST_TEST(handlers() == 0u);
     }
-    if (threw) BOOST_TEST(static_cast<std::size_t>(called) + handlers() == 2u);
+    if (threw && !Rig::keeps) BOOST_TEST(static_cast<std::size_t>(called) + handlers() == 2u);
     rig.reset();
     BOOST_TEST(handlers() == 0u);  // called or destroyed
     if (sem) BOOST_TEST(sem->in_use() == held.count() + taken);

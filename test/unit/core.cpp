@@ -9,11 +9,15 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <ostream>
+#include <set>
+#include <sstream>
 #include <string>
 #include <thread>
 
@@ -693,4 +697,73 @@ BOOST_FIXTURE_TEST_CASE(a_raised_limit_holds_for_those_who_come_after_it, fixtur
   stop = true;
   for (auto& t : others) t.join();
   BOOST_TEST(wrong == 0);
+}
+
+// Every four calls, from inside deliver() and from outside. What the busy strand puts off, it does in
+// the order of the waits and cancellations, then of close(), then of the permits that came back.
+namespace {
+
+struct world : fixture {
+  enum call { wait, wait_for_two, cancel_b, cancel_d, cancel_all, close, release, release_two };
+
+  world() {
+    make(0, 20);
+    for (std::uint32_t n : {1u, 1u, 2u, 1u}) add(n);
+  }
+  void add(std::uint32_t n) {
+    const std::string name(1, static_cast<char>('a' + fakes.size()));
+    const outcome o = (*this)(name, n).wait();
+    if (o != outcome::waiting) write(o == outcome::granted ? name : name + "!closed");
+  }
+  void make_call(int which) {
+    switch (which) {
+      case wait: return add(1);
+      case wait_for_two: return add(2);
+      case cancel_b: return fakes[1].cancel();
+      case cancel_d: return fakes[3].cancel();
+      case cancel_all: return c->cancel();
+      case close: return c->close();
+      case release: return void(c->release(1));
+      case release_two: return void(c->release(2));
+    }
+  }
+  // The grants in their order; who was refused, in any; how many are in use and wait.
+  std::string result() {
+    std::istringstream entries(read());
+    std::string granted, entry;
+    std::set<std::string> refused;
+    while (entries >> entry) {
+      if (entry.find('!') == std::string::npos)
+        granted += entry + ' ';
+      else
+        refused.insert(entry);
+    }
+    for (auto& r : refused) granted += r + ' ';
+    return granted + std::to_string(c->in_use()) + " in use, " + std::to_string(c->waiting()) +
+           " waiting";
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(put_off_calls_have_the_effect_that_they_have_outside) {
+  std::array<int, 4> calls;
+  for (int sequence = 0; sequence < 8 * 8 * 8 * 8; ++sequence) {
+    int rest = sequence;
+    for (int& call : calls) call = std::exchange(rest, rest / 8) % 8;
+    world inside, outside;
+    inside.fakes.front().then([&] {
+      for (int call : calls) inside.make_call(call);
+    });
+    inside.c->release(1);
+
+    outside.c->release(1);
+    const auto closed = std::find(calls.begin(), calls.end(), world::close);
+    const auto last = std::remove(closed, calls.end(), world::cancel_all);  // too late
+    auto rank = [](int call) { return (call >= world::close) + (call >= world::release); };
+    std::stable_sort(calls.begin(), last, [&](int x, int y) { return rank(x) < rank(y); });
+    std::for_each(calls.begin(), last, [&](int call) { outside.make_call(call); });
+    const std::string expected = outside.result();
+    BOOST_TEST(inside.result() == expected, "sequence " << sequence << ": not " << expected);
+  }
 }

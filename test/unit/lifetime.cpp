@@ -1,0 +1,571 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// Contexts, semaphores, waits and permits end in any order, and nothing leaks or is used afterwards.
+
+#define BOOST_TEST_MODULE lifetime
+
+#include <turnstile.hpp>
+
+#include <boost/asio.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <memory>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace asio = boost::asio;
+using turnstile::errc;
+using turnstile::error_code;
+using turnstile::permit;
+using io_executor = asio::io_context::executor_type;
+using io_strand = asio::strand<io_executor>;
+using semaphore = turnstile::basic_semaphore<io_executor>;
+using bounded_semaphore = turnstile::basic_bounded_semaphore<io_executor>;
+
+namespace {
+
+auto store(error_code& result) {
+  result = errc::over_release;  // not called
+  return [&result](error_code ec) { result = ec; };
+}
+
+// Counts how many of its copies are alive, and what became of the handler.
+struct tally {
+  std::shared_ptr<int> alive = std::make_shared<int>();
+  int called = 0;
+
+  auto handler() {
+    return [this, a = alive](error_code, auto&&...) { ++called; };
+  }
+  long handlers() const { return alive.use_count() - 1; }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(orders)
+
+// All orders of destroying the context, the semaphore and a permit; with a handler that has been
+// granted, two that wait, one of them bound to a slot, and a permit in a handler.
+template <typename MakeExecutor>
+void destroy_in_all_orders(MakeExecutor make_executor) {
+  using executor = decltype(make_executor(std::declval<asio::io_context&>()));
+  std::array order{0, 1, 2};
+  do {
+    tally t;
+    asio::cancellation_signal signal;
+    std::optional<asio::io_context> context(std::in_place);
+    std::optional<turnstile::basic_semaphore<executor>> sem(std::in_place,
+                                                            make_executor(*context), 3);
+    permit held = sem->try_acquire_permit();
+    sem->async_acquire([h = t.handler(), p = sem->try_acquire_permit()](error_code) {});
+    sem->async_acquire(asio::bind_cancellation_slot(signal.slot(), t.handler()));
+    sem->async_acquire_permit(t.handler());
+    BOOST_TEST(t.handlers() == 3);
+    for (int which : order) {
+      if (which == 0) context.reset();
+      if (which == 1) sem.reset();
+      if (which == 2) held = permit();
+      if (which != 0 && sem) {
+        BOOST_TEST(sem->available() <= 3u);
+        BOOST_TEST(!sem->is_closed());
+      }
+    }
+    signal.emit(asio::cancellation_type::terminal);
+    BOOST_TEST(t.called == 0);
+    BOOST_TEST(t.handlers() == 0);
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+BOOST_AUTO_TEST_CASE(on_the_executor_of_a_context) {
+  destroy_in_all_orders([](asio::io_context& c) { return c.get_executor(); });
+}
+
+BOOST_AUTO_TEST_CASE(on_a_polymorphic_executor) {
+  destroy_in_all_orders([](asio::io_context& c) { return asio::any_io_executor(c.get_executor()); });
+}
+
+BOOST_AUTO_TEST_CASE(on_a_strand) {
+  destroy_in_all_orders([](asio::io_context& c) { return asio::make_strand(c); });
+}
+
+BOOST_AUTO_TEST_CASE(on_a_polymorphic_strand) {
+  destroy_in_all_orders(
+      [](asio::io_context& c) { return asio::any_io_executor(asio::make_strand(c)); });
+}
+
+BOOST_AUTO_TEST_CASE(on_an_executor_that_counts_as_work) {
+  destroy_in_all_orders([](asio::io_context& c) {
+    return asio::require(c.get_executor(), asio::execution::outstanding_work.tracked);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(on_a_thread_pool) {
+  tally t;
+  std::optional<asio::thread_pool> pool(std::in_place, 1);
+  turnstile::basic_semaphore<asio::thread_pool::executor_type> sem(pool->get_executor(), 1);
+  permit held = sem.try_acquire_permit();
+  sem.async_acquire(t.handler());
+  pool->stop();
+  pool.reset();
+  BOOST_TEST(t.handlers() == 0);
+  held.release();
+  BOOST_TEST(sem.available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(members_of_a_semaphore_without_a_context) {
+  std::optional<asio::io_context> context(std::in_place);
+  bounded_semaphore sem(*context, 0, 2);
+  tally t;
+  sem.async_acquire(t.handler());
+  context.reset();
+  BOOST_TEST(sem.waiting() == 0u);
+  BOOST_TEST(t.handlers() == 0);
+  sem.release();
+  BOOST_TEST(sem.try_acquire());
+  sem.set_limit(5);
+  BOOST_TEST(sem.available() == 3u);
+  sem.try_acquire_permit(3).forget();
+  sem.cancel();
+  sem.close();
+  BOOST_TEST(sem.in_use() == 5u);
+  bounded_semaphore other(std::move(sem));
+  BOOST_TEST(other.in_use() == 5u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(contexts)
+
+BOOST_AUTO_TEST_CASE(a_thousand_waiters) {
+  for (bool semaphore_first : {false, true}) {
+    tally t;
+    std::optional<asio::io_context> context(std::in_place);
+    std::optional<turnstile::semaphore> sem(std::in_place, *context, 0);
+    for (int i = 0; i != 500; ++i) {
+      sem->async_acquire(t.handler());
+      sem->async_acquire_permit(asio::bind_executor(asio::make_strand(*context), t.handler()));
+    }
+    sem->release(10);
+    if (semaphore_first) sem.reset();
+    context.reset();
+    BOOST_TEST(t.called == 0);
+    BOOST_TEST(t.handlers() == 0);
+    if (sem) BOOST_TEST(sem->available() == 10u);
+  }
+}
+
+// A handler that calls everything when it is destroyed uncalled.
+struct calls_everything {
+  bounded_semaphore* sem;
+  int* destroyed;
+  int generation = 0;
+
+  calls_everything(bounded_semaphore& s, int& d, int g) : sem(&s), destroyed(&d), generation(g) {}
+  calls_everything(calls_everything&& other) noexcept
+      : sem(std::exchange(other.sem, nullptr)),
+        destroyed(other.destroyed),
+        generation(other.generation) {}
+  void operator()(error_code) { sem = nullptr; }
+  void operator()(error_code, const permit&) { sem = nullptr; }
+  ~calls_everything() {
+    if (!sem) return;
+    ++*destroyed;
+    sem->release();
+    const permit p = sem->try_acquire_permit();
+    if (generation < 2) {
+      sem->async_acquire(100, calls_everything(*sem, *destroyed, generation + 1));
+      sem->async_acquire_permit(calls_everything(*sem, *destroyed, generation + 1));
+    }
+    sem->set_limit(sem->limit());
+    (void)(sem->available() + sem->waiting() + sem->in_use() + sem->locked());
+    if (generation == 1) sem->cancel();
+    bounded_semaphore temporary(std::move(*sem));
+    *sem = std::move(temporary);
+  }
+};
+
+BOOST_AUTO_TEST_CASE(destructors_of_handlers_may_call_every_member) {
+  std::optional<asio::io_context> context(std::in_place);
+  bounded_semaphore sem(*context, 0, 1000);
+  int destroyed = 0;
+  for (int i = 0; i != 10; ++i) sem.async_acquire(calls_everything(sem, destroyed, 0));
+  sem.release();  // one is granted
+  context.reset();
+  BOOST_TEST(destroyed == 10 * (1 + 2 + 4));
+  BOOST_TEST(sem.waiting() == 0u);
+  BOOST_TEST(sem.available() == sem.limit() - sem.in_use());
+}
+
+BOOST_AUTO_TEST_CASE(destructors_of_handlers_may_close_and_destroy) {
+  std::optional<asio::io_context> context(std::in_place);
+  auto sem = std::make_shared<semaphore>(*context, 0);
+  auto other = std::make_shared<semaphore>(*context, 0);
+  tally t;
+  struct last_act {
+    std::shared_ptr<semaphore> closes, destroys;
+    ~last_act() {
+      if (closes) closes->close();
+    }
+    last_act(std::shared_ptr<semaphore> c, std::shared_ptr<semaphore> d)
+        : closes(std::move(c)), destroys(std::move(d)) {}
+    last_act(last_act&&) = default;
+    void operator()(error_code) {}
+  };
+  sem->async_acquire(last_act(sem, other));
+  other->async_acquire(last_act(other, sem));
+  sem->async_acquire(t.handler());
+  other->async_acquire(t.handler());
+  sem.reset();
+  other.reset();
+  context.reset();
+  BOOST_TEST(t.handlers() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(handlers_may_own_the_semaphore_and_permits_of_it) {
+  tally t;
+  for (std::size_t grants : {0, 1, 3}) {
+    asio::io_context context;
+    auto sem = std::make_shared<semaphore>(context, 3);
+    auto held = std::make_shared<permit>(sem->try_acquire_permit(2));
+    auto owner = [&] {
+      return [sem, held, p = sem->try_acquire_permit(), h = t.handler()](error_code,
+                                                                         const auto&...) {};
+    };
+    sem->async_acquire(2, owner());
+    sem->async_acquire_permit(owner());
+    sem->async_acquire(owner());
+    sem->release(grants);
+  }
+  BOOST_TEST(t.handlers() == 0);
+}
+
+// The context of the handler, which has been granted its permits, is destroyed; that of the semaphore
+// is not.
+BOOST_AUTO_TEST_CASE(permits_of_handlers_that_are_destroyed_go_to_the_next) {
+  asio::io_context context;
+  std::optional<asio::io_context> other(std::in_place);
+  semaphore sem(context, 1);
+  error_code last;
+  tally t;
+  sem.async_acquire(asio::bind_executor(*other, t.handler()));            // at once
+  sem.async_acquire(2, asio::bind_executor(*other, t.handler()));         // later
+  sem.async_acquire_permit(asio::bind_executor(*other, t.handler()));     // as a permit
+  sem.release(3);
+  BOOST_TEST(sem.available() == 0u);
+  sem.async_acquire(4, store(last));
+  other.reset();
+  BOOST_TEST(sem.waiting() == 0u);
+  context.restart();
+  context.run();
+  BOOST_TEST(!last);
+  BOOST_TEST(t.called == 0);
+  BOOST_TEST(t.handlers() == 0);
+  BOOST_TEST(sem.available() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(so_do_those_of_one_that_is_destroyed_at_its_shut_down_strand) {
+  asio::io_context context;
+  std::optional<asio::io_context> other(std::in_place);
+  semaphore sem(context, 0);
+  tally t;
+  auto strand = asio::make_strand(*other);
+  sem.async_acquire(asio::bind_executor(strand, t.handler()));
+  sem.async_acquire_permit(asio::bind_executor(strand, t.handler()));
+  // Strands shut down after services that were made later, such as the owner of this function.
+  semaphore on_other(*other, 0);
+  struct releases {
+    semaphore* sem;
+    explicit releases(semaphore& s) : sem(&s) {}
+    releases(releases&& s) noexcept : sem(std::exchange(s.sem, nullptr)) {}
+    ~releases() {
+      if (sem) sem->release(2);
+    }
+    void operator()(error_code) {}
+  };
+  on_other.async_acquire(releases(sem));
+  other.reset();
+  BOOST_TEST(t.handlers() == 0);
+  BOOST_TEST(t.called == 0);
+  BOOST_TEST(sem.waiting() == 0u);
+  BOOST_TEST(sem.available() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_strand_that_was_shut_down_before_takes_nothing_away) {
+  std::optional<asio::io_context> context(std::in_place);
+  tally t;
+  semaphore sem(*context, 0);  // before the strands: shut down after them
+  auto strand = asio::make_strand(*context);
+  sem.async_acquire(asio::bind_executor(strand, t.handler()));
+  sem.async_acquire(t.handler());
+  struct releases {
+    semaphore* sem;
+    explicit releases(semaphore& s) : sem(&s) {}
+    releases(releases&& s) noexcept : sem(std::exchange(s.sem, nullptr)) {}
+    ~releases() {
+      if (sem) sem->release(2);
+    }
+    void operator()() {}
+  };
+  asio::post(strand, releases(sem));  // destroyed as the strands are shut down
+  context.reset();
+  BOOST_TEST(t.handlers() == 0);
+  BOOST_TEST(sem.available() == 2u);
+}
+
+asio::awaitable<void> hold(turnstile::semaphore& sem, tally& t) {
+  const auto alive = t.alive;
+  const permit p = co_await sem.async_acquire_permit(asio::use_awaitable);
+  co_await sem.async_acquire(1000, asio::use_awaitable);
+}
+
+BOOST_AUTO_TEST_CASE(permits_in_the_frames_of_coroutines) {
+  tally t;
+  asio::io_context context;
+  turnstile::semaphore sem(context, 2);  // gone before the frames are
+  for (int i = 0; i != 5; ++i) asio::co_spawn(context, hold(sem, t), asio::detached);
+  context.poll();
+  BOOST_TEST(t.handlers() == 5);
+  BOOST_TEST(sem.waiting() == 5u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(semaphores)
+
+BOOST_AUTO_TEST_CASE(who_waits_is_aborted_by_the_destructor) {
+  asio::io_context context;
+  error_code first, second;
+  asio::cancellation_signal signal;
+  {
+    semaphore sem(context, 1);
+    sem.async_acquire(2, asio::bind_cancellation_slot(signal.slot(), store(first)));
+    sem.async_acquire(store(second));
+  }
+  signal.emit(asio::cancellation_type::terminal);  // late
+  BOOST_TEST(context.run() == 2u);
+  BOOST_TEST(first == asio::error::operation_aborted);
+  BOOST_TEST(second == asio::error::operation_aborted);
+  signal.emit(asio::cancellation_type::terminal);
+}
+
+BOOST_AUTO_TEST_CASE(grants_and_permits_outlive_it) {
+  asio::io_context context;
+  error_code granted;
+  permit later;
+  std::optional<semaphore> sem(std::in_place, context, 1);
+  permit held = sem->try_acquire_permit();
+  sem->async_acquire(store(granted));
+  sem->async_acquire_permit([&](error_code, permit p) { later = std::move(p); });
+  sem->release(2);
+  sem.reset();
+  context.run();
+  BOOST_TEST(!granted);
+  BOOST_TEST(later.count() == 1u);
+  later.merge(std::move(held));
+  BOOST_TEST(later.split(1).count() == 1u);
+  later.release();
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_may_destroy_it) {
+  asio::io_context context;
+  auto sem = std::make_unique<semaphore>(context, 1);
+  error_code second;
+  sem->async_acquire([&](error_code) { sem.reset(); });
+  sem->async_acquire(store(second));
+  context.run();
+  BOOST_TEST(second == asio::error::operation_aborted);
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_is_not_served_by_permits_that_come_back_later) {
+  asio::io_context context;
+  std::optional<semaphore> sem(std::in_place, context, 1);
+  permit held = sem->try_acquire_permit();
+  error_code result;
+  sem->async_acquire(store(result));
+  sem.reset();
+  held.release();
+  context.run();
+  BOOST_TEST(result == asio::error::operation_aborted);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(throwing_handlers)
+
+BOOST_AUTO_TEST_CASE(leave_nothing_half_done) {
+  asio::io_context context;
+  semaphore sem(context, 1);
+  std::vector<int> order;
+  auto thrower = [&](int number) {
+    return [&, number](error_code, auto&&...) {
+      order.push_back(number);
+      throw std::runtime_error("from a handler");
+    };
+  };
+  sem.async_acquire(thrower(1));         // the permit is its, and not given back
+  sem.async_acquire_permit(thrower(2));  // given back as it is destroyed
+  sem.async_acquire(thrower(3));
+  sem.async_acquire(thrower(4));
+  sem.release();
+  sem.async_acquire(100, thrower(5));
+  for (int i = 0; i != 3; ++i) {
+    context.restart();
+    BOOST_CHECK_THROW(context.run(), std::runtime_error);
+  }
+  BOOST_TEST(sem.waiting() == 2u);
+  sem.cancel();
+  for (int i = 0; i != 2; ++i) BOOST_CHECK_THROW(context.run(), std::runtime_error);
+  BOOST_TEST(order == (std::vector{1, 2, 3, 4, 5}));
+  BOOST_TEST(context.run() == 0u);  // no work is left
+  BOOST_TEST(sem.available() == 0u);
+  BOOST_TEST(sem.waiting() == 0u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(moves)
+
+static_assert(std::is_nothrow_move_constructible_v<semaphore>);
+static_assert(std::is_nothrow_move_assignable_v<semaphore>);
+static_assert(std::is_nothrow_move_constructible_v<turnstile::bounded_semaphore>);
+static_assert(std::is_nothrow_move_assignable_v<turnstile::bounded_semaphore>);
+static_assert(!std::is_copy_constructible_v<semaphore>);
+static_assert(std::is_constructible_v<turnstile::semaphore, semaphore&&>);
+static_assert(std::is_assignable_v<turnstile::semaphore&, semaphore&&>);
+static_assert(!std::is_constructible_v<semaphore, turnstile::semaphore&&>);
+static_assert(std::is_constructible_v<turnstile::bounded_semaphore, bounded_semaphore&&>);
+static_assert(!std::is_constructible_v<turnstile::semaphore, bounded_semaphore&&>);
+static_assert(!std::is_constructible_v<turnstile::bounded_semaphore, semaphore&&>);
+
+// Waits and a permit follow the state to To.
+template <typename To, typename From>
+void expect_followed(asio::io_context& context, From from) {
+  error_code by_slot, by_release, by_cancel;
+  asio::cancellation_signal signal;
+  permit held = from.try_acquire_permit();
+  BOOST_REQUIRE(held);
+  from.async_acquire(asio::bind_cancellation_slot(signal.slot(), store(by_slot)));
+  from.async_acquire(store(by_release));
+  from.async_acquire(store(by_cancel));
+  To to(std::move(from));
+  BOOST_TEST(to.waiting() == 3u);
+  signal.emit(asio::cancellation_type::terminal);
+  BOOST_TEST(to.waiting() == 2u);
+  held.release();
+  BOOST_TEST(to.waiting() == 1u);
+  to.cancel();
+  context.restart();
+  context.run();
+  BOOST_TEST(by_slot == asio::error::operation_aborted);
+  BOOST_TEST(!by_release);
+  BOOST_TEST(by_cancel == asio::error::operation_aborted);
+  from = From(context, 7);  // can be assigned to
+  BOOST_TEST(from.available() == 7u);
+}
+
+BOOST_AUTO_TEST_CASE(waits_and_permits_follow_the_state) {
+  asio::io_context context;
+  expect_followed<semaphore>(context, semaphore(context));
+  expect_followed<bounded_semaphore>(context, bounded_semaphore(context));
+  expect_followed<turnstile::semaphore>(context, turnstile::semaphore(context));
+}
+
+BOOST_AUTO_TEST_CASE(also_to_another_executor_type) {
+  asio::io_context context;
+  expect_followed<turnstile::semaphore>(context, semaphore(context));
+  expect_followed<turnstile::bounded_semaphore>(context, bounded_semaphore(context));
+}
+
+template <typename To, typename From>
+void expect_assigned(asio::io_context& context) {
+  To target(context, 1);
+  From source(context, 2);
+  error_code of_target, of_source;
+  permit target_permit = target.try_acquire_permit();
+  permit source_permit = source.try_acquire_permit(2);
+  target.async_acquire(store(of_target));
+  source.async_acquire(store(of_source));
+  target = std::move(source);
+  context.restart();
+  context.poll();
+  BOOST_TEST(of_target == asio::error::operation_aborted);
+  BOOST_TEST((of_source == errc::over_release));  // still waits
+  BOOST_TEST(target.waiting() == 1u);
+  target_permit.release();  // to nobody
+  BOOST_TEST(target.waiting() == 1u);
+  source_permit.release();
+  context.restart();
+  context.poll();
+  BOOST_TEST(!of_source);
+  BOOST_TEST(target.available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(what_waited_on_the_target_is_aborted) {
+  asio::io_context context;
+  expect_assigned<semaphore, semaphore>(context);
+  expect_assigned<bounded_semaphore, bounded_semaphore>(context);
+  expect_assigned<turnstile::semaphore, semaphore>(context);
+  expect_assigned<turnstile::bounded_semaphore, bounded_semaphore>(context);
+}
+
+BOOST_AUTO_TEST_CASE(a_move_to_itself_changes_nothing) {
+  asio::io_context context;
+  semaphore sem(context, 3);
+  semaphore& same = sem;
+  sem = std::move(same);
+  BOOST_TEST(sem.available() == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(between_contexts) {
+  std::optional<asio::io_context> first(std::in_place), second(std::in_place);
+  semaphore sem(*first, 1);
+  semaphore other(*second, 5);
+  tally t;
+  error_code aborted;
+  sem.async_acquire(2, store(aborted));
+  other.async_acquire(6, t.handler());
+  sem = std::move(other);
+  BOOST_TEST((sem.get_executor() == second->get_executor()));
+  first->run();
+  BOOST_TEST(aborted == asio::error::operation_aborted);
+  first.reset();
+  BOOST_TEST(sem.waiting() == 1u);
+  second.reset();
+  BOOST_TEST(sem.waiting() == 0u);
+  BOOST_TEST(t.handlers() == 0);
+  BOOST_TEST(sem.available() == 5u);
+}
+
+BOOST_AUTO_TEST_CASE(a_moved_from_semaphore_outlives_the_context) {
+  std::optional<asio::io_context> context(std::in_place);
+  turnstile::semaphore from(asio::any_io_executor(asio::make_strand(*context)), 1);
+  std::optional<turnstile::semaphore> to(std::in_place, std::move(from));
+  context.reset();
+  BOOST_TEST(to->available() == 1u);
+  to.reset();
+}
+
+BOOST_AUTO_TEST_CASE(a_queue_of_semaphores) {
+  asio::io_context context;
+  std::vector<semaphore> all;
+  std::vector<error_code> results(20);
+  for (auto& result : results) {
+    all.emplace_back(context, 0);  // moves those that wait
+    all.back().async_acquire(store(result));
+  }
+  all.erase(all.begin(), all.begin() + 10);
+  for (auto& sem : all) sem.release();
+  context.run();
+  for (std::size_t i = 0; i != 20; ++i)
+    BOOST_TEST((results[i] == (i < 10 ? error_code(asio::error::operation_aborted) : error_code())));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,575 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// async_with_permit: one operation while permits are held, which are given back before the handler.
+
+#define BOOST_TEST_MODULE with_permit
+
+#include <turnstile.hpp>
+
+#include <boost/asio.hpp>
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/append.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace asio = boost::asio;
+using asio::cancellation_type;
+using turnstile::async_with_permit;
+using turnstile::errc;
+using turnstile::error_code;
+using turnstile::permit;
+using io_executor = asio::io_context::executor_type;
+using semaphore = turnstile::basic_semaphore<io_executor>;
+using bounded_semaphore = turnstile::basic_bounded_semaphore<io_executor>;
+
+namespace {
+
+const error_code not_called = errc::over_release;
+
+// An operation that the test finishes.
+class by_hand {
+ public:
+  explicit by_hand(asio::io_context& context) : context_(context) {}
+
+  template <typename Token>
+  auto async_run(Token&& token) {
+    return asio::async_initiate<Token, void(error_code, int, std::string)>(
+        [this](auto handler) {
+          ++started;
+          auto slot = asio::get_associated_cancellation_slot(handler);
+          if (slot.is_connected())
+            slot.assign([this](cancellation_type type) { cancelled = type; });
+          finish_ = [this, shared = std::make_shared<decltype(handler)>(std::move(handler))](
+                        error_code ec) {
+            const auto ex = asio::get_associated_executor(*shared, context_.get_executor());
+            asio::post(ex, [h = std::move(*shared), ec]() mutable {
+              asio::get_associated_cancellation_slot(h).clear();
+              std::move(h)(ec, ec ? 0 : 7, ec ? "" : "seven");
+            });
+          };
+        },
+        token);
+  }
+  // The same as a function of a token.
+  auto as_callable() {
+    return [this](auto token) { return async_run(std::move(token)); };
+  }
+
+  void finish(error_code ec = {}) { std::exchange(finish_, {})(ec); }
+
+  int started = 0;
+  cancellation_type cancelled = cancellation_type::none;
+
+ private:
+  asio::io_context& context_;
+  std::function<void(error_code)> finish_;
+};
+
+struct fixture {
+  asio::io_context context;
+  bounded_semaphore sem{context, 2};
+  by_hand operation{context};
+  asio::cancellation_signal signal;
+
+  int called = 0;
+  error_code result = not_called;
+  int number = -1;
+  std::string text = "none";
+  std::size_t available_in_handler = 0;
+
+  auto handler() {
+    return [this](error_code ec, int n, std::string s) {
+      ++called;
+      result = ec;
+      number = n;
+      text = std::move(s);
+      available_in_handler = sem.available();
+    };
+  }
+  auto cancellable() { return asio::bind_cancellation_slot(signal.slot(), handler()); }
+
+  void poll() {
+    context.restart();
+    context.poll();
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(operations, fixture)
+
+BOOST_AUTO_TEST_CASE(run_while_the_permit_is_held) {
+  async_with_permit(sem, operation.as_callable(), handler());
+  BOOST_TEST(sem.available() == 1u);  // taken in the call
+  BOOST_TEST(operation.started == 0);
+  poll();
+  BOOST_TEST(operation.started == 1);
+  BOOST_TEST(sem.available() == 1u);
+  operation.finish();
+  BOOST_TEST(called == 0);
+  poll();
+  BOOST_TEST(called == 1);
+  BOOST_TEST(!result);
+  BOOST_TEST(number == 7);
+  BOOST_TEST(text == "seven");
+  BOOST_TEST(available_in_handler == 2u);
+  BOOST_TEST(context.stopped());  // no work is left
+}
+
+BOOST_AUTO_TEST_CASE(may_be_deferred) {
+  async_with_permit(sem, operation.async_run(asio::deferred), handler());
+  poll();
+  BOOST_TEST(operation.started == 1);
+  operation.finish();
+  poll();
+  BOOST_TEST(number == 7);
+}
+
+BOOST_AUTO_TEST_CASE(may_be_lvalues_and_are_copied) {
+  auto callable = operation.as_callable();
+  auto deferred = operation.async_run(asio::deferred);
+  async_with_permit(sem, callable, handler());
+  poll();
+  operation.finish();
+  poll();
+  async_with_permit(sem, deferred, handler());
+  poll();
+  operation.finish();
+  poll();
+  BOOST_TEST(called == 2);
+}
+
+BOOST_AUTO_TEST_CASE(may_be_movable_only) {
+  async_with_permit(
+      sem,
+      [this, unique = std::make_unique<int>()](auto token) {
+        return operation.async_run(std::move(token));
+      },
+      handler());
+  poll();
+  operation.finish();
+  poll();
+  BOOST_TEST(number == 7);
+}
+
+BOOST_AUTO_TEST_CASE(hold_as_many_permits_as_they_ask_for) {
+  async_with_permit(sem, 2, operation.as_callable(), handler());
+  BOOST_TEST(sem.available() == 0u);
+  poll();
+  operation.finish();
+  poll();
+  BOOST_TEST(available_in_handler == 2u);
+  async_with_permit(sem, 0, operation.as_callable(), handler());
+  BOOST_TEST(sem.available() == 2u);
+  poll();
+  operation.finish();
+  poll();
+  BOOST_TEST(called == 2);
+}
+
+BOOST_AUTO_TEST_CASE(wait_for_their_turn) {
+  permit held = sem.try_acquire_permit(2);
+  async_with_permit(sem, 2, operation.as_callable(), handler());
+  held.release(1);
+  poll();
+  BOOST_TEST(sem.waiting() == 1u);
+  BOOST_TEST(operation.started == 0);
+  held.release();
+  poll();
+  BOOST_TEST(operation.started == 1);
+  operation.finish();
+  poll();
+  BOOST_TEST(available_in_handler == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(may_fail) {
+  async_with_permit(sem, operation.as_callable(), handler());
+  poll();
+  operation.finish(asio::error::eof);
+  poll();
+  BOOST_TEST(result == asio::error::eof);
+  BOOST_TEST(available_in_handler == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(may_have_no_result) {
+  asio::steady_timer timer(context, asio::steady_timer::time_point::min());
+  std::array<error_code, 3> results{not_called, not_called, not_called};
+  async_with_permit(sem, timer.async_wait(asio::deferred),
+                    [&](error_code ec) { results[0] = ec; });
+  async_with_permit(
+      sem, [&](auto token) { return timer.async_wait(std::move(token)); },
+      [&](error_code ec) { results[1] = ec; });
+  async_with_permit(sem, asio::post(context, asio::append(asio::deferred, error_code())),
+                    [&](error_code ec) { results[2] = ec; });
+  context.run();
+  BOOST_TEST((results == std::array<error_code, 3>{}));
+  BOOST_TEST(sem.available() == 2u);
+}
+
+// It has the signature of the acquire that comes first.
+BOOST_AUTO_TEST_CASE(may_be_acquires_themselves) {
+  semaphore other(context, 0);
+  permit result_permit;
+  async_with_permit(sem, other.async_acquire_permit(asio::deferred), [&](error_code ec, permit p) {
+    result = ec;
+    result_permit = std::move(p);
+    available_in_handler = sem.available();
+  });
+  poll();
+  BOOST_TEST(sem.available() == 1u);
+  BOOST_TEST(other.waiting() == 1u);
+  other.release();
+  poll();
+  BOOST_TEST(!result);
+  BOOST_TEST(available_in_handler == 2u);
+  BOOST_TEST(result_permit.count() == 1u);
+  sem.close();
+  async_with_permit(sem, other.async_acquire_permit(asio::deferred), [&](error_code ec, permit p) {
+    result = ec;
+    result_permit = std::move(p);
+  });
+  poll();
+  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(!result_permit);
+  BOOST_TEST(other.available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(may_use_a_permit_within_a_permit) {
+  async_with_permit(
+      sem,
+      [this](auto token) {
+        return async_with_permit(sem, operation.as_callable(), std::move(token));
+      },
+      handler());
+  poll();
+  BOOST_TEST(sem.available() == 0u);
+  operation.finish();
+  poll();
+  BOOST_TEST(number == 7);
+  BOOST_TEST(available_in_handler == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(whose_initiation_throws_give_the_permits_back) {
+  async_with_permit(
+      sem,
+      [this](auto token) {
+        if (sem.available() == 1) throw std::runtime_error("from an initiation");
+        return operation.async_run(std::move(token));
+      },
+      handler());
+  BOOST_CHECK_THROW(context.run(), std::runtime_error);
+  BOOST_TEST(sem.available() == 2u);
+  BOOST_TEST(called == 0);
+  BOOST_TEST(context.run() == 0u);  // no work is left
+}
+
+BOOST_AUTO_TEST_CASE(are_never_more_than_there_are_permits) {
+  int inside = 0, most = 0, done = 0;
+  for (int i = 0; i != 100; ++i)
+    async_with_permit(
+        sem,
+        [&](auto token) {
+          most = std::max(most, ++inside);
+          return asio::post(context, asio::append(std::move(token), error_code()));
+        },
+        [&](error_code) {
+          --inside;
+          ++done;
+        });
+  context.run();
+  BOOST_TEST(done == 100);
+  BOOST_TEST(most == 2);
+  BOOST_TEST(sem.available() == 2u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_SUITE(failed_acquires, fixture)
+
+void expect_not_started(fixture& f, error_code expected) {
+  f.poll();
+  BOOST_TEST(f.called == 1);
+  BOOST_TEST(f.result == expected);
+  BOOST_TEST(f.number == 0);
+  BOOST_TEST(f.text == "");
+  BOOST_TEST(f.operation.started == 0);
+  BOOST_TEST(f.context.stopped());
+}
+
+BOOST_AUTO_TEST_CASE(on_a_closed_semaphore) {
+  sem.close();
+  async_with_permit(sem, operation.as_callable(), handler());
+  BOOST_TEST(called == 0);
+  expect_not_started(*this, errc::closed);
+}
+
+BOOST_AUTO_TEST_CASE(past_the_limit) {
+  async_with_permit(sem, 3, operation.as_callable(), handler());
+  expect_not_started(*this, errc::exceeds_limit);
+}
+
+BOOST_AUTO_TEST_CASE(closed_while_it_waits) {
+  const permit held = sem.try_acquire_permit(2);
+  async_with_permit(sem, operation.as_callable(), handler());
+  sem.close();
+  expect_not_started(*this, errc::closed);
+}
+
+BOOST_AUTO_TEST_CASE(cancelled_with_all_others) {
+  const permit held = sem.try_acquire_permit(2);
+  async_with_permit(sem, operation.as_callable(), handler());
+  sem.cancel();
+  expect_not_started(*this, asio::error::operation_aborted);
+}
+
+BOOST_AUTO_TEST_CASE(cancelled_by_its_slot) {
+  for (auto type :
+       {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
+    called = 0;
+    const permit held = sem.try_acquire_permit(2);
+    async_with_permit(sem, operation.as_callable(), cancellable());
+    poll();
+    signal.emit(type);
+    BOOST_TEST(sem.waiting() == 0u);
+    expect_not_started(*this, asio::error::operation_aborted);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(destroyed_while_it_waits) {
+  std::optional<bounded_semaphore> gone(std::in_place, context, 0);
+  async_with_permit(*gone, operation.as_callable(), handler());
+  expect_not_started(*this, errc::exceeds_limit);
+  gone.emplace(context, 0, 1);
+  called = 0;
+  async_with_permit(*gone, operation.as_callable(), handler());
+  gone.reset();
+  expect_not_started(*this, asio::error::operation_aborted);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_SUITE(cancellation, fixture)
+
+BOOST_AUTO_TEST_CASE(while_the_operation_runs_is_the_operations) {
+  async_with_permit(sem, operation.as_callable(), cancellable());
+  poll();
+  signal.emit(cancellation_type::total);
+  BOOST_TEST((operation.cancelled == cancellation_type::total));
+  signal.emit(cancellation_type::partial);
+  BOOST_TEST((operation.cancelled == cancellation_type::partial));
+  signal.emit(cancellation_type::terminal);
+  BOOST_TEST((operation.cancelled == cancellation_type::terminal));
+  BOOST_TEST(sem.available() == 1u);
+  operation.finish(asio::error::operation_aborted);
+  poll();
+  BOOST_TEST(result == asio::error::operation_aborted);
+  BOOST_TEST(available_in_handler == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(between_an_immediate_grant_and_the_start_is_kept) {
+  async_with_permit(sem, operation.as_callable(), cancellable());
+  signal.emit(cancellation_type::terminal);
+  poll();
+  BOOST_TEST(operation.started == 0);
+  BOOST_TEST(result == asio::error::operation_aborted);
+  BOOST_TEST(number == 0);
+  BOOST_TEST(available_in_handler == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(between_a_later_grant_and_the_start_is_kept) {
+  for (auto type :
+       {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
+    result = not_called;
+    permit held = sem.try_acquire_permit(2);
+    async_with_permit(sem, 2, operation.as_callable(), cancellable());
+    held.release();
+    signal.emit(type);
+    poll();
+    BOOST_TEST(operation.started == 0);
+    BOOST_TEST(result == asio::error::operation_aborted);
+    BOOST_TEST(available_in_handler == 2u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(after_the_end_does_nothing) {
+  async_with_permit(sem, operation.as_callable(), cancellable());
+  poll();
+  operation.finish();
+  signal.emit(cancellation_type::terminal);
+  poll();
+  signal.emit(cancellation_type::terminal);
+  BOOST_TEST(called == 1);
+  BOOST_TEST(!result);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_SUITE(surroundings, fixture)
+
+BOOST_AUTO_TEST_CASE(every_step_is_on_the_handlers_executor) {
+  asio::io_context other;
+  const auto ex = other.get_executor();
+  bool started_there = false;
+  async_with_permit(
+      sem,
+      [&](auto token) {
+        started_there = ex.running_in_this_thread();
+        return operation.async_run(std::move(token));
+      },
+      asio::bind_executor(ex, handler()));
+  poll();
+  BOOST_TEST(operation.started == 0);
+  other.poll();
+  BOOST_TEST(started_there);
+  operation.finish();
+  poll();
+  BOOST_TEST(called == 0);
+  other.restart();
+  other.run();
+  BOOST_TEST(called == 1);
+}
+
+BOOST_AUTO_TEST_CASE(the_handler_may_go_on) {
+  int left = 1000;
+  struct again {
+    fixture* f;
+    int* left;
+    void operator()(error_code) {
+      BOOST_TEST(f->sem.available() == 2u);
+      if (--*left == 0) return;
+      fixture& here = *f;
+      async_with_permit(here.sem, 2,
+                        asio::post(here.context, asio::append(asio::deferred, error_code())),
+                        std::move(*this));
+    }
+  };
+  again{this, &left}(error_code());
+  context.run();
+  BOOST_TEST(left == 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_semaphore_may_be_destroyed_while_the_operation_runs) {
+  std::optional<semaphore> gone(std::in_place, context, 1);
+  async_with_permit(*gone, operation.as_callable(), handler());
+  poll();
+  gone.reset();
+  operation.finish();
+  poll();
+  BOOST_TEST(number == 7);
+}
+
+BOOST_AUTO_TEST_CASE(a_context_destroyed_in_any_phase_gives_the_permits_back) {
+  for (int phase = 0; phase != 4; ++phase) {
+    std::optional<asio::io_context> own(std::in_place);
+    bounded_semaphore on_own(*own, 1);
+    auto alive = std::make_shared<int>();
+    permit held;
+    {
+      by_hand op(*own);
+      if (phase == 0) held = on_own.try_acquire_permit();
+      async_with_permit(on_own, op.as_callable(),
+                        [alive](error_code, int, const std::string&) { BOOST_ERROR("called"); });
+      if (phase >= 2) own->poll();
+      if (phase == 3) op.finish();
+      BOOST_TEST(alive.use_count() == 2);
+    }
+    own.reset();
+    BOOST_TEST(alive.use_count() == 1);
+    held.release();
+    BOOST_TEST(on_own.available() == 1u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_kind_of_token) {
+  auto ready = [this] {
+    return asio::post(context, asio::append(asio::deferred, error_code(), 5));
+  };
+  std::future<int> future = async_with_permit(sem, ready(), asio::use_future);
+  auto deferred = async_with_permit(sem, ready(), asio::deferred);
+  BOOST_TEST(sem.available() == 1u);
+  int sum = 0;
+  std::move(deferred)([&](error_code, int n) { sum += n; });
+  async_with_permit(sem, ready(), asio::detached);
+  async_with_permit(sem, 1, ready(),
+                    asio::any_completion_handler<void(error_code, int)>(
+                        [&](error_code, int n) { sum += n; }));
+  auto coroutine = [&]() -> asio::awaitable<void> {
+    sum += co_await async_with_permit(sem, ready(), asio::use_awaitable);
+    auto [ec, n] = co_await async_with_permit(sem, 2, ready(), asio::as_tuple(asio::use_awaitable));
+    sum += n;
+  };
+  asio::co_spawn(context, coroutine, asio::detached);
+  context.run();
+  BOOST_TEST(future.get() == 5);
+  BOOST_TEST(sum == 20);
+  BOOST_TEST(sem.available() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_token_by_default) {
+  asio::use_awaitable_t<>::as_default_on_t<turnstile::semaphore> own(context, 2);
+  int sum = 0;
+  auto coroutine = [&]() -> asio::awaitable<void> {
+    auto ready = asio::post(context, asio::append(asio::deferred, error_code(), 5));
+    sum += co_await async_with_permit(own, ready);
+    sum += co_await async_with_permit(own, 2, std::move(ready));
+  };
+  asio::co_spawn(context, coroutine, asio::detached);
+  context.run();
+  BOOST_TEST(sum == 10);
+}
+
+BOOST_AUTO_TEST_CASE(a_coroutine_is_cancelled) {
+  const permit held = sem.try_acquire_permit(2);
+  error_code seen;
+  asio::co_spawn(
+      context,
+      [&]() -> asio::awaitable<void> {
+        co_await async_with_permit(sem, operation.as_callable(), asio::use_awaitable);
+      },
+      asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e) {
+        try {
+          if (e) std::rethrow_exception(e);
+        } catch (const boost::system::system_error& error) {
+          seen = error.code();
+        }
+      }));
+  poll();
+  signal.emit(cancellation_type::terminal);
+  poll();
+  BOOST_TEST(seen == asio::error::operation_aborted);
+  BOOST_TEST(operation.started == 0);
+  BOOST_TEST(sem.waiting() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(several_threads) {
+  asio::thread_pool pool(3);
+  turnstile::basic_semaphore<asio::thread_pool::executor_type> one(pool.get_executor(), 1);
+  int inside = 0;  // not atomic
+  std::atomic<int> done = 0;
+  for (int i = 0; i != 1000; ++i)
+    async_with_permit(
+        one,
+        [&](auto token) {
+          ++inside;
+          return asio::post(pool, asio::append(std::move(token), error_code()));
+        },
+        [&](error_code) { ++done; });
+  pool.join();
+  BOOST_TEST(inside == 1000);
+  BOOST_TEST(done == 1000);
+  BOOST_TEST(one.available() == 1u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
