@@ -357,6 +357,18 @@ BOOST_AUTO_TEST_CASE(stops_under_load) {
   }
 }
 
+// The drain timeout is over at the very moment at which the last connection ends.
+BOOST_AUTO_TEST_CASE(drained_just_in_time) {
+  upstream u;
+  for (int round = 0; round < 50; ++round) {
+    limiter l{u.address(), {"--drain-timeout", "0ms"}};
+    client c{l.port()};
+    BOOST_TEST(c.echoes("hello"));
+    c.close();
+    BOOST_TEST(contains(l.stop(), "accepted 1, "));
+  }
+}
+
 // ---- Faults -------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(upstream_is_down) {

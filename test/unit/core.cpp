@@ -573,6 +573,41 @@ BOOST_AUTO_TEST_CASE(a_cancellation_between_grant_and_refusal_counts) {
   BOOST_TEST(c->available() == 1u);
 }
 
+// Those who are granted at once while the strand is busy pass through the mail, too.
+BOOST_AUTO_TEST_CASE(a_cancellation_that_was_mailed_after_a_grant_counts) {
+  make(0);
+  fake& b = (*this)("b").refuse();
+  queued("a").then([&] {
+    c->release(1);
+    BOOST_TEST(b.wait() == outcome::waiting);
+    BOOST_TEST(c->available() == 0u);
+    BOOST_TEST(c->waiting() == 0u);
+    b.cancel();
+  });
+  c->release(1);
+  BOOST_TEST(read() == "a b?");
+  c->set_limit(core::max);
+  BOOST_TEST(read() == "b!aborted");
+  BOOST_TEST(c->available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_that_was_lowered_after_a_grant_counts) {
+  make(0, 4);
+  fake& b = (*this)("b", 2).refuse();
+  queued("a").then([&] {
+    c->release(2);
+    BOOST_TEST(b.wait() == outcome::waiting);
+    queued("d");
+    c->set_limit(1);
+  });
+  c->release(1);
+  BOOST_TEST(read() == "a b?");
+  c->release(1);
+  BOOST_TEST(read() == "b!exceeds");
+  c->release(1);
+  BOOST_TEST(read() == "d");
+}
+
 BOOST_AUTO_TEST_CASE(so_do_cancel_close_and_a_lowered_limit) {
   for (auto [call, result] :
        {std::pair<void (*)(core&), const char*>{[](core& k) { k.cancel(); }, "!aborted"},
