@@ -190,13 +190,14 @@ awaitable<void> limiter::drain() {
   constexpr std::size_t all = turnstile::semaphore::max();
   log_(text("stopping: ", figures_.active.now(), " connections may finish"));
   asio::steady_timer deadline{acceptor_.get_executor(), settings_.drain_timeout};
+  // With permits that give themselves back: should both have happened, these are thrown away.
   const auto first =
-      co_await (presences_.async_acquire(all, as_result) || deadline.async_wait(as_result) ||
+      co_await (presences_.async_acquire_permit(all, as_result) || deadline.async_wait(as_result) ||
                 stop_requests_.async_acquire(as_result));
   if (first.index() == 0) co_return;
   log_(text("cutting ", figures_.active.now(), " connections"));
   cut();
-  co_await presences_.async_acquire(all, use_awaitable);
+  co_await presences_.async_acquire_permit(all, use_awaitable);
 }
 
 void limiter::cut() {

@@ -276,9 +276,11 @@ BOOST_AUTO_TEST_CASE(so_do_those_of_one_that_is_destroyed_at_its_shut_down_stran
   std::optional<asio::io_context> other(std::in_place);
   semaphore sem(context, 0);
   tally t;
-  auto strand = asio::make_strand(*other);
-  sem.async_acquire(asio::bind_executor(strand, t.handler()));
-  sem.async_acquire_permit(asio::bind_executor(strand, t.handler()));
+  {
+    const auto strand = asio::make_strand(*other);
+    sem.async_acquire(asio::bind_executor(strand, t.handler()));
+    sem.async_acquire_permit(asio::bind_executor(strand, t.handler()));
+  }
   // Strands shut down after services that were made later, such as the owner of this function.
   semaphore on_other(*other, 0);
   struct releases {
@@ -302,8 +304,8 @@ BOOST_AUTO_TEST_CASE(a_strand_that_was_shut_down_before_takes_nothing_away) {
   std::optional<asio::io_context> context(std::in_place);
   tally t;
   semaphore sem(*context, 0);  // before the strands: shut down after them
-  auto strand = asio::make_strand(*context);
-  sem.async_acquire(asio::bind_executor(strand, t.handler()));
+  std::optional<io_strand> strand(std::in_place, context->get_executor());
+  sem.async_acquire(asio::bind_executor(*strand, t.handler()));
   sem.async_acquire(t.handler());
   struct releases {
     semaphore* sem;
@@ -314,7 +316,8 @@ BOOST_AUTO_TEST_CASE(a_strand_that_was_shut_down_before_takes_nothing_away) {
     }
     void operator()() {}
   };
-  asio::post(strand, releases(sem));  // destroyed as the strands are shut down
+  asio::post(*strand, releases(sem));  // destroyed as the strands are shut down
+  strand.reset();
   context.reset();
   BOOST_TEST(t.handlers() == 0);
   BOOST_TEST(sem.available() == 2u);
