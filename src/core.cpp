@@ -81,7 +81,7 @@ void core::set_limit(std::size_t n) noexcept {
     limit_under(w);  // finishes the change that somebody else may have begun
     std::uint64_t l = limit_.load(std::memory_order_acquire);
     if ((l & epoch_mask) != (w & epoch_mask)) continue;
-    // Releases to adopt_limit(): the limit is there before its epoch is.
+    // Releases what the caller did to those who gain by a higher limit.
     const std::uint64_t proposal = ((w & epoch_mask) + epoch_unit) | n;
     if (limit_.compare_exchange_strong(l, proposal, std::memory_order_acq_rel)) break;
   }
@@ -116,10 +116,10 @@ void core::cancel() noexcept {
       return;
     }
   }
-  // Marks the place in the mail: whoever comes later is not meant. Releases nothing but the mark,
-  // and keeps the release of the mail below it.
+  // Marks the place in the mail: whoever comes later is not meant. Relaxed: the mail below it was
+  // released by who put it there, and what matters of the mark is in the word, by set().
   add_reference();  // those who wait, and hold the others, may be gone before set()
-  mailbox_.fetch_or(1, std::memory_order_release);
+  mailbox_.fetch_or(1, std::memory_order_relaxed);
   set(pending);
   drop_reference();
 }
@@ -209,14 +209,13 @@ void core::run(word w) noexcept {
   }
 }
 
-// Takes all mail, the oldest first, and reads the word anew. False where there was none.
+// Takes all mail, the oldest first. False where there was none.
 bool core::take_mail(word& w) noexcept {
   // Relaxed: what was announced in w is seen, since w was acquired.
   if (mailbox_.load(std::memory_order_relaxed) == 0) return false;
   // Acquires the mail and what each sender did before.
   const std::uintptr_t newest = mailbox_.exchange(0, std::memory_order_acquire);
   // Afterwards, so that nobody is judged by an older limit than he saw himself.
-  w = word_.load(std::memory_order_acquire);
   const std::uint32_t limit = limit_under(w);
   mail* oldest = nullptr;
   for (mail* m = reinterpret_cast<mail*>(newest & ~std::uintptr_t(1)); m;) {
@@ -338,8 +337,8 @@ void core::put_back() noexcept {
   do {
     // Fewer, where somebody has released what he did not have.
     next = (w - std::min(permits, used(w))) | queued;
-  } while (!word_.compare_exchange_weak(w, next, std::memory_order_release,
-                                        std::memory_order_relaxed));
+    // Relaxed: these permits were released by who gave them back first, and a swap keeps that.
+  } while (!word_.compare_exchange_weak(w, next, std::memory_order_relaxed));
 }
 
 void core::count_waiting(std::ptrdiff_t change) noexcept {

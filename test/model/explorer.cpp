@@ -347,7 +347,7 @@ void perform(int id, mask choice, int number, step* record) {
   if (write) {
     if (last + 1 >= max_messages) {
       m.halt = stop::violation;
-      m.what = "the explorer's limit of values of a location is reached";
+      m.what = "one location is changed without end";
       return;
     }
     message next;

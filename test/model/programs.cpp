@@ -28,7 +28,8 @@ struct ticket {
   std::uint32_t permits;
   bool started, returned, immediate, done, destroyed;
   outcome what;
-  int refusals;  // so many times deliver() still says no
+  int refusals;    // so many times deliver() still says no
+  void (*then)();  // what the executor does as it takes the completion
   std::uint64_t begun_at, queued_at, done_at;
   int nth;  // in the order of the completions
 };
@@ -64,6 +65,7 @@ class op final : public waiter {
       return false;
     }
     complete(decided());
+    if (t.then) t.then();
     model::set_event(id_);
     return true;
   }
@@ -581,6 +583,88 @@ struct last_in_mailbox final : lifetime {
   void after() override { b.c->drop_reference(); }
 } last_in_mailbox_instance;
 
+// Those who call have no reference of their own: a handler destroys the semaphore under them.
+struct destroyed_under : lifetime {
+  using lifetime::lifetime;
+  static void destroy() {
+    b.c->orphan();
+    b.c->drop_reference();
+  }
+};
+
+struct under_release final : destroyed_under {
+  under_release() : destroyed_under("release | the handler destroys", 2) { dropped_ = true; }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    start(0);
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      b.c->release(1);
+    } else {
+      finish(0);
+      destroy();
+    }
+  }
+} under_release_instance;
+
+struct under_wait final : destroyed_under {
+  under_wait() : destroyed_under("wait | release | the handler destroys", 3) { dropped_ = true; }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    make_op(1, 1);
+    start(1);
+    b.c->add_reference();
+    left_over_ = 2;
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      if (!start(0)) model::set_event(0);
+    } else if (i == 1) {
+      b.c->release(2);
+      b.c->drop_reference();
+    } else {
+      model::wait_event(0);
+      get(0)->destroy();
+      destroy();
+    }
+  }
+} under_wait_instance;
+
+struct under_cancel final : destroyed_under {
+  under_cancel() : destroyed_under("cancel() | release | the handler destroys", 3) {
+    dropped_ = true;
+  }
+  void prepare() override {
+    undestroyed_ = false;
+    make_core(max, max);
+    make_op(0, 1);
+    start(0);
+    b.c->add_reference();
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      b.c->cancel();
+    } else if (i == 1) {
+      b.c->release(1);
+      b.c->drop_reference();
+    } else {
+      // Not before cancel() has found somebody waiting: who calls later needs a semaphore.
+      finish(0);
+      if (b.tickets[0].what == outcome::aborted)
+        destroy();
+      else
+        undestroyed_ = true;
+    }
+  }
+  void after() override {
+    if (undestroyed_) destroy();
+  }
+  bool undestroyed_ = false;
+} under_cancel_instance;
+
 struct abandon_release final : lifetime {
   abandon_release() : lifetime("abandon | a permit comes back", 2) { dropped_ = true; }
   void prepare() override {
@@ -723,7 +807,7 @@ struct refuse_destroy final : refusing {
     make_core(max, max);
     make_op(0, 1);
     start(0);
-    b.tickets[0].refusals = 2;
+    b.tickets[0].refusals = 3;
   }
   void thread(int i) override {
     if (i == 0)
@@ -731,7 +815,11 @@ struct refuse_destroy final : refusing {
     else
       b.c->orphan();
   }
-  void settled() override { model::check(b.tickets[0].done, "left asleep"); }
+  // Refused by then: at the release, if that came first, and once more.
+  void settled() override {
+    model::check(b.tickets[0].done, "left asleep");
+    model::check(b.tickets[0].destroyed, "not destroyed though there is no queue to go back to");
+  }
 } refuse_destroy_instance;
 
 // Both are decided when the executor refuses the first; the other is told at the next opportunity,
@@ -998,6 +1086,140 @@ void told_in_order::thread(int i) {
 }
 void told_in_order::expect() { model::check(b.tickets[1].done, "left asleep"); }
 
+// No acquire succeeds after close(), though permits come back.
+PROGRAM(close_release, "close, then release | acquire", 2)
+void close_release::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+}
+void close_release::thread(int i) {
+  if (i == 0) {
+    b.c->close();
+    release(1);
+  } else {
+    model::check(acquire(0) == outcome::closed, "granted a permit released after close()");
+  }
+}
+void close_release::expect() { model::check(b.tickets[0].done, "left asleep"); }
+
+// Who waits on a closed semaphore is told that, whatever becomes of the limit afterwards.
+PROGRAM(close_then_limit, "wait, close, lower the limit | release", 2)
+void close_then_limit::prepare() {
+  make_core(2, 2);
+  make_op(0, 2);
+  make_op(1, 1);
+  start(1);
+  left_over_ = 3;
+}
+void close_then_limit::thread(int i) {
+  if (i == 0) {
+    start(0);
+    b.c->close();
+    b.c->set_limit(1);
+  } else {
+    release(1);
+  }
+}
+void close_then_limit::expect() {
+  model::check(b.tickets[0].what == outcome::closed, "told something else than closed");
+}
+
+// Granted while the strand is busy, and to be handed over by it: a cancellation comes too late.
+PROGRAM(granted_by_mail, "acquire at once, cancel | release of two", 2)
+void granted_by_mail::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  make_op(1, 1, true);
+  start(0);
+  left_over_ = 3;
+}
+void granted_by_mail::thread(int i) {
+  if (i == 0) {
+    if (start(1)) cancel_one(1);
+    forget_cancel(1);
+  } else {
+    release(2);
+  }
+}
+void granted_by_mail::expect() { model::check(b.tickets[1].done, "left asleep"); }
+
+// One who waits is announced while the word, whose `queued` and `pending` are set, does not change.
+PROGRAM(announced_unchanged, "a call back | wait, try_acquire", 2)
+void announced_unchanged::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  make_op(1, 1);
+  make_op(2, 1);
+  start(0);
+  left_over_ = 7;
+  b.tickets[0].then = [] {
+    start(1);
+    release(2);
+  };
+}
+void announced_unchanged::thread(int i) {
+  if (i == 0)
+    release(1);
+  else if (start(2))
+    model::check(b.tickets[2].done || !try_acquire(1), "try_acquire overtakes a waiter");
+}
+void announced_unchanged::expect() {
+  model::check(b.tickets[1].done && b.tickets[2].done, "left asleep");
+}
+
+PROGRAM(limit_beside_mail, "a call back that waits | raise the limit", 2)
+void limit_beside_mail::prepare() {
+  make_core(1, 1);
+  make_op(0, 1);
+  make_op(1, 1);
+  start(0);
+  left_over_ = 3;
+  b.tickets[0].then = [] { start(1); };
+}
+void limit_beside_mail::thread(int i) {
+  if (i == 0)
+    release(1);
+  else
+    b.c->set_limit(2);
+}
+void limit_beside_mail::expect() { model::check(b.tickets[1].done, "left asleep"); }
+
+// The word is the same before and after the other's turn.
+PROGRAM(try_in_turn, "try_acquire, release | try_acquire, release", 2)
+void try_in_turn::prepare() { make_core(max - 1, max); }
+void try_in_turn::thread(int) {
+  if (!try_acquire(1)) return;
+  use_data();
+  release(1);
+}
+void try_in_turn::expect() { model::check(free_ == 1, "a permit is missing"); }
+
+// Raising the limit is as good as a release: what happened before is seen by who gains from it.
+PROGRAM(raised_seen, "raise the limit | try_acquire", 2)
+void raised_seen::prepare() { make_core(0, 0); }
+void raised_seen::thread(int i) {
+  if (i == 0) {
+    use_data();
+    b.c->set_limit(1);
+  } else if (try_acquire(1)) {
+    use_data();
+  }
+}
+void raised_seen::expect() {}
+
+PROGRAM(raised_twice_seen, "raise the limit twice | try_acquire of two", 2)
+void raised_twice_seen::prepare() { make_core(0, 0); }
+void raised_twice_seen::thread(int i) {
+  if (i == 0) {
+    b.c->set_limit(1);
+    use_data();
+    b.c->set_limit(2);
+  } else if (try_acquire(2)) {
+    use_data();
+  }
+}
+void raised_twice_seen::expect() {}
+
 base* const programs[] = {
     &acquire_release_instance,
     &two_by_two_instance,
@@ -1016,6 +1238,9 @@ base* const programs[] = {
     &late_cancel_instance,
     &last_in_mailbox_instance,
     &abandon_release_instance,
+    &under_release_instance,
+    &under_wait_instance,
+    &under_cancel_instance,
     &cancel_grant_instance,
     &cancel_grant_all_instance,
     &cancel_then_wait_instance,
@@ -1035,9 +1260,16 @@ base* const programs[] = {
     &seen_behind_queue_instance,
     &mail_under_pending_instance,
     &raise_shrink_instance,
-
     &cancel_then_release_instance,
     &told_in_order_instance,
+    &close_release_instance,
+    &close_then_limit_instance,
+    &granted_by_mail_instance,
+    &announced_unchanged_instance,
+    &limit_beside_mail_instance,
+    &try_in_turn_instance,
+    &raised_seen_instance,
+    &raised_twice_seen_instance,
 };
 
 // One line of what came out. True where nothing was violated.

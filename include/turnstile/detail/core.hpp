@@ -157,12 +157,13 @@ class core {
 
   static std::uint32_t used(word w) noexcept { return static_cast<std::uint32_t>(w & used_mask); }
 
-  // The limit that w stands under. `limit_` holds a limit and its epoch; one that is an epoch ahead
+  // The limit that w, which was acquired, stands under. `limit_` holds a limit and its epoch; one that is an epoch ahead
   // of the word has been proposed by set_limit() and is not in force yet: whoever meets it puts it
   // in force, and w is updated. A compare-and-swap from w succeeds only under this limit. (25 bits:
   // it could be fooled by 2^25 calls of set_limit() between a load and its compare-and-swap.)
   std::uint32_t limit_under(word& w) const noexcept {
-    const std::uint64_t l = limit_.load(std::memory_order_acquire);
+    // Relaxed: w was acquired, and with it the limit of its epoch.
+    const std::uint64_t l = limit_.load(std::memory_order_relaxed);
     if ((l & epoch_mask) == (w & epoch_mask)) [[likely]] return used(l);
     return adopt_limit(w);
   }
