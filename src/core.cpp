@@ -250,8 +250,7 @@ bool core::take_mail(word& w) noexcept {
 // Whether somebody may be in the queue who has nothing to wait for.
 bool core::must_expel(word w) const noexcept {
   const waiter* const head = queue_.front();
-  return head && ((w & (closed | orphaned | abandoned)) || (w & epoch_mask) != checked_epoch_ ||
-                  head->outcome_ != outcome::waiting);
+  return head && ((w & (closed | orphaned | abandoned)) || (w & epoch_mask) != checked_epoch_);
 }
 
 // Takes out of the queue who has nothing to wait for: all, where w says so; those that a lowered
@@ -308,7 +307,7 @@ bool core::hand_over() noexcept {
 // Puts all of decided_ back at the head of the queue. Who was granted waits again, in the old order,
 // and has given back the permits; other decisions stand, and stand in front.
 void core::put_back() noexcept {
-  checked_epoch_ = ~epoch_mask;  // of no limit: who was granted has escaped the latest
+  checked_epoch_ = ~epoch_mask;  // of no limit: they have escaped the latest, or stand decided
   std::uint32_t permits = 0;
   waiter_list standing;
   while (waiter* const x = decided_.back()) {

@@ -404,6 +404,18 @@ BOOST_AUTO_TEST_CASE(a_mailed_wait_meets_the_limit_that_came_after_it) {
   BOOST_TEST(read() == "e");
 }
 
+// Of two reasons to end a wait that came while the strand was busy, closed is told.
+BOOST_AUTO_TEST_CASE(close_comes_before_a_lowered_limit) {
+  make(0, 4);
+  queued("a").then([&] {
+    queued("b", 4);
+    c->close();
+    c->set_limit(1);
+  });
+  c->release(1);
+  BOOST_TEST(read() == "a b!closed");
+}
+
 BOOST_AUTO_TEST_CASE(close_ends_the_queue_and_the_mail) {
   make(0);
   queued("a").then([&] {

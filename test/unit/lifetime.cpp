@@ -559,6 +559,17 @@ BOOST_AUTO_TEST_CASE(a_moved_from_semaphore_outlives_the_context) {
   to.reset();
 }
 
+// There is no executor left to convert.
+BOOST_AUTO_TEST_CASE(to_another_executor_type_without_a_context) {
+  std::optional<asio::io_context> context(std::in_place);
+  semaphore from(*context, 2), other(*context, 3);
+  context.reset();
+  turnstile::semaphore to(std::move(from));
+  BOOST_TEST(to.available() == 2u);
+  to = std::move(other);
+  BOOST_TEST(to.available() == 3u);
+}
+
 BOOST_AUTO_TEST_CASE(a_queue_of_semaphores) {
   asio::io_context context;
   std::vector<semaphore> all;

@@ -238,7 +238,8 @@ class handing_over {
   // told.
   static bool come_back(const waiter& op) noexcept {
     handing_over* const h = find(op);
-    return h && (h->came_back_ = true);
+    if (h) h->came_back_ = true;
+    return h;
   }
 
  private:
