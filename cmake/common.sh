@@ -22,23 +22,27 @@ boost_version() {
   echo "${version:-1.81}"
 }
 
-# missing_packages <Boost library>...: what of compiler, build tools, Boost's headers and those
-# libraries of Boost is not there, by the names of the packages.
+# missing_packages <Boost library>... [-- <package>...]: what of compiler, build tools, Boost's
+# headers, those libraries of Boost and those packages is not there, by the names of the packages.
 missing_packages() {
-  local boost library package
+  local boost package
   command -v g++ >/dev/null || echo g++
   command -v cmake >/dev/null || echo cmake
   command -v ninja >/dev/null || echo ninja-build
   command -v pkg-config >/dev/null || echo pkgconf
   boost=$(boost_version)
   is_installed "libboost$boost-dev" || echo "libboost$boost-dev"
-  for library in "$@"; do
-    package=libboost-$library$boost-dev
+  while [[ $# -gt 0 && $1 != -- ]]; do
+    package=libboost-$1$boost-dev
+    is_installed "$package" || echo "$package"
+    shift
+  done
+  for package in "${@:2}"; do
     is_installed "$package" || echo "$package"
   done
 }
 
-# install_packages <Boost library>...: installs what is missing, on Debian and Ubuntu. Where nothing is
+# install_packages <Boost library>... [-- <package>...]: installs what is missing, on Debian and Ubuntu. Where nothing is
 # missing, nothing is run; elsewhere it is left to the user.
 install_packages() {
   local packages as_root=() log

@@ -494,6 +494,8 @@ struct world {
   }
 };
 
+std::size_t operations, failures;  // of all tests of this suite
+
 // Fails the first allocation, then the second, and so on. Returns how many there were.
 template <typename Rig, typename Operation>
 std::size_t fail_each(bool may_throw, Operation operation) {
@@ -513,7 +515,11 @@ std::size_t fail_each(bool may_throw, Operation operation) {
       BOOST_TEST((may_throw || !threw));
       w.expect_nothing_lost(threw);
     }
-    if (needed <= k) return needed;
+    if (needed <= k) {
+      ++operations;
+      failures += needed;
+      return needed;
+    }
   }
 }
 
@@ -558,6 +564,19 @@ void fail_every_operation() {
       typename world<Rig>::semaphore_type sem(w.rig->executor(), 1);
     });
   }
+
+  BOOST_TEST_CONTEXT("what completes nobody, and allocates nothing")
+  BOOST_TEST(fail_each<Rig>(false, [](auto& w) {
+    permit none = w.sem->try_acquire_permit();  // they are the queue's
+    w.held.merge(w.held.split(2));
+    w.held.merge(std::move(none));
+    w.taken += w.held.split(1).forget();
+    w.taken += w.sem->try_acquire() + w.sem->locked() - 1u;
+    error_code ec;
+    w.sem->release(100, ec);
+    auto moved = std::move(*w.sem);
+    *w.sem = std::move(moved);
+  }) == 0u);
 
   // These never throw.
   auto complete = [](auto operation) {
@@ -604,5 +623,9 @@ BOOST_AUTO_TEST_CASE(on_a_polymorphic_executor) { fail_every_operation<on_any>()
 BOOST_AUTO_TEST_CASE(on_a_strands_executor) { fail_every_operation<on_strand>(); }
 BOOST_AUTO_TEST_CASE(on_a_polymorphic_strand) { fail_every_operation<on_any_strand>(); }
 BOOST_AUTO_TEST_CASE(on_a_thread_pools_executor) { fail_every_operation<on_pool>(); }
+BOOST_AUTO_TEST_CASE(that_was_all) {
+  BOOST_TEST_MESSAGE(operations << " operations, " << failures << " allocations failed");
+  BOOST_TEST(failures > operations);
+}
 
 BOOST_AUTO_TEST_SUITE_END()
