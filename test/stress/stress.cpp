@@ -74,7 +74,8 @@ class round {
 
   // n permits are held; and now they are not: to be called before they are given back.
   void enter(std::size_t n) {
-    if (held_.fetch_add(n, relaxed) + n > ceiling_.load(relaxed)) fail("more permits held than there are");
+    if (held_.fetch_add(n, relaxed) + n > ceiling_.load(relaxed))
+      fail("more permits held than there are");
     if (n != 0 && apart_) ++shared_;
   }
   void leave(std::size_t n) { held_.fetch_sub(n, relaxed); }
@@ -266,7 +267,10 @@ class actor {
   enum class mode { shared, exclusive };
 
   actor(round& r, places& p, mode m, std::size_t largest)
-      : round_(r), places_(p), shared_(m == mode::shared), largest_(static_cast<std::uint32_t>(largest)) {}
+      : round_(r),
+        places_(p),
+        shared_(m == mode::shared),
+        largest_(static_cast<std::uint32_t>(largest)) {}
 
   // One acquire, or a few.
   void acquire(Semaphore& s, dice& d) {
@@ -296,7 +300,8 @@ class actor {
     switch (d.below(6)) {
       case 0: return;
       case 1: return asio::post(places_.pool(), [h = std::move(h)] {});
-      case 2: return asio::post(places_.io(), [h = std::move(h)]() mutable { h.release(h->count()); });
+      case 2:
+        return asio::post(places_.io(), [h = std::move(h)]() mutable { h.release(h->count()); });
       case 3: return h.release(n / 2);
       case 4: {
         holding half(round_, h->split(n / 2));
@@ -366,9 +371,7 @@ class actor {
 
   void give_back(Semaphore& s, std::size_t n, dice d) {
     switch (d.below(3)) {
-      case 0:
-        round_.leave(n);
-        return s.release(n);
+      case 0: round_.leave(n); return s.release(n);
       case 1:
         for (; n != 0; --n) {
           round_.leave(1);
@@ -471,9 +474,11 @@ template <typename Semaphore>
 void crowd(round& r, dice d, std::uint64_t acquires) {
   places p;
   std::size_t permits = 1 + (d.one_in(2) ? 0 : d.below(6));
-  const std::size_t largest = 1 + d.below(static_cast<std::uint32_t>(std::min<std::size_t>(permits, 4)));
+  const std::size_t largest =
+      1 + d.below(static_cast<std::uint32_t>(std::min<std::size_t>(permits, 4)));
   const bool changes = permits != 1 && d.one_in(2);
-  const std::uint64_t closes_at = d.one_in(8) ? d.below(static_cast<std::uint32_t>(acquires)) : ~0ull;
+  const std::uint64_t closes_at =
+      d.one_in(8) ? d.below(static_cast<std::uint32_t>(acquires)) : ~0ull;
   const std::uint64_t waiting = d.one_in(2) ? 8 : 100;
   r.ceiling(permits + (changes && traits<Semaphore>::bounded ? 2 : 0));
   if (permits == 1) r.keeps_apart();
@@ -574,9 +579,8 @@ void demolition(round& r, dice d, std::uint64_t acquires) {
   if (d.one_in(2)) mine = s->try_acquire_permit();
   // Handlers that own permits of another semaphore, and are never called.
   for (auto i = d.below(5); i != 0; --i) {
-    other->async_acquire_permit([t = ticket(r), q = s->try_acquire_permit()](error_code ec, permit) mutable {
-      t.complete(ec, 0);
-    });
+    other->async_acquire_permit([t = ticket(r), q = s->try_acquire_permit()](
+                                    error_code ec, permit) mutable { t.complete(ec, 0); });
   }
   in_parallel(2, [&](int thread) {
     dice each(luck + static_cast<unsigned>(thread));
@@ -631,11 +635,12 @@ int main(int argc, char** argv) {
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
 
   const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
-  std::printf("%llu acquires: %llu granted, %llu cancelled, %llu closed, %llu exceeds, %llu destroyed; "
-              "%llu rounds from seed %llu, %.1f s, %.0f a second\n",
-              number(done), number(sum[granted]), number(sum[cancelled]), number(sum[closed]),
-              number(sum[exceeds]), number(sum[destroyed]), number(seed - first_seed),
-              number(first_seed), took.count(), static_cast<double>(done) / took.count());
+  std::printf(
+      "%llu acquires: %llu granted, %llu cancelled, %llu closed, %llu exceeds, %llu destroyed; "
+      "%llu rounds from seed %llu, %.1f s, %.0f a second\n",
+      number(done), number(sum[granted]), number(sum[cancelled]), number(sum[closed]),
+      number(sum[exceeds]), number(sum[destroyed]), number(seed - first_seed), number(first_seed),
+      took.count(), static_cast<double>(done) / took.count());
   if (acquires >= 20'000 && std::count(std::begin(sum), std::end(sum), 0u) != 0) {
     std::fputs("stress: one of these never happened\n", stderr);
     return 1;
