@@ -274,21 +274,27 @@ class actor {
 
   // One acquire, or a few.
   void acquire(Semaphore& s, dice& d) {
-    switch (d.below(shared_ ? 10 : 6)) {
+    switch (d.below(shared_ ? 11 : 7)) {
       case 0:
       case 1: return s.async_acquire_permit(size(d), with_permit(d()));
       case 2: return s.async_acquire_permit(size(d), on_a_strand(with_permit(d())));
       case 3: return cancelled_later(s, d);
       case 4: return s.async_acquire_permit(too_many(s), with_permit(d()));
       case 5: return try_permit(s, d);
-      case 6: return bare(s, size(d), d);
-      case 7: return asio::co_spawn(places_.pool(), coroutine(s, tickets(d), d()), asio::detached);
-      case 8: return cancelled_on_its_strand(s, d);
-      case 9: return try_bare(s, d);
+      case 6: return asio::co_spawn(places_.pool(), owner(ticket(round_)), asio::detached);
+      case 7: return bare(s, size(d), d);
+      case 8: return asio::co_spawn(places_.pool(), coroutine(s, tickets(d), d()), asio::detached);
+      case 9: return cancelled_on_its_strand(s, d);
+      case 10: return try_bare(s, d);
     }
   }
 
-  void permits_of_one(Semaphore& s, dice& d) { try_permit(s, d); }
+  // Stands in the way of those behind it until it is cancelled: then they are to be looked at.
+  void acquire_too_many(Semaphore& s, std::size_t n, dice& d) {
+    const auto c = std::make_shared<canceller>(places_);
+    s.async_acquire_permit(n, cancellable(c, with_permit(d())));
+    asio::post(c->strand, [c] { c->signal.emit(asio::cancellation_type::total); });
+  }
 
  private:
   std::size_t size(dice& d) const { return d.one_in(32) ? 0 : 1 + d.below(largest_); }
@@ -365,6 +371,17 @@ class actor {
     const auto c = std::make_shared<canceller>(places_);
     s.async_acquire_permit(size(d), cancellable(c, with_permit(d())));
     cancel_later(c, d);
+  }
+
+  // Its semaphore is gone as soon as it has what it waited for: perhaps while the thread that waited
+  // for it, or the one that gave back the permit, is still busy with that.
+  asio::awaitable<void> owner(ticket t) {
+    Semaphore own(traits<Semaphore>::executor(places_), 1);
+    asio::post(places_.io(), [p = own.try_acquire_permit()] {});
+    error_code ec;
+    const permit p =
+        co_await own.async_acquire_permit(asio::redirect_error(asio::use_awaitable, ec));
+    t.complete(ec, 0);
   }
 
   // ---- With a semaphore that stays where it is
@@ -480,10 +497,13 @@ void crowd(round& r, dice d, std::uint64_t acquires) {
   const std::uint64_t closes_at =
       d.one_in(8) ? d.below(static_cast<std::uint32_t>(acquires)) : ~0ull;
   const std::uint64_t waiting = d.one_in(2) ? 8 : 100;
+  // What is held all the time, so that a request for all can only be cancelled.
+  const std::size_t ballast = !changes && d.one_in(2);
   r.ceiling(permits + (changes && traits<Semaphore>::bounded ? 2 : 0));
   if (permits == 1) r.keeps_apart();
 
-  Semaphore s(traits<Semaphore>::executor(p), permits);
+  Semaphore s(traits<Semaphore>::executor(p), permits + ballast);
+  permit held = s.try_acquire_permit(ballast);
   actor<Semaphore> a(r, p, actor<Semaphore>::mode::shared, largest);
   const std::uint64_t luck = d();
   in_parallel(2, [&](int thread) {
@@ -491,6 +511,7 @@ void crowd(round& r, dice d, std::uint64_t acquires) {
     while (r.started() < acquires) {
       r.not_more_than(waiting);
       a.acquire(s, mine);
+      if (ballast && mine.one_in(20)) a.acquire_too_many(s, permits + ballast, mine);
       if (mine.one_in(200)) s.cancel();
       if (thread != 0) {
         if (r.started() >= closes_at) s.close();
@@ -522,7 +543,8 @@ void crowd(round& r, dice d, std::uint64_t acquires) {
     if (changes) s.set_limit(permits);
   r.all_done();
   p.join();
-  check_books(r, s, permits);
+  held.release();
+  check_books(r, s, permits + ballast);
 }
 
 template <typename Semaphore>
