@@ -431,7 +431,7 @@ class actor {
 
   void cancelled_on_its_strand(Semaphore& s, dice& d) {
     const auto c = std::make_shared<canceller>(places_);
-    asio::post(c->strand, [this, &s, c, n = size(d), h = with_permit(d()), d]() mutable {
+    asio::post(c->strand, [&s, c, n = size(d), h = with_permit(d()), d]() mutable {
       s.async_acquire_permit(n, cancellable(c, std::move(h)));
       if (d.one_in(2)) return c->signal.emit(asio::cancellation_type::terminal);
       cancel_later(c, d);
