@@ -1,0 +1,670 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// Everything at once, at random, on several threads; and then the books must balance.
+//
+// It goes in rounds, each with new semaphores and contexts, of one of three kinds:
+//   a crowd      several threads at one semaphore, doing all that may be done to a shared one;
+//   a tenancy    one thread, which moves, closes, destroys and replaces the semaphore while acquires
+//                wait and other threads hold and give back its permits;
+//   a demolition the contexts are destroyed with whatever is on them.
+// After each round no permit is lost and none is too many, each acquire was completed or destroyed
+// exactly once, and nobody waits. What the sanitizers see in the meantime is half of the purpose: so
+// the books are kept with relaxed atomics, which order nothing that the semaphore fails to order.
+
+#include "options.hpp"
+
+#include <turnstile.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace asio = boost::asio;
+using test::dice;
+using turnstile::errc;
+using turnstile::error_code;
+using turnstile::permit;
+using io_executor = asio::io_context::executor_type;
+using pool_executor = asio::thread_pool::executor_type;
+
+namespace {
+
+constexpr auto relaxed = std::memory_order_relaxed;
+std::uint64_t patience = 60;  // seconds
+
+// ---- The books --------------------------------------------------------------------------------
+
+enum fate { granted, cancelled, closed, exceeds, destroyed, fates };
+using tally = std::uint64_t[fates];
+
+class round {
+ public:
+  round(std::uint64_t seed, const char* what) : seed_(seed), what_(what) {}
+
+  void ceiling(std::size_t n) { ceiling_ = n; }
+  void raise_ceiling(std::size_t n) { ceiling_.fetch_add(n, relaxed); }
+  // Of one permit, which keeps holders apart: then they share what is not atomic.
+  void keeps_apart() { apart_ = true; }
+
+  // n permits are held; and now they are not: to be called before they are given back.
+  void enter(std::size_t n) {
+    if (held_.fetch_add(n, relaxed) + n > ceiling_.load(relaxed))
+      fail("more permits held than there are");
+    if (n != 0 && apart_) ++shared_;
+  }
+  void leave(std::size_t n) { held_.fetch_sub(n, relaxed); }
+
+  void start() {
+    started_.fetch_add(1, relaxed);
+    unfinished_.fetch_add(1, relaxed);
+  }
+  void finish(fate f) {
+    fates_[f].fetch_add(1, relaxed);
+    unfinished_.fetch_sub(1, std::memory_order_release);  // after enter()
+  }
+  std::uint64_t started() const { return started_.load(relaxed); }
+
+  // No more than that many acquires under way.
+  void not_more_than(std::uint64_t n) {
+    until("acquires wait that could be served", [&] { return unfinished_.load(relaxed) <= n; });
+  }
+  // All acquires are completed, and all permits on the way back.
+  void all_done() {
+    until("acquires wait that could be served",
+          [&] { return unfinished_.load(std::memory_order_acquire) == 0; });
+    until("permits were not given back", [&] { return held_.load(relaxed) == 0; });
+  }
+
+  template <typename Condition>
+  void until(const char* or_else, Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(patience);
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) fail(or_else);
+      std::this_thread::yield();
+    }
+  }
+
+  void check(bool what, const char* or_else) {
+    if (!what) fail(or_else);
+  }
+  void add_to(tally& sum) {
+    std::uint64_t finished = 0;
+    for (int f = 0; f != fates; ++f) {
+      sum[f] += fates_[f];
+      finished += fates_[f];
+    }
+    check(unfinished_ == 0 && finished == started_, "an acquire was completed twice or never");
+  }
+
+  [[noreturn]] void fail(const char* why) {
+    std::fprintf(stderr,
+                 "stress: %s: %s (%llu started, %llu unfinished, %llu held)\n"
+                 "stress: to repeat: --seed %llu\n",
+                 what_, why, static_cast<unsigned long long>(started_),
+                 static_cast<unsigned long long>(unfinished_),
+                 static_cast<unsigned long long>(held_), static_cast<unsigned long long>(seed_));
+    std::_Exit(1);  // the other threads are in the middle of something
+  }
+
+ private:
+  const std::uint64_t seed_;
+  const char* const what_;
+  std::atomic<std::size_t> ceiling_{0}, held_{0};
+  std::atomic<std::uint64_t> started_{0}, unfinished_{0};
+  std::atomic<std::uint64_t> fates_[fates] = {};
+  bool apart_ = false;
+  std::uint64_t shared_ = 0;
+};
+
+// One acquire, in its handler: completed once, or destroyed.
+class ticket {
+ public:
+  explicit ticket(round& r) : round_(&r) { r.start(); }
+  ticket(ticket&& other) noexcept : round_(std::exchange(other.round_, nullptr)) {}
+  ticket& operator=(ticket&&) = delete;
+  ~ticket() {
+    if (round_) round_->finish(destroyed);
+  }
+
+  // Of n permits. Whether they were granted.
+  bool complete(error_code ec, std::size_t n) {
+    round* const r = std::exchange(round_, nullptr);
+    if (!r) std::abort();  // twice
+    if (!ec) r->enter(n);
+    r->finish(!ec                                    ? granted
+              : ec == asio::error::operation_aborted ? cancelled
+              : ec == errc::closed                   ? closed
+                                                     : exceeds);
+    return !ec;
+  }
+
+ private:
+  round* round_;
+};
+
+// A permit that was entered.
+class holding {
+ public:
+  holding(round& r, permit p) noexcept : round_(&r), permit_(std::move(p)) {}
+  holding(holding&&) noexcept = default;
+  ~holding() { round_->leave(permit_.count()); }
+
+  permit& operator*() noexcept { return permit_; }
+  permit* operator->() noexcept { return &permit_; }
+  void release(std::size_t n) {
+    round_->leave(n);
+    permit_.release(n);
+  }
+
+ private:
+  round* round_;
+  permit permit_;
+};
+
+// ---- Where ------------------------------------------------------------------------------------
+
+// An io_context and a pool, each of two threads.
+class places {
+ public:
+  places() : guard_(io_->get_executor()) {
+    for (int i = 0; i != 2; ++i) threads_.emplace_back([this] { io_->run(); });
+  }
+  ~places() { join(); }
+
+  asio::io_context& io() { return *io_; }
+  asio::thread_pool& pool() { return *pool_; }
+
+  // When there is nothing more to come: runs what is left.
+  void join() {
+    guard_.reset();
+    for (auto& thread : threads_) thread.join();
+    threads_.clear();
+    if (pool_) pool_->join();
+  }
+
+  // Whatever is left. First the context that semaphores are on: they know of the other one.
+  void demolish(bool io_first) {
+    io_->stop();
+    pool_->stop();
+    join();
+    if (io_first) io_.reset();
+    pool_.reset();
+    io_.reset();
+  }
+
+ private:
+  std::optional<asio::io_context> io_{std::in_place};
+  std::optional<asio::thread_pool> pool_{std::in_place, 2};
+  asio::executor_work_guard<io_executor> guard_;
+  std::vector<std::thread> threads_;
+};
+
+// The four kinds of semaphore that there are here.
+template <typename Semaphore>
+struct traits;
+template <>
+struct traits<turnstile::basic_semaphore<io_executor>> {
+  static constexpr bool bounded = false, on_io = true;
+  static auto executor(places& p) { return p.io().get_executor(); }
+};
+template <>
+struct traits<turnstile::basic_bounded_semaphore<pool_executor>> {
+  static constexpr bool bounded = true, on_io = false;
+  static auto executor(places& p) { return p.pool().get_executor(); }
+};
+template <>
+struct traits<turnstile::semaphore> {
+  static constexpr bool bounded = false, on_io = false;
+  static asio::any_io_executor executor(places& p) { return asio::make_strand(p.pool()); }
+};
+template <>
+struct traits<turnstile::basic_bounded_semaphore<asio::strand<io_executor>>> {
+  static constexpr bool bounded = true, on_io = true;
+  static auto executor(places& p) { return asio::make_strand(p.io()); }
+};
+
+// What one wait is cancelled by: on its strand.
+struct canceller {
+  explicit canceller(places& p) : strand(p.pool().get_executor()) {}
+
+  asio::strand<pool_executor> strand;
+  asio::cancellation_signal signal;
+};
+
+// ---- What is done to a semaphore --------------------------------------------------------------
+
+// Acquires, in all ways. What their handlers do with permits needs no semaphore but where `shared`:
+// then the semaphore stays where it is while there are handlers.
+template <typename Semaphore>
+class actor {
+ public:
+  enum class mode { shared, exclusive };
+
+  actor(round& r, places& p, mode m, std::size_t largest)
+      : round_(r),
+        places_(p),
+        shared_(m == mode::shared),
+        largest_(static_cast<std::uint32_t>(largest)) {}
+
+  // One acquire, or a few.
+  void acquire(Semaphore& s, dice& d) {
+    switch (d.below(shared_ ? 11 : 7)) {
+      case 0:
+      case 1: return s.async_acquire_permit(size(d), with_permit(d()));
+      case 2: return s.async_acquire_permit(size(d), on_a_strand(with_permit(d())));
+      case 3: return cancelled_later(s, d);
+      case 4: return s.async_acquire_permit(too_many(s), with_permit(d()));
+      case 5: return try_permit(s, d);
+      case 6: return asio::co_spawn(places_.pool(), owner(ticket(round_)), asio::detached);
+      case 7: return bare(s, size(d), d);
+      case 8: return asio::co_spawn(places_.pool(), coroutine(s, tickets(d), d()), asio::detached);
+      case 9: return cancelled_on_its_strand(s, d);
+      case 10: return try_bare(s, d);
+    }
+  }
+
+  // Stands in the way of those behind it until it is cancelled: then they are to be looked at.
+  void acquire_too_many(Semaphore& s, std::size_t n, dice& d) {
+    const auto c = std::make_shared<canceller>(places_);
+    s.async_acquire_permit(n, cancellable(c, with_permit(d())));
+    asio::post(c->strand, [c] { c->signal.emit(asio::cancellation_type::total); });
+  }
+
+ private:
+  std::size_t size(dice& d) const { return d.one_in(32) ? 0 : 1 + d.below(largest_); }
+  static std::size_t too_many(Semaphore& s) { return s.max() + 1; }
+
+  // Holds for a while, and gives back in one way or another.
+  void use(holding h, dice d) {
+    const std::size_t n = h->count();
+    switch (d.below(6)) {
+      case 0: return;
+      case 1: return asio::post(places_.pool(), [h = std::move(h)] {});
+      case 2:
+        return asio::post(places_.io(), [h = std::move(h)]() mutable { h.release(h->count()); });
+      case 3: return h.release(n / 2);
+      case 4: {
+        holding half(round_, h->split(n / 2));
+        return asio::post(places_.pool(), [half = std::move(half)] {});
+      }
+      case 5: {
+        permit half = h->split(n - n / 2);
+        permit rest;
+        rest.merge(std::move(*h));
+        half.merge(std::move(rest));
+        *h = std::move(half);
+        h.release(n);
+      }
+    }
+  }
+
+  auto with_permit(std::uint64_t luck) {
+    return [this, t = ticket(round_), luck](error_code ec, permit p) mutable {
+      if (t.complete(ec, p.count())) use(holding(round_, std::move(p)), dice(luck));
+    };
+  }
+
+  template <typename Handler>
+  auto on_a_strand(Handler h) {
+    return asio::bind_executor(asio::make_strand(places_.pool()), std::move(h));
+  }
+
+  void try_permit(Semaphore& s, dice& d) {
+    permit p = s.try_acquire_permit(size(d));
+    round_.enter(p.count());
+    use(holding(round_, std::move(p)), d);
+  }
+
+  // The emission follows the acquire sooner or later, or comes too late.
+  static void cancel_later(const std::shared_ptr<canceller>& c, dice d) {
+    static constexpr asio::cancellation_type types[] = {
+        asio::cancellation_type::terminal, asio::cancellation_type::partial,
+        asio::cancellation_type::total, asio::cancellation_type::none};
+    const auto type = types[d.below(4)];
+    if (d.one_in(8)) return;
+    asio::post(c->strand, [c, type, hops = d.below(3)] {
+      if (hops == 0) return c->signal.emit(type);
+      asio::post(c->strand, [c, type] {
+        c->signal.emit(type);
+        c->signal.emit(asio::cancellation_type::total);
+      });
+    });
+  }
+
+  template <typename Handler>
+  static auto cancellable(const std::shared_ptr<canceller>& c, Handler h) {
+    return asio::bind_cancellation_slot(
+        c->signal.slot(),
+        asio::bind_executor(c->strand, [c, h = std::move(h)](error_code ec, permit p) mutable {
+          h(ec, std::move(p));
+        }));
+  }
+
+  // Initiated here, cancelled on its strand.
+  void cancelled_later(Semaphore& s, dice& d) {
+    const auto c = std::make_shared<canceller>(places_);
+    s.async_acquire_permit(size(d), cancellable(c, with_permit(d())));
+    cancel_later(c, d);
+  }
+
+  // Its semaphore is gone as soon as it has what it waited for: perhaps while the thread that waited
+  // for it, or the one that gave back the permit, is still busy with that.
+  asio::awaitable<void> owner(ticket t) {
+    Semaphore own(traits<Semaphore>::executor(places_), 1);
+    asio::post(places_.io(), [p = own.try_acquire_permit()] {});
+    error_code ec;
+    const permit p =
+        co_await own.async_acquire_permit(asio::redirect_error(asio::use_awaitable, ec));
+    t.complete(ec, 0);
+  }
+
+  // ---- With a semaphore that stays where it is
+
+  void give_back(Semaphore& s, std::size_t n, dice d) {
+    switch (d.below(3)) {
+      case 0: round_.leave(n); return s.release(n);
+      case 1:
+        for (; n != 0; --n) {
+          round_.leave(1);
+          error_code ec;
+          s.release(ec);
+          round_.check(!ec, "a permit cannot be given back");
+        }
+        return;
+      case 2: {
+        // Where it is destroyed instead, the permits must not be lost.
+        struct debt {
+          round* r;
+          Semaphore* s;
+          std::size_t n;
+          debt(round& r1, Semaphore& s1, std::size_t n1) : r(&r1), s(&s1), n(n1) {}
+          debt(debt&& other) noexcept : r(other.r), s(other.s), n(std::exchange(other.n, 0)) {}
+          ~debt() {
+            r->leave(n);
+            error_code ec;
+            if (n != 0) s->release(n, ec);
+          }
+        };
+        return asio::post(places_.pool(), [x = debt(round_, s, n)] {});
+      }
+    }
+  }
+
+  void bare(Semaphore& s, std::size_t n, dice& d) {
+    s.async_acquire(n, [this, &s, n, t = ticket(round_), luck = d()](error_code ec) mutable {
+      if (t.complete(ec, n)) give_back(s, n, dice(luck));
+    });
+  }
+
+  void try_bare(Semaphore& s, dice& d) {
+    const std::size_t n = size(d);
+    if (!s.try_acquire(n)) return;
+    round_.enter(n);
+    give_back(s, n, d);
+  }
+
+  void cancelled_on_its_strand(Semaphore& s, dice& d) {
+    const auto c = std::make_shared<canceller>(places_);
+    asio::post(c->strand, [&s, c, n = size(d), h = with_permit(d()), d]() mutable {
+      s.async_acquire_permit(n, cancellable(c, std::move(h)));
+      if (d.one_in(2)) return c->signal.emit(asio::cancellation_type::terminal);
+      cancel_later(c, d);
+    });
+  }
+
+  // All at once, so that none is forgotten before the coroutine has come to it.
+  std::vector<ticket> tickets(dice& d) {
+    std::vector<ticket> result;
+    for (auto left = 1 + d.below(4); left != 0; --left) result.emplace_back(round_);
+    return result;
+  }
+
+  asio::awaitable<void> coroutine(Semaphore& s, std::vector<ticket> tickets, std::uint64_t luck) {
+    dice d(luck);
+    for (ticket& t : tickets) {
+      const std::size_t n = size(d);
+      error_code ec;
+      if (d.one_in(2)) {
+        co_await s.async_acquire(n, asio::redirect_error(asio::use_awaitable, ec));
+        if (t.complete(ec, n)) give_back(s, n, d);
+      } else {
+        permit p =
+            co_await s.async_acquire_permit(n, asio::redirect_error(asio::use_awaitable, ec));
+        if (!t.complete(ec, p.count())) continue;
+        if (d.one_in(2))
+          give_back(s, p.forget(), d);
+        else
+          use(holding(round_, std::move(p)), d);
+      }
+    }
+  }
+
+  round& round_;
+  places& places_;
+  const bool shared_;
+  const std::uint32_t largest_;
+};
+
+template <typename F>
+void in_parallel(int n, F f) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i != n; ++i) threads.emplace_back([&f, i] { f(i); });
+  for (auto& thread : threads) thread.join();
+}
+
+// ---- The rounds -------------------------------------------------------------------------------
+
+template <typename Semaphore>
+void check_books(round& r, Semaphore& s, std::size_t permits) {
+  r.check(s.waiting() == 0, "somebody waits at the end");
+  r.check(s.available() == permits, "the permits available are not those that there are");
+  if constexpr (traits<Semaphore>::bounded) r.check(s.in_use() == 0, "permits in use at the end");
+}
+
+template <typename Semaphore>
+void crowd(round& r, dice d, std::uint64_t acquires) {
+  places p;
+  std::size_t permits = 1 + (d.one_in(2) ? 0 : d.below(6));
+  const std::size_t largest =
+      1 + d.below(static_cast<std::uint32_t>(std::min<std::size_t>(permits, 4)));
+  const bool changes = permits != 1 && d.one_in(2);
+  const std::uint64_t closes_at =
+      d.one_in(8) ? d.below(static_cast<std::uint32_t>(acquires)) : ~0ull;
+  const std::uint64_t waiting = d.one_in(2) ? 8 : 100;
+  // What is held all the time, so that a request for all can only be cancelled.
+  const std::size_t ballast = !changes && d.one_in(2);
+  r.ceiling(permits + (changes && traits<Semaphore>::bounded ? 2 : 0));
+  if (permits == 1) r.keeps_apart();
+
+  Semaphore s(traits<Semaphore>::executor(p), permits + ballast);
+  permit held = s.try_acquire_permit(ballast);
+  actor<Semaphore> a(r, p, actor<Semaphore>::mode::shared, largest);
+  const std::uint64_t luck = d();
+  in_parallel(2, [&](int thread) {
+    dice mine(luck + static_cast<unsigned>(thread));
+    while (r.started() < acquires) {
+      r.not_more_than(waiting);
+      a.acquire(s, mine);
+      if (ballast && mine.one_in(20)) a.acquire_too_many(s, permits + ballast, mine);
+      if (mine.one_in(200)) s.cancel();
+      if (thread != 0) {
+        if (r.started() >= closes_at) s.close();
+        continue;
+      }
+      // Only this thread knows how many there are.
+      if constexpr (traits<Semaphore>::bounded) {
+        if (changes && mine.one_in(8))
+          s.set_limit(mine.below(static_cast<std::uint32_t>(permits) + 3));
+        if (mine.one_in(50)) {
+          error_code ec;
+          s.release(s.max(), ec);
+          r.check(ec == errc::over_release, "more were released than are in use");
+        }
+      } else if (changes && mine.one_in(8)) {
+        // Never fewer than the largest request.
+        if (permits != largest && mine.one_in(2)) {
+          permits -= s.shrink(1 + mine.below(static_cast<std::uint32_t>(permits - largest)));
+        } else if (permits < 12) {
+          const std::size_t n = 1 + mine.below(3);
+          r.raise_ceiling(n);
+          s.release(n);
+          permits += n;
+        }
+      }
+    }
+  });
+  if constexpr (traits<Semaphore>::bounded)
+    if (changes) s.set_limit(permits);
+  r.all_done();
+  p.join();
+  held.release();
+  check_books(r, s, permits + ballast);
+}
+
+template <typename Semaphore>
+void tenancy(round& r, dice d, std::uint64_t acquires) {
+  places p;
+  const std::size_t permits = 1 + d.below(4);
+  const std::size_t largest = 1 + d.below(static_cast<std::uint32_t>(permits));
+  // Permits of semaphores that are gone are held beside those of the present one.
+  r.ceiling(~std::size_t(0));
+
+  auto make = [&] { return Semaphore(traits<Semaphore>::executor(p), permits); };
+  auto s = std::make_unique<Semaphore>(make());
+  actor<Semaphore> a(r, p, actor<Semaphore>::mode::exclusive, largest);
+  while (r.started() < acquires) {
+    r.not_more_than(30);
+    a.acquire(*s, d);
+    switch (d.below(50)) {
+      case 0: s->cancel(); break;
+      case 1: s = std::make_unique<Semaphore>(make()); break;
+      case 2: *s = make(); break;
+      case 3: {
+        s->close();
+        a.acquire(*s, d);
+        s.reset();
+        s = std::make_unique<Semaphore>(make());
+        break;
+      }
+      case 4:
+      case 5: s = std::make_unique<Semaphore>(std::move(*s)); break;
+      case 6: {
+        Semaphore elsewhere = make();
+        elsewhere = std::move(*s);
+        *s = std::move(elsewhere);
+        break;
+      }
+    }
+  }
+  r.all_done();
+  p.join();
+  check_books(r, *s, permits);
+}
+
+template <typename Semaphore>
+void demolition(round& r, dice d, std::uint64_t acquires) {
+  std::optional<Semaphore> s, other;  // they outlive their context
+  permit mine;
+  places p;
+  const std::size_t permits = 2 + d.below(4);
+  r.ceiling(permits);
+  s.emplace(traits<Semaphore>::executor(p), permits);
+  other.emplace(traits<Semaphore>::executor(p), 0);
+  actor<Semaphore> a(r, p, actor<Semaphore>::mode::shared, permits);
+  const std::uint64_t luck = d();
+  if (d.one_in(2)) mine = s->try_acquire_permit();
+  // Handlers that own permits of another semaphore, and are never called.
+  for (auto i = d.below(5); i != 0; --i) {
+    other->async_acquire_permit([t = ticket(r), q = s->try_acquire_permit()](
+                                    error_code ec, permit) mutable { t.complete(ec, 0); });
+  }
+  in_parallel(2, [&](int thread) {
+    dice each(luck + static_cast<unsigned>(thread));
+    while (r.started() < acquires) a.acquire(*s, each);
+  });
+  p.demolish(traits<Semaphore>::on_io);
+  mine.release();
+  r.all_done();
+  check_books(r, *s, permits);
+}
+
+template <typename Semaphore>
+void play(std::uint64_t seed, std::uint64_t most, tally& sum) {
+  dice d(seed);
+  const auto kind = d.below(10);
+  const auto budget = [&](std::uint64_t n) { return std::min(most, n); };
+  round r(seed, kind < 6 ? "crowd" : kind < 8 ? "tenancy" : "demolition");
+  if (kind < 6)
+    crowd<Semaphore>(r, d, budget(4000));
+  else if (kind < 8)
+    tenancy<Semaphore>(r, d, budget(2000));
+  else
+    demolition<Semaphore>(r, d, budget(100 + d.below(400)));
+  r.add_to(sum);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::uint64_t acquires = 20'000, seed = test::any_seed();
+  test::read_options(argc, argv,
+                     {{"--acquires", &acquires}, {"--seed", &seed}, {"--patience", &patience}});
+
+  const std::uint64_t first_seed = seed;
+  tally sum = {};
+  std::uint64_t done = 0;
+  const auto start = std::chrono::steady_clock::now();
+  while (done < acquires) {
+    const std::uint64_t most = acquires - done;
+    switch (seed % 4) {
+      case 0: play<turnstile::basic_semaphore<io_executor>>(seed, most, sum); break;
+      case 1: play<turnstile::basic_bounded_semaphore<pool_executor>>(seed, most, sum); break;
+      case 2: play<turnstile::semaphore>(seed, most, sum); break;
+      case 3:
+        play<turnstile::basic_bounded_semaphore<asio::strand<io_executor>>>(seed, most, sum);
+        break;
+    }
+    ++seed;
+    done = 0;
+    for (auto n : sum) done += n;
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+
+  const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+  std::printf(
+      "%llu acquires: %llu granted, %llu cancelled, %llu closed, %llu exceeds, %llu destroyed; "
+      "%llu rounds from seed %llu, %.1f s, %.0f a second\n",
+      number(done), number(sum[granted]), number(sum[cancelled]), number(sum[closed]),
+      number(sum[exceeds]), number(sum[destroyed]), number(seed - first_seed), number(first_seed),
+      took.count(), static_cast<double>(done) / took.count());
+  if (acquires >= 500'000 && std::count(std::begin(sum), std::end(sum), 0u) != 0) {
+    std::fputs("stress: one of these never happened\n", stderr);
+    return 1;
+  }
+}
