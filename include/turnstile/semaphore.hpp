@@ -331,8 +331,8 @@ class basic_semaphore {
 
   // The permits in use of a semaphore that starts with `initial` available.
   static std::size_t checked(std::size_t initial, std::size_t limit) {
-    if (limit > max())
-      throw std::invalid_argument("turnstile: a limit of more than max() permits");
+    if (limit > max() || initial > max())
+      throw std::invalid_argument("turnstile: more than max() permits");
     if (initial > limit)
       throw std::invalid_argument("turnstile: more initial permits than the limit allows");
     return limit - initial;

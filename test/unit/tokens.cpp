@@ -117,7 +117,10 @@ BOOST_AUTO_TEST_CASE(use_future) {
   std::future<int> fourth =
       sem.async_acquire(asio::use_future([](error_code ec) { return ec ? -1 : 1; }));
   sem.release();
+  // As with Asio's own operations, it is the context that completes them.
+  BOOST_TEST((first.wait_for(std::chrono::milliseconds(0)) == std::future_status::timeout));
   context.poll();
+  BOOST_TEST((first.wait_for(std::chrono::milliseconds(0)) == std::future_status::ready));
   first.get();
   BOOST_TEST(second.get().count() == 1u);
   sem.cancel();
@@ -394,6 +397,26 @@ BOOST_AUTO_TEST_CASE(parallel_group) {
   BOOST_TEST(!ec1);
   BOOST_TEST(held.count() == 1u);
   BOOST_TEST(first.waiting() == 0u);  // the loser was cancelled
+}
+
+// Whose handlers' executor is the system's, where the last names none.
+BOOST_AUTO_TEST_CASE(parallel_group_on_the_threads_of_its_program) {
+  using namespace asio::experimental;
+  asio::io_context context;
+  semaphore sem(context, 1);
+  std::vector<std::thread::id> where;
+  auto group = [&] {
+    make_parallel_group(sem.async_acquire(asio::deferred), sem.async_acquire(asio::deferred))
+        .async_wait(wait_for_all(), [&](auto&&...) { where.push_back(std::this_thread::get_id()); });
+  };
+  group();
+  sem.release();
+  group();
+  sem.cancel();
+  BOOST_TEST(where.empty());
+  context.poll();
+  BOOST_TEST(where.size() == 2u);
+  for (const auto id : where) BOOST_TEST((id == std::this_thread::get_id()));
 }
 
 BOOST_AUTO_TEST_CASE(either_of_two_awaitables) {

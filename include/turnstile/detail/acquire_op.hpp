@@ -39,7 +39,6 @@
 #include <boost/asio/recycling_allocator.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
-#include <boost/asio/system_context.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/version.hpp>
@@ -53,6 +52,11 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+
+namespace boost::asio::detail {
+template <typename T, typename Blocking>
+class promise_executor;  // of use_future
+}
 
 namespace turnstile::inline v1::detail {
 
@@ -80,30 +84,24 @@ void complete(Handler&& handler, outcome o, permit&& p) {
 
 // ---- Executors --------------------------------------------------------------------------------
 
+// Whether E stands for no place of its own to run: the system's executor, which Asio's parallel groups
+// have where the final handler names none, and that of its futures.
 template <typename E>
-constexpr bool is_system_executor = false;
+constexpr bool runs_anywhere = false;
 template <typename... Ts>
-constexpr bool is_system_executor<asio::basic_system_executor<Ts...>> = true;
-
-// Whether E stands for no place of its own to run: it says that its context is the system's, but is
-// not the system's executor. Asio's futures have one.
-template <typename E>
-constexpr bool runs_anywhere = [] {
-  if constexpr (asio::can_query_v<E, asio::execution::context_t>)
-    return !is_system_executor<E> &&
-           std::is_same_v<decltype(asio::query(std::declval<const E&>(), asio::execution::context)),
-                          asio::system_context&>;
-  else
-    return false;
-}();
+constexpr bool runs_anywhere<asio::basic_system_executor<Ts...>> = true;
+template <typename T, typename Blocking>
+constexpr bool runs_anywhere<asio::detail::promise_executor<T, Blocking>> = true;
 
 // Whether to post to E. Where not, the completion is posted to the semaphore's executor and passed
-// on from there: any_completion_executor cannot promise not to call inside execute(), and for an
-// executor that runs anywhere no thread is to be started.
-template <typename E>
+// on from there, as Asio's own operations do it: any_completion_executor cannot promise not to call
+// inside execute(), and a handler that may run anywhere is not to be called on a thread of its own,
+// beside those of its program.
+template <typename E, typename SemaphoreExecutor>
 constexpr bool can_post = [] {
   if constexpr (asio::execution::is_executor<E>::value)
-    return asio::can_require_v<E, asio::execution::blocking_t::never_t> && !runs_anywhere<E>;
+    return asio::can_require_v<E, asio::execution::blocking_t::never_t> &&
+           (!runs_anywhere<E> || std::is_same_v<E, SemaphoreExecutor>);
   else
     return true;
 }();
@@ -184,7 +182,7 @@ void complete_at_once(Handler&& handler, const Executor& io_executor, outcome o,
     return;
   } else
 #endif
-      if constexpr (can_post<handler_executor>) {
+      if constexpr (can_post<handler_executor, Executor>) {
     const auto ex = asio::get_associated_executor(f.handler_, io_executor);
     const auto allocator = allocator_of(f.handler_);
     detail::post(ex, std::move(f), allocator);
@@ -301,7 +299,8 @@ class acquire_op final : public waiter {
     typename asio::associated_executor<Handler,
                                        Executor>::asio_associated_executor_is_unspecialised;
   };
-  static constexpr bool has_room = can_post<handler_executor> && fits_in_room<handler_executor>;
+  static constexpr bool posts = can_post<handler_executor, Executor>;
+  static constexpr bool has_room = posts && fits_in_room<handler_executor>;
 
  public:
   // Allocates the operation; where that throws, nothing has happened to the handler.
@@ -352,7 +351,7 @@ class acquire_op final : public waiter {
     const handing_over hand(*this);
     try {
       completion c(*this);
-      if constexpr (can_post<handler_executor>) {
+      if constexpr (posts) {
         // The wait is over, and with it the work on the semaphore's executor. Dropped before: once
         // the handler has run, that context may be gone. (A waiter that is refused goes back with
         // the work on its handler's executor alone.)
@@ -430,7 +429,7 @@ class acquire_op final : public waiter {
         core_(&c),
         handler_(std::forward<H>(handler)),
         handler_work_(asio::get_associated_executor(handler_, ex)) {
-    if constexpr (!can_post<handler_executor>) {
+    if constexpr (!posts) {
       semaphore_work_.emplace(ex);
     } else if constexpr (!same_executor) {
       bool same = false;
@@ -447,7 +446,7 @@ class acquire_op final : public waiter {
 
   // On the handler's executor.
   void call() {
-    if constexpr (!can_post<handler_executor>) {
+    if constexpr (!posts) {
       // Posted to the semaphore's executor so far. From here the handler's may run it as it likes.
       if (!std::exchange(passed_on_, true)) {
         semaphore_work_.reset();
@@ -480,7 +479,7 @@ class acquire_op final : public waiter {
   struct none {
     void reset() noexcept {}
   };
-  [[no_unique_address]] std::conditional_t<same_executor && can_post<handler_executor>, none,
+  [[no_unique_address]] std::conditional_t<same_executor && posts, none,
                                            std::optional<work<Executor>>>
       semaphore_work_;
   bool passed_on_ = false;
