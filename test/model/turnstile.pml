@@ -174,7 +174,7 @@ inline take_mail() {
      :: t < N && state[t] != GRANTED -> enqueue(t)
      :: t >= N && t < 2 * N ->
         if
-#if MUTANT == 18
+#if MUTANT == 3
         :: !told[t - N] -> decide(t - N, ABORTED) /* also who was decided */
 #else
         :: in_queue[t - N] -> decide(t - N, ABORTED)
@@ -205,10 +205,9 @@ inline take_mail() {
 /* core::run(): w is the word as this thread last saw or set it. */
 inline serve() {
   do
-  :: atomic { mails > 0 -> take_mail(); w = 0 };
-     w = word
-  :: atomic {
-       mails == 0 ->
+  :: atomic { mails > 0 -> take_mail() }
+  :: mails == 0 ->
+     atomic {
        if
 #if MUTANT != 10
        :: HAS(w, CLOSED) && queued_count > 0 -> decide_all(SHUT)
@@ -226,11 +225,7 @@ inline serve() {
 #endif
        more = grant && rest > 0 && WANTS(queue[1]) <= FREE(w) - WANTS(head);
        settled = !HAS(w, PENDING) && !more;
-#if MUTANT == 3
-       next = WITHOUT(next, QUEUED);
-#else
        next = (HAS(w, PENDING) -> next : WITHOUT(next, QUEUED));
-#endif
        next = (more -> next : WITHOUT(next, PENDING));
 #if MUTANT != 4
        next = (rest > 0 -> next | QUEUED : next);
