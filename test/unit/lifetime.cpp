@@ -326,6 +326,17 @@ BOOST_AUTO_TEST_CASE(a_strand_that_was_shut_down_before_takes_nothing_away) {
   BOOST_TEST(sem.available() == 2u);
 }
 
+// The service of strands, made after that of semaphores, is destroyed before it, and takes no strand
+// that is dropped later.
+BOOST_AUTO_TEST_CASE(a_strand_that_was_made_after_a_semaphore_is_dropped_in_time) {
+  std::optional<asio::io_context> context(std::in_place);
+  const semaphore first(*context);
+  const turnstile::basic_semaphore<io_strand> sem(asio::make_strand(context->get_executor()));
+  context.reset();
+  BOOST_TEST(first.available() == 1u);
+  BOOST_TEST(sem.available() == 1u);
+}
+
 asio::awaitable<void> hold(turnstile::semaphore& sem, tally& t) {
   const auto alive = t.alive;
   const permit p = co_await sem.async_acquire_permit(asio::use_awaitable);
