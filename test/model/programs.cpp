@@ -487,6 +487,30 @@ void lower_limit::thread(int i) {
 }
 void lower_limit::expect() { model::check(b.tickets[0].done, "waits for more than the limit"); }
 
+// Who looked before the limit was lowered, and is mailed after the queue was looked at.
+PROGRAM(lower_before_mail, "a heavy acquire | release, lower the limit", 2)
+void lower_before_mail::prepare() {
+  make_core(2, 2);
+  make_op(0, 1);
+  make_op(1, 1);
+  make_op(2, 2);
+  start(0);
+  start(1);
+  left_over_ = 7;
+}
+void lower_before_mail::thread(int i) {
+  if (i == 0) {
+    start(2);
+  } else {
+    release(1);
+    b.c->set_limit(1);
+  }
+}
+void lower_before_mail::expect() {
+  model::check(b.tickets[2].done && b.tickets[2].what == outcome::exceeds_limit,
+               "waits for what a limit excludes");
+}
+
 // Everything holds a reference; whoever drops the last deletes the core.
 struct lifetime : base {
   using base::base;
@@ -534,6 +558,54 @@ struct destroy_handlers final : lifetime {
     b.c->drop_reference();
   }
 } destroy_handlers_instance;
+
+// Whoever releases holds no reference of his own: the strand's last work may be behind the last drop.
+struct told_destroys final : lifetime {
+  told_destroys() : lifetime("release | whom it serves destroys", 2) { dropped_ = true; }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    b.c->add_reference();  // the operation's
+    start(0);
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      b.c->release(1);
+    } else {
+      finish(0);
+      b.c->orphan();
+      b.c->drop_reference();
+      b.c->drop_reference();
+    }
+  }
+} told_destroys_instance;
+
+// The same of an acquire: its own handler destroys while the call has not returned.
+struct mailed_destroys final : lifetime {
+  mailed_destroys() : lifetime("release | acquire | whom that serves destroys", 3) { dropped_ = true; }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    make_op(1, 1);
+    b.c->add_reference();  // the first operation's
+    b.c->add_reference();  // the second's
+    start(0);
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      b.c->release(2);
+    } else if (i == 1) {
+      if (!start(1)) model::set_event(1);
+    } else {
+      for (int k = 0; k < 2; ++k) {
+        model::wait_event(k);
+        get(k)->destroy();
+      }
+      b.c->orphan();
+      for (int k = 0; k < 3; ++k) b.c->drop_reference();
+    }
+  }
+} mailed_destroys_instance;
 
 struct late_cancel final : lifetime {
   late_cancel() : lifetime("destroy | late cancel", 2) { dropped_ = true; }
@@ -1011,8 +1083,11 @@ base* const programs[] = {
     &raise_then_wait_instance,
     &two_limits_instance,
     &lower_limit_instance,
+    &lower_before_mail_instance,
     &destroy_release_instance,
     &destroy_handlers_instance,
+    &told_destroys_instance,
+    &mailed_destroys_instance,
     &late_cancel_instance,
     &last_in_mailbox_instance,
     &abandon_release_instance,
