@@ -13,7 +13,6 @@ class Equivalent:
     new: str
     reason: str
     after: str = ''
-    used: bool = False
 
 
 MUTANTS = []

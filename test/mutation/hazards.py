@@ -97,10 +97,10 @@ fault('H1', 'the service of strands shuts down before the semaphores\'',
       'lifetime: contexts/a_strand_that_was_made_after_a_semaphore_is_dropped_in_time',
       (SERVICE, '    const boost::asio::strand<context_only> s(context_only{&context});\n', ''), address=True)
 fault('H1', 'a strand that is shut down destroys inside execute()',
-      'lifetime: contexts/so_do_those_of_one_that_is_destroyed_at_its_shut_down_strand',
+      'lifetime: contexts/a_shut_down_strand_of_another_context_gives_back_at_once',
       (OP, '    if (hand.came_back()) discard();  // the executor is shut down\n', ''))
 fault('H1', 'what a shut-down executor destroys is destroyed twice',
-      'lifetime: contexts/so_do_those_of_one_that_is_destroyed_at_its_shut_down_strand',
+      'lifetime: contexts/a_shut_down_strand_of_another_context_gives_back_at_once',
       (OP, 'if (op_ && !handing_over::come_back(*op_)) op_->discard();',
        'if (op_ && (handing_over::come_back(*op_), true)) op_->discard();'))
 fault('H2', 'a completion destroyed uncalled keeps the permits',
@@ -117,7 +117,7 @@ fault('H3', 'permits do not share ownership of the state',
       (PERMIT, '    core_->add_reference();\n', ''),
       (PERMIT, '  if (n != 0) return {c, n};\n  c.drop_reference();', '  c.drop_reference();\n  if (n != 0) return {c, n};'),
       address=True)
-fault('H3', 'operations do not share ownership of the state', 'lifetime: semaphores/grants_and_permits_outlive_it',
+fault('H3', 'operations do not share ownership of the state', 'lifetime: semaphores/who_waits_is_aborted_by_the_destructor',
       (OP, '    c.add_reference();\n  }\n\n  ~acquire_op', '  }\n\n  ~acquire_op'),
       (OP, '    contents c{std::move(handler_),', '    core_->add_reference();\n    contents c{std::move(handler_),'),
       address=True)
@@ -166,10 +166,11 @@ fault('H6', 'the slot\'s handler does not own what it names',
        '    if (cancellation_) cancellation_->drop_reference(), cancellation_->drop_reference();\n  }\n'))
 fault('H6', 'the slot\'s handler uses itself after it was destroyed',
       'cancellation: during_the_emission/everything_dies',
-      (OP, '    c.add_reference();\n    c.request();\n    c.drop_reference();', '    c.request();'), address=True)
+      (OP, '    c.add_reference();\n    c.request();\n    c.drop_reference();',
+       '    c.add_reference();\n    c.request();\n    cancellation_->drop_reference();'), address=True)
 fault('H7', 'completing inside the release', 'queue: completions/are_never_inline',
       (OP, '      completion c(*this);\n', '      completion c(*this);\n      return std::move(c)(), true;\n'))
-fault('H7', 'completing at once inside the acquire', 'queue: completions/do_not_nest_in_a_long_chain',
+fault('H7', 'completing inside the acquire that is granted at once', 'queue: completions/are_never_inline',
       (OP, '    detail::post(ex, std::move(f), allocator);', '    f();'))
 fault('H7', 'completing inside a release on the context\'s thread',
       'queue: completions/are_never_inline_on_the_context_either',
@@ -224,7 +225,7 @@ fault('H12', 'an initiation does not name its executor', 'tokens: an_initiation_
       (SEMAPHORE, '    using executor_type = Executor;\n\n    explicit initiate', '    explicit initiate'),
       (SEMAPHORE, '    executor_type get_executor() const noexcept { return semaphore_->get_executor(); }\n', ''),
       about_compiling=True)
-fault('H13', 'an error code of another library\'s type', 'tokens: a_cancelled_coroutine_throws',
+fault('H13', 'an error code of another library\'s type', 'cancellation: a_cancelled_co_await_throws',
       (SEMAPHORE, 'async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),',
        'async_initiate<Token, void(std::error_code)>(initiate_acquire<false>(*this),'),
       (SEMAPHORE, '  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))\n'

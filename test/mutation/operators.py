@@ -123,7 +123,7 @@ def changes(text):
         for new in WEAKER.get(m.group(1), []):
             replace('memory order', m.start(1), m.end(1), new)
     for m in re.finditer(r'\breturn ((?!true\b|false\b|\{\})[^;{}]+);', code):
-        if inside[m.start()] and m.group(1) not in ('0', 'nullptr'):
+        if inside[m.start()] and m.group(1) not in ('0', 'nullptr', 'outcome::waiting'):
             replace('return', m.start(1), m.end(1), '{}')
 
     simple = statements(code)

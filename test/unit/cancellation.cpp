@@ -378,31 +378,37 @@ BOOST_AUTO_TEST_SUITE_END()
 
 // H13: a cancelled co_await throws.
 BOOST_FIXTURE_TEST_CASE(a_cancelled_co_await_throws, fixture) {
-  auto coroutine = [](semaphore& s, journal& j) -> asio::awaitable<void> {
+  auto coroutine = [](semaphore& s, journal& j, bool with_permit) -> asio::awaitable<void> {
     try {
-      permit p = co_await s.async_acquire_permit(asio::use_awaitable);
+      if (with_permit)
+        co_await s.async_acquire_permit(asio::use_awaitable);
+      else
+        co_await s.async_acquire(asio::use_awaitable);
       j.write("granted");
     } catch (const boost::system::system_error& e) {
       j.write(e.code() == asio::error::operation_aborted ? "aborted" : e.what());
     }
   };
-  auto spawn = [&] {
-    asio::co_spawn(io, coroutine(sem, *this),
-                   asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr) {}));
-    BOOST_TEST(poll() == "");
-    BOOST_TEST(sem.waiting() == 1u);
-  };
-  spawn();
-  emit(cancellation_type::terminal);
-  BOOST_TEST(poll() == "aborted");
-  spawn();
-  sem.cancel();
-  BOOST_TEST(poll() == "aborted");
-  spawn();
-  sem.release();
-  emit(cancellation_type::terminal);  // too late
-  BOOST_TEST(poll() == "granted");
-  BOOST_TEST(sem.available() == 1u);
+  for (bool with_permit : {true, false}) {
+    auto spawn = [&] {
+      asio::co_spawn(io, coroutine(sem, *this, with_permit),
+                     asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr) {}));
+      BOOST_TEST(poll() == "");
+      BOOST_TEST(sem.waiting() == 1u);
+    };
+    spawn();
+    emit(cancellation_type::terminal);
+    BOOST_TEST(poll() == "aborted");
+    spawn();
+    sem.cancel();
+    BOOST_TEST(poll() == "aborted");
+    spawn();
+    sem.release();
+    emit(cancellation_type::terminal);  // too late
+    BOOST_TEST(poll() == "granted");
+    BOOST_TEST(sem.available() == (with_permit ? 1u : 0u));
+    if (with_permit) BOOST_TEST(sem.try_acquire());
+  }
 }
 
 namespace {

@@ -326,6 +326,28 @@ BOOST_AUTO_TEST_CASE(a_strand_that_was_shut_down_before_takes_nothing_away) {
   BOOST_TEST(sem.available() == 2u);
 }
 
+// What a strand that was shut down is given, it destroys inside execute().
+BOOST_AUTO_TEST_CASE(a_shut_down_strand_of_another_context_gives_back_at_once) {
+  asio::io_context context;
+  std::optional<asio::io_context> other(std::in_place);
+  semaphore sem(context, 0);
+  tally t;
+  const auto strand = asio::make_strand(*other);
+  sem.async_acquire(asio::bind_executor(strand, t.handler()));
+  sem.async_acquire_permit(asio::bind_executor(strand, t.handler()));
+  bool released = false;
+  asio::post(strand, [&, owner = std::shared_ptr<void>(nullptr, [&](void*) {
+                           sem.release(2);
+                           released = true;
+                         })] {});
+  other.reset();
+  BOOST_TEST(released);
+  BOOST_TEST(t.handlers() == 0);
+  BOOST_TEST(t.called == 0);
+  BOOST_TEST(sem.waiting() == 0u);
+  BOOST_TEST(sem.available() == 2u);
+}
+
 // The service of strands, made after that of semaphores, is destroyed before it, and takes no strand
 // that is dropped later.
 BOOST_AUTO_TEST_CASE(a_strand_that_was_made_after_a_semaphore_is_dropped_in_time) {
