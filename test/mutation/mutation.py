@@ -345,7 +345,7 @@ class Mutant:
         """Why it changes nothing, where that is known."""
         for entry in equivalent.MUTANTS:
             if (self.file.endswith('/' + entry.file) and self.old == entry.old and self.new == entry.new
-                    and entry.after in '\n'.join(self.above.splitlines()[-25:])):
+                    and entry.after in '\n'.join(self.above.splitlines()[-12:])):
                 return entry.reason
         return None
 
@@ -392,6 +392,14 @@ def each(function, base, items):
             yield item, future.result()
 
 
+def pattern(text):
+    try:
+        return re.compile(text)
+    except re.error as error:
+        print(f'test/mutation/run: --only: {error}', file=sys.stderr)
+        sys.exit(2)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--hazards', action='store_true')
@@ -399,12 +407,12 @@ def main():
     parser.add_argument('--all', action='store_true')
     parser.add_argument('--list', action='store_true')
     parser.add_argument('--sample', type=int, default=1)
-    parser.add_argument('--only', default='')
+    parser.add_argument('--only', default='', type=pattern)
     options = parser.parse_args()
     both = options.hazards == options.mutants
 
-    known = [h for h in hazards.HAZARDS if options.only in str(h)][::options.sample]
-    mutants = [m for m in all_mutants() if (m.chosen or options.all) and options.only in str(m)][::options.sample]
+    known = [h for h in hazards.HAZARDS if options.only.search(str(h))][::options.sample]
+    mutants = [m for m in all_mutants() if (m.chosen or options.all) and options.only.search(str(m))][::options.sample]
     if not both and options.mutants:
         known = []
     if not both and options.hazards:
@@ -445,7 +453,7 @@ def main():
                 print(f'{mutant}\n    SURVIVED', flush=True)
 
     stale = []
-    if mutants and options.sample == 1 and not options.only:
+    if mutants and options.sample == 1 and not options.only.pattern:
         there = {(m.file.split('/')[-1], m.old, m.new) for m in all_mutants()}
         stale = [e for e in equivalent.MUTANTS if (e.file, e.old, e.new) not in there]
         for entry in stale:

@@ -592,6 +592,23 @@ BOOST_AUTO_TEST_CASE(a_moved_from_semaphore_outlives_the_context) {
   to.reset();
 }
 
+BOOST_AUTO_TEST_CASE(from_a_semaphore_without_a_context_leaves_no_executor) {
+  std::optional<asio::io_context> context(std::in_place);
+  turnstile::semaphore from(*context, 1);
+  asio::io_context other;
+  turnstile::semaphore to(
+      asio::any_io_executor(
+          asio::require(other.get_executor(), asio::execution::outstanding_work.tracked)),
+      2);
+  other.poll();
+  BOOST_TEST(!other.stopped());
+  context.reset();
+  to = std::move(from);
+  BOOST_TEST(to.available() == 1u);
+  other.poll();
+  BOOST_TEST(other.stopped());  // nothing is left of the executor
+}
+
 BOOST_AUTO_TEST_CASE(a_queue_of_semaphores) {
   asio::io_context context;
   std::vector<semaphore> all;
