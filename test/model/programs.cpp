@@ -489,6 +489,30 @@ void lower_limit::thread(int i) {
 }
 void lower_limit::expect() { model::check(b.tickets[0].done, "waits for more than the limit"); }
 
+// Who looked before the limit was lowered, and is mailed after the queue was looked at.
+PROGRAM(lower_before_mail, "a heavy acquire | release, lower the limit", 2)
+void lower_before_mail::prepare() {
+  make_core(2, 2);
+  make_op(0, 1);
+  make_op(1, 1);
+  make_op(2, 2);
+  start(0);
+  start(1);
+  left_over_ = 7;
+}
+void lower_before_mail::thread(int i) {
+  if (i == 0) {
+    start(2);
+  } else {
+    release(1);
+    b.c->set_limit(1);
+  }
+}
+void lower_before_mail::expect() {
+  model::check(b.tickets[2].done && b.tickets[2].what == outcome::exceeds_limit,
+               "waits for what a limit excludes");
+}
+
 // Everything holds a reference; whoever drops the last deletes the core.
 struct lifetime : base {
   using base::base;
@@ -1233,6 +1257,7 @@ base* const programs[] = {
     &raise_then_wait_instance,
     &two_limits_instance,
     &lower_limit_instance,
+    &lower_before_mail_instance,
     &destroy_release_instance,
     &destroy_handlers_instance,
     &late_cancel_instance,

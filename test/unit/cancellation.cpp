@@ -42,6 +42,22 @@ struct fixture : journal {
   void emit(cancellation_type type = cancellation_type::total) { signal.emit(type); }
 };
 
+// A slot that counts how often it is cleared.
+struct watched_slot {
+  asio::cancellation_slot slot;
+  int* cleared;
+
+  bool is_connected() const noexcept { return slot.is_connected(); }
+  template <typename Handler, typename... Args>
+  Handler& emplace(Args&&... args) {
+    return slot.emplace<Handler>(std::forward<Args>(args)...);
+  }
+  void clear() {
+    ++*cleared;
+    slot.clear();
+  }
+};
+
 }  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(one_wait, fixture)
@@ -156,6 +172,36 @@ BOOST_AUTO_TEST_CASE(inside_the_handler_means_the_slots_next_wait) {
   }));
   sem.release();
   BOOST_TEST(poll() == "a b!aborted");
+}
+
+// H6: a slot is not thread-safe, and whoever releases, cancels or destroys may be on any thread.
+BOOST_AUTO_TEST_CASE(the_slot_is_touched_on_the_handlers_executor_only) {
+  int cleared = 0;
+  int cleared_before_the_call = 0;
+  auto wait = [&](turnstile::semaphore& s) {
+    s.async_acquire(asio::bind_cancellation_slot(watched_slot{signal.slot(), &cleared}, [&](error_code) {
+      cleared_before_the_call = cleared;
+    }));
+  };
+  for (bool granted : {true, false}) {
+    wait(sem);
+    granted ? sem.release() : sem.cancel();
+    BOOST_TEST(cleared == 0);
+    poll();
+    BOOST_TEST(std::exchange(cleared_before_the_call, 0) == 1);
+    BOOST_TEST(std::exchange(cleared, 0) == 1);
+    BOOST_TEST(!signal.slot().has_handler());
+  }
+  {
+    asio::io_context context;
+    turnstile::semaphore on_context(context, 0);
+    wait(on_context);
+    signal.slot().clear();
+    wait(on_context);
+    on_context.release();
+  }
+  BOOST_TEST(cleared == 0);
+  emit();
 }
 
 BOOST_AUTO_TEST_CASE(after_the_completion_does_nothing) {
@@ -332,31 +378,37 @@ BOOST_AUTO_TEST_SUITE_END()
 
 // H13: a cancelled co_await throws.
 BOOST_FIXTURE_TEST_CASE(a_cancelled_co_await_throws, fixture) {
-  auto coroutine = [](semaphore& s, journal& j) -> asio::awaitable<void> {
+  auto coroutine = [](semaphore& s, journal& j, bool with_permit) -> asio::awaitable<void> {
     try {
-      permit p = co_await s.async_acquire_permit(asio::use_awaitable);
+      if (with_permit)
+        co_await s.async_acquire_permit(asio::use_awaitable);
+      else
+        co_await s.async_acquire(asio::use_awaitable);
       j.write("granted");
     } catch (const boost::system::system_error& e) {
       j.write(e.code() == asio::error::operation_aborted ? "aborted" : e.what());
     }
   };
-  auto spawn = [&] {
-    asio::co_spawn(io, coroutine(sem, *this),
-                   asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr) {}));
-    BOOST_TEST(poll() == "");
-    BOOST_TEST(sem.waiting() == 1u);
-  };
-  spawn();
-  emit(cancellation_type::terminal);
-  BOOST_TEST(poll() == "aborted");
-  spawn();
-  sem.cancel();
-  BOOST_TEST(poll() == "aborted");
-  spawn();
-  sem.release();
-  emit(cancellation_type::terminal);  // too late
-  BOOST_TEST(poll() == "granted");
-  BOOST_TEST(sem.available() == 1u);
+  for (bool with_permit : {true, false}) {
+    auto spawn = [&] {
+      asio::co_spawn(io, coroutine(sem, *this, with_permit),
+                     asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr) {}));
+      BOOST_TEST(poll() == "");
+      BOOST_TEST(sem.waiting() == 1u);
+    };
+    spawn();
+    emit(cancellation_type::terminal);
+    BOOST_TEST(poll() == "aborted");
+    spawn();
+    sem.cancel();
+    BOOST_TEST(poll() == "aborted");
+    spawn();
+    sem.release();
+    emit(cancellation_type::terminal);  // too late
+    BOOST_TEST(poll() == "granted");
+    BOOST_TEST(sem.available() == (with_permit ? 1u : 0u));
+    if (with_permit) BOOST_TEST(sem.try_acquire());
+  }
 }
 
 namespace {

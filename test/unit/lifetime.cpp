@@ -326,6 +326,39 @@ BOOST_AUTO_TEST_CASE(a_strand_that_was_shut_down_before_takes_nothing_away) {
   BOOST_TEST(sem.available() == 2u);
 }
 
+// What a strand that was shut down is given, it destroys inside execute().
+BOOST_AUTO_TEST_CASE(a_shut_down_strand_of_another_context_gives_back_at_once) {
+  asio::io_context context;
+  std::optional<asio::io_context> other(std::in_place);
+  semaphore sem(context, 0);
+  tally t;
+  const auto strand = asio::make_strand(*other);
+  sem.async_acquire(asio::bind_executor(strand, t.handler()));
+  sem.async_acquire_permit(asio::bind_executor(strand, t.handler()));
+  bool released = false;
+  asio::post(strand, [&, owner = std::shared_ptr<void>(nullptr, [&](void*) {
+                           sem.release(2);
+                           released = true;
+                         })] {});
+  other.reset();
+  BOOST_TEST(released);
+  BOOST_TEST(t.handlers() == 0);
+  BOOST_TEST(t.called == 0);
+  BOOST_TEST(sem.waiting() == 0u);
+  BOOST_TEST(sem.available() == 2u);
+}
+
+// The service of strands, made after that of semaphores, is destroyed before it, and takes no strand
+// that is dropped later.
+BOOST_AUTO_TEST_CASE(a_strand_that_was_made_after_a_semaphore_is_dropped_in_time) {
+  std::optional<asio::io_context> context(std::in_place);
+  const semaphore first(*context);
+  const turnstile::basic_semaphore<io_strand> sem(asio::make_strand(context->get_executor()));
+  context.reset();
+  BOOST_TEST(first.available() == 1u);
+  BOOST_TEST(sem.available() == 1u);
+}
+
 asio::awaitable<void> hold(turnstile::semaphore& sem, tally& t) {
   const auto alive = t.alive;
   const permit p = co_await sem.async_acquire_permit(asio::use_awaitable);
@@ -568,6 +601,23 @@ BOOST_AUTO_TEST_CASE(to_another_executor_type_without_a_context) {
   BOOST_TEST(to.available() == 2u);
   to = std::move(other);
   BOOST_TEST(to.available() == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(from_a_semaphore_without_a_context_leaves_no_executor) {
+  std::optional<asio::io_context> context(std::in_place);
+  turnstile::semaphore from(*context, 1);
+  asio::io_context other;
+  turnstile::semaphore to(
+      asio::any_io_executor(
+          asio::require(other.get_executor(), asio::execution::outstanding_work.tracked)),
+      2);
+  other.poll();
+  BOOST_TEST(!other.stopped());
+  context.reset();
+  to = std::move(from);
+  BOOST_TEST(to.available() == 1u);
+  other.poll();
+  BOOST_TEST(other.stopped());  // nothing is left of the executor
 }
 
 BOOST_AUTO_TEST_CASE(a_queue_of_semaphores) {
