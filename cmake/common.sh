@@ -30,7 +30,6 @@ missing_packages() {
   command -v cmake >/dev/null || echo cmake
   command -v ninja >/dev/null || echo ninja-build
   command -v pkg-config >/dev/null || echo pkgconf
-  command -v python3 >/dev/null || echo python3
   boost=$(boost_version)
   is_installed "libboost$boost-dev" || echo "libboost$boost-dev"
   while [[ $# -gt 0 && $1 != -- ]]; do

@@ -47,7 +47,7 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   /// Constructs a semaphore that uses the executor of an execution context, all permits available.
   /// @throws std::invalid_argument where `limit > max()`.
   template <typename ExecutionContext>
-    requires std::is_convertible_v<ExecutionContext&, boost::asio::execution_context&>
+    requires detail::context_for<ExecutionContext, Executor>
   explicit basic_bounded_semaphore(ExecutionContext& context, std::size_t limit = 1)
       : base(executor_type(context.get_executor()), limit, limit) {}
 
@@ -55,7 +55,7 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   /// available, and `limit - initial` already held.
   /// @throws std::invalid_argument where `initial > limit` or `limit > max()`.
   template <typename ExecutionContext>
-    requires std::is_convertible_v<ExecutionContext&, boost::asio::execution_context&>
+    requires detail::context_for<ExecutionContext, Executor>
   basic_bounded_semaphore(ExecutionContext& context, std::size_t initial, std::size_t limit)
       : base(executor_type(context.get_executor()), initial, limit) {}
 

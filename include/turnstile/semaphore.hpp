@@ -38,6 +38,8 @@ class basic_bounded_semaphore;
 /// @par Completion
 /// Each acquire completes exactly once. Its handler is never called inside a function of this class:
 /// it is posted to its associated executor, by default the semaphore's, in the order of the grants.
+/// (Where that is the system's executor, or that of a future, it is called where the semaphore's
+/// executor runs it, as by Asio's own operations.)
 /// The one exception is Asio's own: where an acquire is decided inside the initiating call, the
 /// handler's associated immediate executor is used (Boost 1.82 and newer).
 ///
@@ -68,7 +70,8 @@ class basic_bounded_semaphore;
 /// The semaphore may be destroyed while acquires wait. Permits may outlive it, and it may outlive
 /// its execution context. Where the context is destroyed first, the handlers of those who wait are
 /// destroyed uncalled. As always in Asio, no other thread may use a context, also by giving back a
-/// permit that serves a waiter on it, while it is destroyed.
+/// permit that serves a waiter on it, while it is destroyed; and a context that a handler's own
+/// executor belongs to has to outlive the wait.
 ///
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///
@@ -101,7 +104,7 @@ class basic_semaphore {
   /// Constructs a semaphore that uses the executor of an execution context.
   /// @throws std::invalid_argument where `initial > max()`.
   template <typename ExecutionContext>
-    requires std::is_convertible_v<ExecutionContext&, boost::asio::execution_context&>
+    requires detail::context_for<ExecutionContext, Executor>
   explicit basic_semaphore(ExecutionContext& context, std::size_t initial = 1)
       : basic_semaphore(executor_type(context.get_executor()), initial) {}
 

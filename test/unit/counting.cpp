@@ -6,11 +6,13 @@
 #define BOOST_TEST_MODULE counting
 #include "journal.hpp"
 
+#include <boost/asio/thread_pool.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <functional>
 #include <stdexcept>
 #include <system_error>
+#include <type_traits>
 
 using namespace test;
 
@@ -31,6 +33,12 @@ error_code release(Semaphore& sem, std::size_t n) {
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(construction)
+
+// From a context whose executor becomes the semaphore's, and no other.
+static_assert(std::is_constructible_v<semaphore, asio::thread_pool&, int>);
+static_assert(!std::is_constructible_v<semaphore, asio::execution_context&>);
+static_assert(!std::is_constructible_v<turnstile::basic_semaphore<asio::io_context::executor_type>,
+                                       asio::thread_pool&>);
 
 BOOST_FIXTURE_TEST_CASE(with_one_permit_unless_told_otherwise, journal) {
   BOOST_TEST(semaphore(io).available() == 1u);

@@ -18,6 +18,7 @@
 
 #include <mutex>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace turnstile::inline v1::detail {
@@ -154,6 +155,11 @@ void registration::leave() noexcept {
   service_ = nullptr;
   std::exchange(core_, nullptr)->drop_reference();
 }
+
+// An execution context whose executor is, or becomes, an Executor.
+template <typename Context, typename Executor>
+concept context_for = std::is_convertible_v<Context&, boost::asio::execution_context&> &&
+                      requires(Context& c) { Executor(c.get_executor()); };
 
 // What a semaphore object holds: its core, its executor, and its place in the context's list.
 template <typename Executor>
