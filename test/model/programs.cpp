@@ -559,7 +559,7 @@ struct destroy_handlers final : lifetime {
   }
 } destroy_handlers_instance;
 
-// Whoever releases holds no reference of his own: the strand's last work may be behind the last drop.
+// Whoever releases has no reference of his own: the strand may be left after the last is dropped.
 struct told_destroys final : lifetime {
   told_destroys() : lifetime("release | whom it serves destroys", 2) { dropped_ = true; }
   void prepare() override {
@@ -582,7 +582,9 @@ struct told_destroys final : lifetime {
 
 // The same of an acquire: its own handler destroys while the call has not returned.
 struct mailed_destroys final : lifetime {
-  mailed_destroys() : lifetime("release | acquire | whom that serves destroys", 3) { dropped_ = true; }
+  mailed_destroys() : lifetime("release | acquire | whom that serves destroys", 3) {
+    dropped_ = true;
+  }
   void prepare() override {
     make_core(max, max);
     make_op(0, 1);
