@@ -877,6 +877,17 @@ struct refuse_behind final : refusing {
   void expect() override { model::check(b.tickets[2].done, "cancelled, but never told"); }
 } refuse_behind_instance;
 
+// Of two who release one permit, one is told that it is one too many; unless it was granted between.
+PROGRAM(release_too_many, "release | release, one in use, one waits", 2)
+void release_too_many::prepare() {
+  make_core(1, 1);
+  make_op(0, 1);
+  start(0);
+  left_over_ = 1;
+}
+void release_too_many::thread(int) { release(1); }
+void release_too_many::expect() { model::check(b.tickets[0].done, "left asleep"); }
+
 PROGRAM(shrink_release, "shrink | release, one waits", 2)
 void shrink_release::prepare() {
   make_core(max, max);
@@ -1273,6 +1284,7 @@ base* const programs[] = {
     &refuse_cancel_instance,
     &refuse_destroy_instance,
     &refuse_behind_instance,
+    &release_too_many_instance,
     &shrink_release_instance,
     &shrink_release_two_instance,
     &try_after_wait_instance,

@@ -179,9 +179,9 @@ BOOST_AUTO_TEST_CASE(the_slot_is_touched_on_the_handlers_executor_only) {
   int cleared = 0;
   int cleared_before_the_call = 0;
   auto wait = [&](turnstile::semaphore& s) {
-    s.async_acquire(asio::bind_cancellation_slot(watched_slot{signal.slot(), &cleared}, [&](error_code) {
-      cleared_before_the_call = cleared;
-    }));
+    s.async_acquire(
+        asio::bind_cancellation_slot(watched_slot{signal.slot(), &cleared},
+                                     [&](error_code) { cleared_before_the_call = cleared; }));
   };
   for (bool granted : {true, false}) {
     wait(sem);

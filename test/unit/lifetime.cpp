@@ -332,14 +332,15 @@ BOOST_AUTO_TEST_CASE(a_shut_down_strand_of_another_context_gives_back_at_once) {
   std::optional<asio::io_context> other(std::in_place);
   semaphore sem(context, 0);
   tally t;
-  const auto strand = asio::make_strand(*other);
-  sem.async_acquire(asio::bind_executor(strand, t.handler()));
-  sem.async_acquire_permit(asio::bind_executor(strand, t.handler()));
+  std::optional<io_strand> strand(std::in_place, other->get_executor());
+  sem.async_acquire(asio::bind_executor(*strand, t.handler()));
+  sem.async_acquire_permit(asio::bind_executor(*strand, t.handler()));
   bool released = false;
-  asio::post(strand, [&, owner = std::shared_ptr<void>(nullptr, [&](void*) {
+  asio::post(*strand, [&, owner = std::shared_ptr<void>(nullptr, [&](void*) {
                            sem.release(2);
                            released = true;
                          })] {});
+  strand.reset();
   other.reset();
   BOOST_TEST(released);
   BOOST_TEST(t.handlers() == 0);
@@ -348,8 +349,8 @@ BOOST_AUTO_TEST_CASE(a_shut_down_strand_of_another_context_gives_back_at_once) {
   BOOST_TEST(sem.available() == 2u);
 }
 
-// The service of strands, made after that of semaphores, is destroyed before it, and takes no strand
-// that is dropped later.
+// Services are destroyed the newest first: that of strands would be, and the strand left behind, had
+// the semaphores' not seen to it that it is the older one.
 BOOST_AUTO_TEST_CASE(a_strand_that_was_made_after_a_semaphore_is_dropped_in_time) {
   std::optional<asio::io_context> context(std::in_place);
   const semaphore first(*context);
@@ -607,10 +608,9 @@ BOOST_AUTO_TEST_CASE(from_a_semaphore_without_a_context_leaves_no_executor) {
   std::optional<asio::io_context> context(std::in_place);
   turnstile::semaphore from(*context, 1);
   asio::io_context other;
-  turnstile::semaphore to(
-      asio::any_io_executor(
-          asio::require(other.get_executor(), asio::execution::outstanding_work.tracked)),
-      2);
+  turnstile::semaphore to(asio::any_io_executor(asio::require(
+                              other.get_executor(), asio::execution::outstanding_work.tracked)),
+                          2);
   other.poll();
   BOOST_TEST(!other.stopped());
   context.reset();

@@ -1,0 +1,409 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// What turnstile costs, beside its floors (a bare post, a bare pair of swaps) and its peers, in one
+// program. Names are <work>/<who>; the time of an iteration is that of one step of the work.
+
+#include "peers.hpp"
+
+#include <turnstile.hpp>
+
+#include <benchmark/benchmark.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <semaphore>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace bench;
+using benchmark::State;
+using io_executor = asio::io_context::executor_type;
+using asio::use_awaitable;
+
+constexpr long batch = 20'000;  // steps of a work that runs on a context
+
+// ---- try: no context ----
+
+void swap_pair(State& state) {
+  std::atomic<std::uint64_t> word = 0;
+  for (auto _ : state) {
+    std::uint64_t w = word.load(std::memory_order_acquire);
+    while (!word.compare_exchange_weak(w, w + 1, std::memory_order_acquire)) {}
+    w = word.load(std::memory_order_relaxed);
+    while (!word.compare_exchange_weak(w, w - 1, std::memory_order_release)) {}
+  }
+}
+
+void try_std(State& state) {
+  std::counting_semaphore<> s(1);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(s.try_acquire());
+    s.release();
+  }
+}
+
+void try_turnstile(State& state) {
+  asio::io_context io;
+  turnstile::basic_semaphore<io_executor> s(io, 1);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(s.try_acquire());
+    s.release();
+  }
+}
+
+// ---- On a context ----
+
+// A chain of posts, or of acquires, each followed by a release.
+struct post_chain {
+  io_executor ex;
+  std::shared_ptr<long> left;
+  void operator()() {
+    if (--*left > 0) asio::post(ex, std::move(*this));
+  }
+};
+
+template <typename Semaphore>
+struct chain {
+  Semaphore& s;
+  long& left;
+  void operator()(error_code) {
+    s.release();
+    if (--left > 0) s.async_acquire(*this);
+  }
+};
+
+// The same, but so that the next acquire meets no permit.
+template <typename Semaphore>
+struct waiting_chain {
+  Semaphore& s;
+  long& left;
+  void operator()(error_code) {
+    if (--left > 0) s.async_acquire(*this);
+    s.release();
+  }
+};
+
+struct bare_chain {
+  asio::io_context& io;
+  long& left;
+  void operator()() {
+    if (--left > 0) asio::post(io, *this);
+  }
+};
+
+void post(State& state, int chains, int hint) {
+  asio::io_context io(hint);
+  while (state.KeepRunningBatch(batch)) {
+    long left = batch;
+    io.restart();
+    for (int i = 0; i != chains; ++i) asio::post(io, bare_chain{io, left});
+    io.run();
+  }
+}
+
+template <typename Semaphore>
+void callback(State& state) {
+  asio::io_context io;
+  Semaphore s(io.get_executor(), 1);
+  while (state.KeepRunningBatch(batch)) {
+    long left = batch;
+    io.restart();
+    s.async_acquire(chain<Semaphore>{s, left});
+    io.run();
+  }
+}
+
+template <typename Semaphore>
+void handoff(State& state, int hint) {
+  asio::io_context io(hint);
+  Semaphore s(io.get_executor(), 1);
+  while (state.KeepRunningBatch(batch)) {
+    long left = batch;
+    io.restart();
+    for (int i = 0; i != 8; ++i) s.async_acquire(waiting_chain<Semaphore>{s, left});
+    io.run();
+  }
+}
+
+// ---- Coroutines ----
+
+void await_post(State& state) {
+  asio::io_context io;
+  while (state.KeepRunningBatch(batch)) {
+    io.restart();
+    co_spawn(
+        io,
+        [&]() -> asio::awaitable<void> {
+          for (long i = 0; i != batch; ++i) co_await asio::post(io, use_awaitable);
+        },
+        asio::detached);
+    io.run();
+  }
+}
+
+template <typename Semaphore>
+void await(State& state) {
+  asio::io_context io;
+  Semaphore s(io.get_executor(), 1);
+  while (state.KeepRunningBatch(batch)) {
+    io.restart();
+    co_spawn(
+        io,
+        [&]() -> asio::awaitable<void> {
+          for (long i = 0; i != batch; ++i) {
+            if constexpr (requires { s.async_acquire_permit(use_awaitable); }) {
+              const auto permit = co_await s.async_acquire_permit(use_awaitable);
+            } else {
+              co_await s.async_acquire(use_awaitable);
+              s.release();
+            }
+          }
+        },
+        asio::detached);
+    io.run();
+  }
+}
+
+// Sixteen coroutines, four permits; each posts once while it holds one.
+template <typename Semaphore, typename Context>
+void spawn_sixteen(Context& context, Semaphore& s, std::atomic<long>& left) {
+  for (int k = 0; k != 16; ++k)
+    co_spawn(
+        context,
+        [&]() -> asio::awaitable<void> {
+          while (left.fetch_sub(1, std::memory_order_relaxed) > 0) {
+            if constexpr (requires { s.async_acquire_permit(use_awaitable); }) {
+              const auto permit = co_await s.async_acquire_permit(use_awaitable);
+              co_await asio::post(use_awaitable);
+            } else {
+              co_await s.async_acquire(use_awaitable);
+              co_await asio::post(use_awaitable);
+              s.release();
+            }
+          }
+        },
+        asio::detached);
+}
+
+template <typename Semaphore>
+void handoff_await(State& state, int threads) {
+  asio::io_context io;
+  Semaphore s(io.get_executor(), 4);
+  while (state.KeepRunningBatch(batch)) {
+    std::atomic<long> left = batch;
+    io.restart();
+    spawn_sixteen(io, s, left);
+    std::vector<std::thread> others;
+    for (int i = 1; i < threads; ++i) others.emplace_back([&] { io.run(); });
+    io.run();
+    for (auto& t : others) t.join();
+  }
+}
+
+template <typename Semaphore>
+void handoff_await_pool(State& state) {
+  while (state.KeepRunningBatch(batch)) {
+    asio::thread_pool pool(2);
+    Semaphore s(pool.get_executor(), 4);
+    std::atomic<long> left = batch;
+    spawn_sixteen(pool, s, left);
+    pool.join();
+  }
+}
+
+// ---- Many ----
+
+void post_many(State& state) {
+  asio::io_context io;
+  while (state.KeepRunningBatch(1000)) {
+    long called = 0;
+    io.restart();
+    for (int i = 0; i != 1000; ++i) asio::post(io, [&] { ++called; });
+    io.run();
+    benchmark::DoNotOptimize(called);
+  }
+}
+
+void release_many(State& state) {
+  asio::io_context io;
+  turnstile::basic_semaphore<io_executor> s(io, 0);
+  while (state.KeepRunningBatch(1000)) {
+    state.PauseTiming();
+    long called = 0;
+    io.restart();
+    for (int i = 0; i != 1000; ++i) s.async_acquire([&](error_code) { ++called; });
+    state.ResumeTiming();
+    s.release(1000);
+    io.run();
+    benchmark::DoNotOptimize(called);
+  }
+}
+
+void cancel(State& state, bool at_random) {
+  const auto n = static_cast<std::size_t>(state.range(0));
+  asio::io_context io;
+  turnstile::basic_semaphore<io_executor> s(io, 0);
+  std::vector<asio::cancellation_signal> signals(n);
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t(0));
+  if (at_random) std::shuffle(order.begin(), order.end(), std::mt19937_64(1));
+  while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(n))) {
+    state.PauseTiming();
+    for (auto& x : signals) s.async_acquire(asio::bind_cancellation_slot(x.slot(), [](error_code) {}));
+    io.restart();
+    state.ResumeTiming();
+    for (const std::size_t i : order) signals[i].emit(asio::cancellation_type::terminal);
+    state.PauseTiming();
+    io.run();
+    state.ResumeTiming();
+  }
+}
+
+// Hand-offs with so many in the queue: who was served waits again, behind all others.
+void depth(State& state) {
+  const long n = state.range(0);
+  asio::io_context io;
+  turnstile::basic_semaphore<io_executor> s(io, 1);
+  long left = 0;
+  for (long i = 0; i != n; ++i) s.async_acquire(waiting_chain<decltype(s)>{s, left});
+  while (state.KeepRunningBatch(batch)) {
+    left = batch;
+    io.restart();
+    while (left > 0) io.run_one();
+    // The one that is served now was counted out: it does not wait again.
+    left = 1;
+    s.async_acquire(waiting_chain<decltype(s)>{s, left});
+  }
+  io.stop();
+}
+
+// ---- Memory ----
+
+template <typename T>
+struct counting_allocator {
+  using value_type = T;
+  std::size_t* bytes;
+  std::size_t* blocks;
+  counting_allocator(std::size_t& b, std::size_t& n) : bytes(&b), blocks(&n) {}
+  template <typename U>
+  counting_allocator(const counting_allocator<U>& other)
+      : bytes(other.bytes), blocks(other.blocks) {}
+  T* allocate(std::size_t n) {
+    *bytes += n * sizeof(T);
+    ++*blocks;
+    return std::allocator<T>().allocate(n);
+  }
+  void deallocate(T* p, std::size_t n) { std::allocator<T>().deallocate(p, n); }
+  template <typename U>
+  bool operator==(const counting_allocator<U>& other) const {
+    return bytes == other.bytes;
+  }
+};
+
+template <typename Executor>
+void memory(State& state) {
+  std::size_t bytes = 0, blocks = 0, pointer = 0;
+  while (state.KeepRunningBatch(1)) {
+    asio::io_context io;
+    turnstile::basic_semaphore<Executor> s(io, 0);
+    bytes = blocks = 0;
+    s.async_acquire(asio::bind_allocator(counting_allocator<void*>(bytes, blocks), [](error_code) {}));
+    pointer = sizeof(counting_allocator<void*>);
+    s.release();
+    io.run();
+  }
+  // An empty handler has no allocator of its own to carry.
+  state.counters["bytes"] = static_cast<double>(bytes - pointer);
+  state.counters["allocations"] = static_cast<double>(blocks);
+}
+
+template <typename Function, typename... Args>
+auto* add(const std::string& name, Function f, Args... args) {
+  return benchmark::RegisterBenchmark(name.c_str(), [=](State& s) { f(s, args...); })->UseRealTime();
+}
+
+using semaphore = turnstile::basic_semaphore<io_executor>;
+using pool_executor = asio::thread_pool::executor_type;
+
+void register_all() {
+  add("try/pair", swap_pair);
+  add("try/std", try_std);
+  add("try/turnstile", try_turnstile);
+
+  add("callback/post", post, 1, BOOST_ASIO_CONCURRENCY_HINT_DEFAULT);
+  add("callback/turnstile", callback<semaphore>);
+  add("callback/turnstile_any", callback<turnstile::semaphore>);
+  add("callback/channel", callback<channel_semaphore<io_executor>>);
+  add("callback/mutex", callback<mutex_semaphore<io_executor>>);
+  add("callback/strand", callback<strand_semaphore<io_executor>>);
+
+  add("await/post", await_post);
+  add("await/turnstile", await<semaphore>);
+  add("await/turnstile_any", await<turnstile::semaphore>);
+  add("await/channel", await<channel_semaphore<io_executor>>);
+  add("await/mutex", await<mutex_semaphore<io_executor>>);
+  add("await/strand", await<strand_semaphore<io_executor>>);
+
+  add("handoff/post", post, 8, BOOST_ASIO_CONCURRENCY_HINT_DEFAULT);
+  add("handoff/turnstile", handoff<semaphore>, BOOST_ASIO_CONCURRENCY_HINT_DEFAULT);
+  add("handoff/turnstile_any", handoff<turnstile::semaphore>, BOOST_ASIO_CONCURRENCY_HINT_DEFAULT);
+  add("handoff/channel", handoff<channel_semaphore<io_executor>>,
+      BOOST_ASIO_CONCURRENCY_HINT_DEFAULT);
+  add("handoff/mutex", handoff<mutex_semaphore<io_executor>>, BOOST_ASIO_CONCURRENCY_HINT_DEFAULT);
+  add("handoff/strand", handoff<strand_semaphore<io_executor>>,
+      BOOST_ASIO_CONCURRENCY_HINT_DEFAULT);
+  add("handoff_hint_1/post", post, 8, 1);
+  add("handoff_hint_1/turnstile", handoff<semaphore>, 1);
+  add("handoff_hint_1/channel", handoff<channel_semaphore<io_executor>>, 1);
+
+  add("handoff_await/turnstile", handoff_await<semaphore>, 1);
+  add("handoff_await/turnstile_any", handoff_await<turnstile::semaphore>, 1);
+  add("handoff_await/channel", handoff_await<channel_semaphore<io_executor>>, 1);
+  add("handoff_await/mutex", handoff_await<mutex_semaphore<io_executor>>, 1);
+  add("handoff_await/strand", handoff_await<strand_semaphore<io_executor>>, 1);
+
+  add("threads_io_context/turnstile", handoff_await<semaphore>, 2);
+  add("threads_io_context/channel", handoff_await<channel_semaphore<io_executor>>, 2);
+  add("threads_io_context/mutex", handoff_await<mutex_semaphore<io_executor>>, 2);
+  add("threads_io_context/strand", handoff_await<strand_semaphore<io_executor>>, 2);
+  add("threads_pool/turnstile", handoff_await_pool<turnstile::basic_semaphore<pool_executor>>);
+  add("threads_pool/channel", handoff_await_pool<channel_semaphore<pool_executor>>);
+  add("threads_pool/mutex", handoff_await_pool<mutex_semaphore<pool_executor>>);
+  add("threads_pool/strand", handoff_await_pool<strand_semaphore<pool_executor>>);
+
+  add("release_many/post", post_many);
+  add("release_many/turnstile", release_many);
+  for (const int n : {10'000, 100'000, 1'000'000}) {
+    add("cancel_in_order/turnstile", cancel, false)->Arg(n);
+    add("cancel_at_random/turnstile", cancel, true)->Arg(n);
+  }
+  for (const int n : {10, 1'000, 1'000'000}) add("depth/turnstile", depth)->Arg(n);
+  add("memory/turnstile", memory<io_executor>)->Iterations(1);
+  add("memory/turnstile_any", memory<asio::any_io_executor>)->Iterations(1);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  register_all();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+}
