@@ -41,7 +41,9 @@ class basic_bounded_semaphore;
 /// (Where that is the system's executor, or that of a future, it is called where the semaphore's
 /// executor runs it, as by Asio's own operations.)
 /// The one exception is Asio's own: where an acquire is decided inside the initiating call, the
-/// handler's associated immediate executor is used (Boost 1.82 and newer).
+/// handler's associated immediate executor is used (Boost 1.82 and newer). A coroutine, by
+/// `use_awaitable`, that meets free permits goes on with them at once, but for every 64th time on a
+/// thread, when it takes its turn: so that one that never has to wait does not keep the others out.
 ///
 /// @par Cancellation
 /// An acquire that waits supports per-operation cancellation of every type (terminal, partial,
@@ -185,8 +187,11 @@ class basic_semaphore {
                 Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
   auto async_acquire(std::size_t n,
                      Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
-    return boost::asio::async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),
-                                                                token, n);
+    if constexpr (detail::is_use_awaitable<std::decay_t<Token>>)
+      return try_and_wait<false, void>(n, token);
+    else
+      return boost::asio::async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),
+                                                                  token, n);
   }
 
   /// Acquires one permit asynchronously; it gives itself back.
@@ -220,8 +225,11 @@ class basic_semaphore {
                 Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
   auto async_acquire_permit(std::size_t n,
                             Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
-    return boost::asio::async_initiate<Token, void(error_code, permit)>(
-        initiate_acquire<true>(*this), token, n);
+    if constexpr (detail::is_use_awaitable<std::decay_t<Token>>)
+      return try_and_wait<true, permit>(n, token);
+    else
+      return boost::asio::async_initiate<Token, void(error_code, permit)>(
+          initiate_acquire<true>(*this), token, n);
   }
 
   /// Takes n permits if that is possible at once: they are available, nobody waits, and the
@@ -320,14 +328,33 @@ class basic_semaphore {
     }
 
    private:
-    static permit permit_for(detail::core& c, detail::outcome o, std::size_t n) noexcept {
-      if (o != detail::outcome::granted || n == 0) return {};
-      c.add_reference();
-      return detail::make_permit(c, n);
-    }
-
     basic_semaphore* semaphore_;
   };
+
+  static permit permit_for(detail::core& c, detail::outcome o, std::size_t n) noexcept {
+    if (o != detail::outcome::granted || n == 0) return {};
+    c.add_reference();
+    return detail::make_permit(c, n);
+  }
+
+  // A coroutine that meets free permits goes on with them, as if it had waited for no time at all.
+  template <bool WithPermit, typename Result, typename CoroutineExecutor>
+  boost::asio::awaitable<Result, CoroutineExecutor> try_and_wait(
+      std::size_t n, boost::asio::use_awaitable_t<CoroutineExecutor> token) {
+    if (detail::goes_on_at_once()) {
+      const detail::outcome o = core().acquire_at_once(n);
+      if (o == detail::outcome::granted) {
+        if constexpr (WithPermit)
+          co_return permit_for(core(), o, n);
+        else
+          co_return;
+      }
+    }
+    using signature =
+        std::conditional_t<WithPermit, void(error_code, permit), void(error_code)>;
+    co_return co_await boost::asio::async_initiate<decltype(token), signature>(
+        initiate_acquire<WithPermit>(*this), token, n);
+  }
 
   basic_semaphore(const executor_type& ex, std::size_t initial, std::size_t limit)
       : impl_(ex, checked(initial, limit), limit) {}

@@ -10,7 +10,6 @@
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/experimental/concurrent_channel.hpp>
@@ -143,10 +142,10 @@ class mutex_semaphore {
           }
           --permits_;
           lock.unlock();
-          asio::post(executor_, asio::bind_executor(
-                                    asio::get_associated_executor(handler, executor_),
-                                    [h = std::decay_t<Handler>(std::forward<Handler>(
-                                         handler))]() mutable { std::move(h)(error_code()); }));
+          const auto ex = asio::get_associated_executor(handler, executor_);
+          asio::post(ex, [h = std::decay_t<Handler>(std::forward<Handler>(handler))]() mutable {
+            std::move(h)(error_code());
+          });
         },
         token);
   }

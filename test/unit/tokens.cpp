@@ -4,6 +4,7 @@
 // Every completion token of Asio works, for what is granted at once and for what waits.
 
 #define BOOST_TEST_MODULE tokens
+#include "support.hpp"
 
 #include <turnstile.hpp>
 
@@ -144,6 +145,48 @@ BOOST_AUTO_TEST_CASE(use_awaitable) {
 }
 
 // An error_code of another library's type would be a value of the coroutine, not an exception.
+// It has nothing to wait for, and no reason to give its thread away.
+BOOST_AUTO_TEST_CASE(a_coroutine_that_meets_permits_goes_on) {
+  asio::io_context context;
+  semaphore sem(context, 2);
+  int rounds = 0;
+  asio::co_spawn(
+      context,
+      [&]() -> asio::awaitable<void> {
+        for (; rounds != 10; ++rounds) {
+          const permit p = co_await sem.async_acquire_permit(asio::use_awaitable);
+          BOOST_TEST(p.count() == 1u);
+          BOOST_TEST(sem.available() == 1u);
+          co_await sem.async_acquire(asio::use_awaitable);
+          BOOST_TEST(sem.available() == 0u);
+          sem.release();
+        }
+      },
+      asio::detached);
+  BOOST_TEST(rounds == 0);
+  std::size_t turns = 0;
+  while (rounds != 10) turns += context.poll_one();
+  BOOST_TEST(turns <= 2u);
+  BOOST_TEST(sem.available() == 2u);
+}
+
+// But for ever it does not.
+BOOST_AUTO_TEST_CASE(a_coroutine_that_never_waits_gives_others_their_turn) {
+  const test::watchdog dog;
+  asio::io_context context;
+  semaphore sem(context, 1);
+  bool done = false;
+  asio::co_spawn(
+      context,
+      [&]() -> asio::awaitable<void> {
+        while (!done) const permit p = co_await sem.async_acquire_permit(asio::use_awaitable);
+      },
+      asio::detached);
+  asio::post(context, [&] { done = true; });
+  context.run();
+  BOOST_TEST(sem.available() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(a_cancelled_coroutine_throws) {
   asio::io_context context;
   semaphore sem(context, 0);

@@ -53,10 +53,17 @@
 #include <type_traits>
 #include <utility>
 
-namespace boost::asio::detail {
+// Declared here so that their headers are left to those who use them.
+namespace boost::asio {
+template <typename T, typename Executor>
+class awaitable;
+template <typename Executor>
+struct use_awaitable_t;
+namespace detail {
 template <typename T, typename Blocking>
 class promise_executor;  // of use_future
 }
+}  // namespace boost::asio
 
 namespace turnstile::inline v1::detail {
 
@@ -189,6 +196,21 @@ void complete_at_once(Handler&& handler, const Executor& io_executor, outcome o,
   } else {
     asio::post(io_executor, std::move(f));  // and from there to the handler's
   }
+}
+
+// ---- Coroutines -------------------------------------------------------------------------------
+
+template <typename Token>
+constexpr bool is_use_awaitable = false;
+template <typename Executor>
+constexpr bool is_use_awaitable<asio::use_awaitable_t<Executor>> = true;
+
+// Whether a coroutine that meets a free permit goes on at once. Not always: one that never waits
+// would keep its thread from everything else. Every 64th time costs next to nothing, and is as much
+// as others hold a thread for.
+inline bool goes_on_at_once() noexcept {
+  static thread_local constinit unsigned char count = 0;
+  return ++count % 64 != 0;
 }
 
 // ---- Queued -----------------------------------------------------------------------------------
