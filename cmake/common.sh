@@ -42,8 +42,8 @@ missing_packages() {
   done
 }
 
-# install_packages <Boost library>... [-- <package>...]: installs what is missing, on Debian and Ubuntu. Where nothing is
-# missing, nothing is run; elsewhere it is left to the user.
+# install_packages <Boost library>... [-- <package>...]: installs what is missing, on Debian and
+# Ubuntu. Where nothing is missing, nothing is run; elsewhere it is left to the user.
 install_packages() {
   local packages as_root=() log
   if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then

@@ -13,15 +13,16 @@
 
 int main() {
   boost::asio::thread_pool pool(1);
-  turnstile::basic_semaphore<boost::asio::thread_pool::executor_type> semaphore(
-      pool.get_executor(), 2);
+  turnstile::basic_semaphore<boost::asio::thread_pool::executor_type> semaphore(pool.get_executor(),
+                                                                                2);
   std::atomic<int> inside = 0;
   volatile int shared = 0;  // so that each of the writes is made
   auto write = [&] {
     turnstile::permit held = semaphore.try_acquire_permit();
     inside.fetch_add(1, std::memory_order_relaxed);  // relaxed: orders nothing, only waits
     while (inside.load(std::memory_order_relaxed) != 2) std::this_thread::yield();
-    for (int i = 0; i != 1000; ++i) shared = shared + 1;  // often: a single pair may slip through unseen
+    // Often: a single pair, made at the same moment, may slip through unseen.
+    for (int i = 0; i != 1000; ++i) shared = shared + 1;
   };
   std::thread one(write);
   std::thread other(write);

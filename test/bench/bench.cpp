@@ -45,9 +45,11 @@ void swap_pair(State& state) {
   std::atomic<std::uint64_t> word = 0;
   for (auto _ : state) {
     std::uint64_t w = word.load(std::memory_order_acquire);
-    while (!word.compare_exchange_weak(w, w + 1, std::memory_order_acquire)) {}
+    while (!word.compare_exchange_weak(w, w + 1, std::memory_order_acquire)) {
+    }
     w = word.load(std::memory_order_relaxed);
-    while (!word.compare_exchange_weak(w, w - 1, std::memory_order_release)) {}
+    while (!word.compare_exchange_weak(w, w - 1, std::memory_order_release)) {
+    }
   }
 }
 
@@ -70,15 +72,7 @@ void try_turnstile(State& state) {
 
 // ---- On a context ----
 
-// A chain of posts, or of acquires, each followed by a release.
-struct post_chain {
-  io_executor ex;
-  std::shared_ptr<long> left;
-  void operator()() {
-    if (--*left > 0) asio::post(ex, std::move(*this));
-  }
-};
-
+// A chain of acquires, each followed by a release.
 template <typename Semaphore>
 struct chain {
   Semaphore& s;
@@ -118,28 +112,26 @@ void post(State& state, int chains, int hint) {
   }
 }
 
-template <typename Semaphore>
-void callback(State& state) {
-  asio::io_context io;
-  Semaphore s(io.get_executor(), 1);
-  while (state.KeepRunningBatch(batch)) {
-    long left = batch;
-    io.restart();
-    s.async_acquire(chain<Semaphore>{s, left});
-    io.run();
-  }
-}
-
-template <typename Semaphore>
-void handoff(State& state, int hint) {
+template <typename Semaphore, template <typename> typename Chain>
+void acquires(State& state, int chains, int hint) {
   asio::io_context io(hint);
   Semaphore s(io.get_executor(), 1);
   while (state.KeepRunningBatch(batch)) {
     long left = batch;
     io.restart();
-    for (int i = 0; i != 8; ++i) s.async_acquire(waiting_chain<Semaphore>{s, left});
+    for (int i = 0; i != chains; ++i) s.async_acquire(Chain<Semaphore>{s, left});
     io.run();
   }
+}
+
+template <typename Semaphore>
+void callback(State& state) {
+  acquires<Semaphore, chain>(state, 1, BOOST_ASIO_CONCURRENCY_HINT_DEFAULT);
+}
+
+template <typename Semaphore>
+void handoff(State& state, int hint) {
+  acquires<Semaphore, waiting_chain>(state, 8, hint);
 }
 
 // ---- Coroutines ----
@@ -266,7 +258,8 @@ void cancel(State& state, bool at_random) {
   if (at_random) std::shuffle(order.begin(), order.end(), std::mt19937_64(1));
   while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(n))) {
     state.PauseTiming();
-    for (auto& x : signals) s.async_acquire(asio::bind_cancellation_slot(x.slot(), [](error_code) {}));
+    for (auto& x : signals)
+      s.async_acquire(asio::bind_cancellation_slot(x.slot(), [](error_code) {}));
     io.restart();
     state.ResumeTiming();
     for (const std::size_t i : order) signals[i].emit(asio::cancellation_type::terminal);
@@ -324,7 +317,8 @@ void memory(State& state) {
     asio::io_context io;
     turnstile::basic_semaphore<Executor> s(io, 0);
     bytes = blocks = 0;
-    s.async_acquire(asio::bind_allocator(counting_allocator<void*>(bytes, blocks), [](error_code) {}));
+    s.async_acquire(
+        asio::bind_allocator(counting_allocator<void*>(bytes, blocks), [](error_code) {}));
     pointer = sizeof(counting_allocator<void*>);
     s.release();
     io.run();
@@ -336,7 +330,8 @@ void memory(State& state) {
 
 template <typename Function, typename... Args>
 auto* add(const std::string& name, Function f, Args... args) {
-  return benchmark::RegisterBenchmark(name.c_str(), [=](State& s) { f(s, args...); })->UseRealTime();
+  return benchmark::RegisterBenchmark(name.c_str(), [=](State& s) { f(s, args...); })
+      ->UseRealTime();
 }
 
 using semaphore = turnstile::basic_semaphore<io_executor>;

@@ -178,8 +178,8 @@ class strand_semaphore {
   auto async_acquire(Token&& token) {
     return asio::async_initiate<Token, void(error_code)>(
         [this]<typename Handler>(Handler&& handler) {
-          auto* const n =
-              handlers<Executor>::make(std::forward<Handler>(handler), strand_.get_inner_executor());
+          auto* const n = handlers<Executor>::make(std::forward<Handler>(handler),
+                                                   strand_.get_inner_executor());
           asio::dispatch(strand_, [this, n] {
             if (permits_ == 0) return waiting_.push(n);
             --permits_;

@@ -34,12 +34,6 @@ same('core.cpp',
 same('core.cpp', 'w = next;', ';',
      'one more turn: the next swap, from the word as it was, fails and reads what this one has set',
      after='if (leave) return;')
-same('core.cpp',
-     '} while (!word_.compare_exchange_weak(w, next, std::memory_order_release,',
-     '} while (!word_.compare_exchange_weak(w, next, std::memory_order_relaxed,',
-     'whoever takes these permits is still in the release sequence of those who gave them, and what '
-     'the strand has written is released as it is left',
-     after='next = (w - std::min(permits, used(w))) | queued;')
 
 same('acquire_op.hpp', 'taken_ = true;', ';',
      'the executors that have the room allocate one block at a time; the flag guards against others')

@@ -274,6 +274,17 @@ BOOST_AUTO_TEST_CASE(permits_of_handlers_that_are_destroyed_go_to_the_next) {
   BOOST_TEST(sem.available() == 0u);
 }
 
+// A function, or a handler, whose destructor gives back two permits.
+struct releases {
+  semaphore* sem;
+  explicit releases(semaphore& s) : sem(&s) {}
+  releases(releases&& s) noexcept : sem(std::exchange(s.sem, nullptr)) {}
+  ~releases() {
+    if (sem) sem->release(2);
+  }
+  void operator()(auto&&...) {}
+};
+
 BOOST_AUTO_TEST_CASE(so_do_those_of_one_that_is_destroyed_at_its_shut_down_strand) {
   asio::io_context context;
   std::optional<asio::io_context> other(std::in_place);
@@ -284,17 +295,9 @@ BOOST_AUTO_TEST_CASE(so_do_those_of_one_that_is_destroyed_at_its_shut_down_stran
     sem.async_acquire(asio::bind_executor(strand, t.handler()));
     sem.async_acquire_permit(asio::bind_executor(strand, t.handler()));
   }
-  // Strands shut down after services that were made later, such as the owner of this function.
+  // Destroyed before the strands are shut down: what is granted then is posted to one, and destroyed
+  // with it.
   semaphore on_other(*other, 0);
-  struct releases {
-    semaphore* sem;
-    explicit releases(semaphore& s) : sem(&s) {}
-    releases(releases&& s) noexcept : sem(std::exchange(s.sem, nullptr)) {}
-    ~releases() {
-      if (sem) sem->release(2);
-    }
-    void operator()(error_code) {}
-  };
   on_other.async_acquire(releases(sem));
   other.reset();
   BOOST_TEST(t.handlers() == 0);
@@ -306,19 +309,10 @@ BOOST_AUTO_TEST_CASE(so_do_those_of_one_that_is_destroyed_at_its_shut_down_stran
 BOOST_AUTO_TEST_CASE(a_strand_that_was_shut_down_before_takes_nothing_away) {
   std::optional<asio::io_context> context(std::in_place);
   tally t;
-  semaphore sem(*context, 0);  // before the strands: shut down after them
+  semaphore sem(*context, 0);  // abandoned before the strands are shut down, whoever was first
   std::optional<io_strand> strand(std::in_place, context->get_executor());
   sem.async_acquire(asio::bind_executor(*strand, t.handler()));
   sem.async_acquire(t.handler());
-  struct releases {
-    semaphore* sem;
-    explicit releases(semaphore& s) : sem(&s) {}
-    releases(releases&& s) noexcept : sem(std::exchange(s.sem, nullptr)) {}
-    ~releases() {
-      if (sem) sem->release(2);
-    }
-    void operator()() {}
-  };
   asio::post(*strand, releases(sem));  // destroyed as the strands are shut down
   strand.reset();
   context.reset();
