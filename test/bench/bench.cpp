@@ -21,6 +21,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <memory>
 #include <numeric>
@@ -248,18 +249,17 @@ void release_many(State& state) {
   }
 }
 
-void cancel(State& state, bool at_random) {
+// Emits so many signals, in order or at random; prepare() connects one of them.
+template <typename Prepare>
+void emit(State& state, asio::io_context& io, bool at_random, Prepare prepare) {
   const auto n = static_cast<std::size_t>(state.range(0));
-  asio::io_context io;
-  turnstile::basic_semaphore<io_executor> s(io, 0);
   std::vector<asio::cancellation_signal> signals(n);
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t(0));
   if (at_random) std::shuffle(order.begin(), order.end(), std::mt19937_64(1));
   while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(n))) {
     state.PauseTiming();
-    for (auto& x : signals)
-      s.async_acquire(asio::bind_cancellation_slot(x.slot(), [](error_code) {}));
+    for (auto& x : signals) prepare(x.slot());
     io.restart();
     state.ResumeTiming();
     for (const std::size_t i : order) signals[i].emit(asio::cancellation_type::terminal);
@@ -267,6 +267,25 @@ void cancel(State& state, bool at_random) {
     io.run();
     state.ResumeTiming();
   }
+}
+
+void cancel(State& state, bool at_random) {
+  asio::io_context io;
+  turnstile::basic_semaphore<io_executor> s(io, 0);
+  emit(state, io, at_random, [&](asio::cancellation_slot slot) {
+    s.async_acquire(asio::bind_cancellation_slot(slot, [](error_code) {}));
+  });
+}
+
+// The floor: whoever is cancelled has one block of the size of an operation, and posts it.
+void cancel_posts(State& state, bool at_random) {
+  asio::io_context io;
+  emit(state, io, at_random, [&](asio::cancellation_slot slot) {
+    auto block = std::make_unique<std::array<char, 128>>();
+    slot.assign([&io, block = std::move(block)](asio::cancellation_type) mutable {
+      if (block) asio::post(io, [b = std::move(block)] { benchmark::DoNotOptimize((*b)[0]); });
+    });
+  });
 }
 
 // Hand-offs with so many in the queue: who was served waits again, behind all others.
@@ -386,7 +405,9 @@ void register_all() {
   add("release_many/post", post_many);
   add("release_many/turnstile", release_many);
   for (const int n : {10'000, 100'000, 1'000'000}) {
+    add("cancel_in_order/post", cancel_posts, false)->Arg(n);
     add("cancel_in_order/turnstile", cancel, false)->Arg(n);
+    add("cancel_at_random/post", cancel_posts, true)->Arg(n);
     add("cancel_at_random/turnstile", cancel, true)->Arg(n);
   }
   for (const int n : {10, 1'000, 1'000'000}) add("depth/turnstile", depth)->Arg(n);
