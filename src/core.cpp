@@ -28,7 +28,9 @@ outcome core::wait(waiter& x) noexcept {
   for (;;) {
     const outcome o = judge(w, x.permits_);
     if (o == outcome::granted) {
-      if (!word_.compare_exchange_weak(w, w + x.permits_, std::memory_order_acquire)) continue;
+      const word next = w + x.permits_ + lent_unit;
+      if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;
+      book(next);
       if (!(w & busy)) return o;
       x.outcome_ = o;
       if (x.cancellation_) x.cancellation_->target_ = nullptr;
@@ -38,7 +40,9 @@ outcome core::wait(waiter& x) noexcept {
     if (w & busy) break;
     if (word_.compare_exchange_weak(w, w | busy | queued, std::memory_order_acquire)) {
       enqueue(&x);
-      run(w | busy | queued);
+      w |= busy | queued;
+      // Where nobody has to leave, there is nothing to do: those in front could not be served either.
+      if (must_expel(w) || !leave(w)) run(w);
       return outcome::waiting;
     }
   }
@@ -59,8 +63,8 @@ bool core::release_to_queue(std::size_t n, word w) noexcept {
     next = w - n;
     if (w & queued) next |= busy | owed;
     // Releases what the caller did before; acquires the strand, where it is free.
-  } while (!word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
-                                        std::memory_order_relaxed));
+  } while (
+      !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed));
   if ((next & busy) && !(w & busy)) run(next);
   return true;
 }
@@ -82,7 +86,7 @@ void core::set_limit(std::size_t n) noexcept {
     std::uint64_t l = limit_.load(std::memory_order_acquire);
     if ((l & epoch_mask) != (w & epoch_mask)) continue;
     // Releases what the caller did to those who gain by a higher limit.
-    const std::uint64_t proposal = ((w & epoch_mask) + epoch_unit) | n;
+    const std::uint64_t proposal = next_epoch(w) | n;
     if (limit_.compare_exchange_strong(l, proposal, std::memory_order_acq_rel)) break;
   }
   word w = word_.load(std::memory_order_acquire);
@@ -97,7 +101,7 @@ std::uint32_t core::adopt_limit(word& w) const noexcept {
     if ((l & epoch_mask) == (w & epoch_mask)) return used(l);
     // What a higher limit makes free is the queue's first. That the queue is looked at is left to
     // set_limit(), which this is part of, whoever does it.
-    const word next = (w + epoch_unit) | ((w & queued) ? owed : 0);
+    const word next = (w & ~epoch_mask) | next_epoch(w) | ((w & queued) ? owed : 0);
     if (word_.compare_exchange_strong(w, next, std::memory_order_acq_rel,
                                       std::memory_order_acquire))
       w = next;
@@ -155,8 +159,8 @@ void core::set(word flags) noexcept {
     next = w | flags;
     if (next & (queued | pending)) next |= (w & busy) ? pending : busy;
     // Also where nothing changes: the swap is what the holder of the strand synchronises with.
-  } while (!word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
-                                        std::memory_order_relaxed));
+  } while (
+      !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed));
   if ((next & busy) && !(w & busy)) run(next);
 }
 
@@ -164,55 +168,76 @@ void core::set(word flags) noexcept {
 
 // Works until nothing is left. w is the word as this thread last saw or set it, `busy` included.
 // Each turn of the loop does one thing, and each change of the word is one compare-and-swap from
-// the very word that was judged: grant to the head; or clear `pending`; or hand over what was
+// the very word that was judged: grant to those in front; or clear `pending`; or hand over what was
 // decided; or leave. Afterwards *this may be gone.
 void core::run(word w) noexcept {
   bool refused = false;  // an executor threw: what was put back waits for the next call
   for (;;) {
     // In this order, so that at last all mail that was announced in w has been taken.
     std::uint32_t limit;
-    do limit = limit_under(w);
-    while (take_mail(w));
+    // Relaxed: what was announced in w is seen, since w was acquired.
+    while (limit = limit_under(w), mailbox_.load(std::memory_order_relaxed) != 0) take_mail(w);
     if (w & (pending | owed | orphaned | abandoned)) refused = false;  // that next call came
     if (!refused && must_expel(w)) expel(w, limit);
 
-    waiter* const head = queue_.front();
-    const bool grant = !refused && head && head->permits_ <= free_permits(w, limit);
-    waiter* const rest = grant ? waiter_list::next(head) : head;
-    const bool leave = !grant && !(w & pending) && decided_.empty();
-
+    // Not all at once: where the word changes meanwhile, they are looked at again.
+    constexpr int most = 32;
+    std::uint32_t free = refused ? 0 : free_permits(w, limit);
+    waiter* rest = queue_.front();
     word next = w;
-    if (grant) next += head->permits_;
-    const bool more = grant && rest && rest->permits_ <= free_permits(next, limit);
+    int granted = 0;
+    for (; granted != most && rest && rest->permits_ <= free; ++granted) {
+      free -= rest->permits_;
+      next += rest->permits_;
+      rest = waiter_list::next(rest);
+    }
+    const bool more = rest && rest->permits_ <= free;
+    const bool done = granted == 0 && !(w & pending) && decided_.empty();
     if (!more) next &= ~(owed | pending);
     if (!(w & pending)) next &= ~queued;
     if (rest) next |= queued;
-    if (leave) {
-      if (w & dead) {
+    if (done) {
+      if ((w & dead) || ((w & orphaned) && settle(w))) {
         delete this;
         return;
       }
       next &= ~busy;
     }
     // Acquires what was set down; releases the queue to the next holder.
-    if (next != w && !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
-                                                  std::memory_order_acquire))
+    if (next != w &&
+        !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_acquire))
       continue;
-    if (leave) return;
+    if (done) return;
     const bool settled = !(w & pending) && !more;
     w = next;
-    if (grant) decide(head, outcome::granted);
-    if (settled) {
-      refused = !hand_over();
+    lent_ += granted;
+    for (; granted != 0; --granted) decide(queue_.front(), outcome::granted);
+    if (!settled) continue;
+    refused = !hand_over();
+    if (refused)
       w = word_.load(std::memory_order_acquire);
-    }
+    else if (leave(w))
+      return;
   }
 }
 
-// Takes all mail, the oldest first. False where there was none.
-bool core::take_mail(word& w) noexcept {
-  // Relaxed: what was announced in w is seen, since w was acquired.
-  if (mailbox_.load(std::memory_order_relaxed) == 0) return false;
+// Leaves from w, under which nothing is left to do. False where the word has changed; w is what it
+// is now. False, too, where more than that is left behind.
+bool core::leave(word& w) noexcept {
+  return !(w & orphaned) && word_.compare_exchange_strong(w, w & ~busy, std::memory_order_release,
+                                                          std::memory_order_acquire);
+}
+
+// Adds up the references, once, when no more can be lent. True where there are none.
+bool core::settle(word w) noexcept {
+  if (std::exchange(settled_, true)) return false;
+  const std::int64_t missing = lent_ + static_cast<std::int64_t>(w / lent_unit) - unsettled;
+  // Acquires what was done through those that were dropped; what is done here is released by leaving.
+  return references_.fetch_add(missing, std::memory_order_acquire) + missing == 0;
+}
+
+// Takes all mail, the oldest first.
+void core::take_mail(word& w) noexcept {
   // Acquires the mail and what each sender did before.
   const std::uintptr_t newest = mailbox_.exchange(0, std::memory_order_acquire);
   // Afterwards, so that nobody is judged by an older limit than he saw himself.
@@ -244,7 +269,6 @@ bool core::take_mail(word& w) noexcept {
     }
   }
   if (newest & 1) decide_all(outcome::aborted);
-  return true;
 }
 
 // Whether somebody may be in the queue who has nothing to wait for.
@@ -315,6 +339,7 @@ void core::put_back() noexcept {
     count_waiting(1);
     cancellation* const c = x->cancellation_;
     if (x->outcome_ == outcome::granted) {
+      --lent_;
       permits += x->permits_;
       // A cancellation that came too late for the grant is in time now.
       const bool cancelled = c && c->requested_.load(std::memory_order_relaxed);

@@ -60,7 +60,9 @@ class permit {
   }
 
   /// Gives all back.
-  ~permit() { release(); }
+  ~permit() {
+    if (core_) release();
+  }
 
   /// True where `count()` is not zero.
   explicit operator bool() const noexcept { return count_ != 0; }
@@ -137,13 +139,8 @@ inline void swap(permit& a, permit& b) noexcept { a.swap(b); }
 
 namespace detail {
 
-// A permit over n permits that the caller has, with the caller's reference to c. Where n is zero,
-// there is nothing to own.
-inline permit make_permit(core& c, std::size_t n) noexcept {
-  if (n != 0) return {c, n};
-  c.drop_reference();
-  return {};
-}
+// A permit over n permits, not zero, that the caller has, with the caller's reference to c.
+inline permit make_permit(core& c, std::size_t n) noexcept { return {c, n}; }
 
 }  // namespace detail
 

@@ -187,11 +187,11 @@ class basic_semaphore {
                 Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
   auto async_acquire(std::size_t n,
                      Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
-    if constexpr (detail::is_use_awaitable<std::decay_t<Token>>)
-      return try_and_wait<false, void>(n, token);
-    else
-      return boost::asio::async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),
-                                                                  token, n);
+    if constexpr (detail::is_use_awaitable<std::decay_t<Token>>) {
+      if (core().would_grant(n)) return try_and_wait<false, void>(n, token);
+    }
+    return boost::asio::async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),
+                                                                token, n);
   }
 
   /// Acquires one permit asynchronously; it gives itself back.
@@ -225,11 +225,11 @@ class basic_semaphore {
                 Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
   auto async_acquire_permit(std::size_t n,
                             Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
-    if constexpr (detail::is_use_awaitable<std::decay_t<Token>>)
-      return try_and_wait<true, permit>(n, token);
-    else
-      return boost::asio::async_initiate<Token, void(error_code, permit)>(
-          initiate_acquire<true>(*this), token, n);
+    if constexpr (detail::is_use_awaitable<std::decay_t<Token>>) {
+      if (core().would_grant(n)) return try_and_wait<true, permit>(n, token);
+    }
+    return boost::asio::async_initiate<Token, void(error_code, permit)>(
+        initiate_acquire<true>(*this), token, n);
   }
 
   /// Takes n permits if that is possible at once: they are available, nobody waits, and the
@@ -241,9 +241,7 @@ class basic_semaphore {
   /// As `try_acquire`, with permits that give themselves back. @returns an empty permit where
   /// `try_acquire(n)` would be false.
   permit try_acquire_permit(std::size_t n = 1) noexcept {
-    if (!try_acquire(n)) return {};
-    core().add_reference();
-    return detail::make_permit(core(), n);
+    return permit_for(core(), core().try_acquire(n, true), n);
   }
 
   /// Gives n permits back, or adds n new ones: all or nothing. Serves as many of those who wait as
@@ -251,9 +249,8 @@ class basic_semaphore {
   /// @throws boost::system::system_error with `errc::over_release`, having changed nothing, where
   /// that would pass `max()`, or the limit of a bounded semaphore (`n > in_use()`). Nothing else.
   void release(std::size_t n = 1) {
-    error_code ec;
-    release(n, ec);
-    if (ec) throw boost::system::system_error(ec, "turnstile::release");
+    if (!core().release(n))
+      throw boost::system::system_error(errc::over_release, "turnstile::release");
   }
 
   /// As `release()`; ec says whether it failed, and is cleared where it did not.
@@ -308,7 +305,6 @@ class basic_semaphore {
 
     template <typename Handler>
     void operator()(Handler&& handler, std::size_t n) const {
-      using operation = detail::acquire_op<std::decay_t<Handler>, Executor, WithPermit>;
       const Executor& ex = semaphore_->impl_.get_executor();
       detail::core& c = semaphore_->core();
 
@@ -318,13 +314,17 @@ class basic_semaphore {
                                              permit_for(c, o, n));
         return;
       }
-      auto* const op = operation::create(c, static_cast<std::uint32_t>(n),
-                                         std::forward<Handler>(handler), ex);
-      o = op->connect_and_wait();
-      if (o == detail::outcome::waiting) return;  // and op may be gone
-      // Decided after all, since something changed meanwhile.
-      permit p = permit_for(c, o, n);
-      detail::complete_at_once<WithPermit>(op->take_apart().handler, ex, o, std::move(p));
+      const auto handler_executor = boost::asio::get_associated_executor(handler, ex);
+      detail::with_target<Executor>(handler_executor, [&]<typename E>(const E& handler_ex) {
+        using operation = detail::acquire_op<std::decay_t<Handler>, E, Executor, WithPermit>;
+        auto* const op = operation::create(c, static_cast<std::uint32_t>(n),
+                                           std::forward<Handler>(handler), handler_ex, ex);
+        o = op->connect_and_wait();
+        if (o == detail::outcome::waiting) return;  // and op may be gone
+        // Decided after all, since something changed meanwhile.
+        permit p = permit_for(c, o, n);
+        detail::complete_at_once<WithPermit>(op->take_apart().handler, ex, o, std::move(p));
+      });
     }
 
    private:
@@ -333,16 +333,16 @@ class basic_semaphore {
 
   static permit permit_for(detail::core& c, detail::outcome o, std::size_t n) noexcept {
     if (o != detail::outcome::granted || n == 0) return {};
-    c.add_reference();
-    return detail::make_permit(c, n);
+    return detail::make_permit(c, n);  // with the reference that came with them
   }
 
   // A coroutine that meets free permits goes on with them, as if it had waited for no time at all.
+  // Only for one that is likely to: having to wait after all costs a second coroutine.
   template <bool WithPermit, typename Result, typename CoroutineExecutor>
   boost::asio::awaitable<Result, CoroutineExecutor> try_and_wait(
       std::size_t n, boost::asio::use_awaitable_t<CoroutineExecutor> token) {
     if (detail::goes_on_at_once()) {
-      const detail::outcome o = core().acquire_at_once(n);
+      const detail::outcome o = core().acquire_at_once(n, WithPermit);
       if (o == detail::outcome::granted) {
         if constexpr (WithPermit)
           co_return permit_for(core(), o, n);
@@ -350,8 +350,7 @@ class basic_semaphore {
           co_return;
       }
     }
-    using signature =
-        std::conditional_t<WithPermit, void(error_code, permit), void(error_code)>;
+    using signature = std::conditional_t<WithPermit, void(error_code, permit), void(error_code)>;
     co_return co_await boost::asio::async_initiate<decltype(token), signature>(
         initiate_acquire<WithPermit>(*this), token, n);
   }

@@ -71,6 +71,10 @@ class op final : public waiter {
   }
   void discard() noexcept override {
     b.tickets[id_].destroyed = true;
+    if (decided() == outcome::granted) {
+      b.c->give_back(permits());
+      b.c->drop_reference();
+    }
     complete(outcome::aborted);
     model::set_event(id_);
   }
@@ -91,8 +95,9 @@ class op final : public waiter {
                                         : "exceeds the limit",
                 id_);
   }
-  // What the destructor of an operation does.
+  // What the destructor of an operation does, and that of the permits it was granted.
   void destroy() {
+    if (b.tickets[id_].what == outcome::granted) b.c->drop_reference();
     if (cancellation_) cancellation_->drop_reference();
     delete this;
   }
@@ -513,7 +518,7 @@ void lower_before_mail::expect() {
                "waits for what a limit excludes");
 }
 
-// Everything holds a reference; whoever drops the last deletes the core.
+// The semaphore and each permit hold a reference; whoever drops the last deletes the core.
 struct lifetime : base {
   using base::base;
   void settled() override {}
@@ -526,7 +531,6 @@ struct destroy_release final : lifetime {
     make_core(max, max);
     make_op(0, 1);
     b.c->add_reference();  // the permit's
-    b.c->add_reference();  // the operation's
     start(0);
     left_over_ = 1;
   }
@@ -537,8 +541,24 @@ struct destroy_release final : lifetime {
       b.c->give_back(1);
     b.c->drop_reference();
   }
-  void after() override { b.c->drop_reference(); }
 } destroy_release_instance;
+
+// Permits that were taken at once, by who waited for nothing.
+struct destroy_at_once final : lifetime {
+  destroy_at_once() : lifetime("destroy | permits taken at once come back", 3) { dropped_ = true; }
+  void prepare() override {
+    make_core(max - 2, max);
+    for (int i = 0; i < 2; ++i)
+      model::check(b.c->acquire_at_once(1) == outcome::granted, "not granted");
+  }
+  void thread(int i) override {
+    if (i == 0)
+      b.c->orphan();
+    else
+      b.c->give_back(1);
+    b.c->drop_reference();
+  }
+} destroy_at_once_instance;
 
 struct destroy_handlers final : lifetime {
   destroy_handlers() : lifetime("destroy | a permit comes back | handler", 3) { dropped_ = true; }
@@ -546,17 +566,19 @@ struct destroy_handlers final : lifetime {
     make_core(max, max);
     make_op(0, 1);
     b.c->add_reference();  // the permit's
-    b.c->add_reference();  // the operation's
     start(0);
   }
   void thread(int i) override {
-    if (i == 0) {
-      b.c->orphan();
-    } else if (i == 1) {
-      b.c->give_back(1);
-    } else {
-      if (finish(0) == outcome::granted) b.c->give_back(1);
+    if (i == 2) {
+      model::wait_event(0);
+      if (b.tickets[0].what == outcome::granted) b.c->give_back(1);
+      get(0)->destroy();
+      return;
     }
+    if (i == 0)
+      b.c->orphan();
+    else
+      b.c->give_back(1);
     b.c->drop_reference();
   }
 } destroy_handlers_instance;
@@ -566,7 +588,6 @@ struct late_cancel final : lifetime {
   void prepare() override {
     make_core(max, max);
     make_op(0, 1, true);
-    b.c->add_reference();  // the operation's
     start(0);
   }
   void thread(int i) override {
@@ -577,7 +598,6 @@ struct late_cancel final : lifetime {
       cancel_one(0);
       finish(0);
       forget_cancel(0);
-      b.c->drop_reference();
     }
   }
 } late_cancel_instance;
@@ -591,12 +611,12 @@ struct last_in_mailbox final : lifetime {
     start(1);
     b.c->add_reference();
     b.c->add_reference();
-    b.c->add_reference();
     left_over_ = 2;
   }
   void thread(int i) override {
     if (i == 0) {
       acquire(0);
+      b.c->orphan();
     } else {
       b.c->release(1);
       b.c->drop_reference();
@@ -604,7 +624,6 @@ struct last_in_mailbox final : lifetime {
     }
     b.c->drop_reference();
   }
-  void after() override { b.c->drop_reference(); }
 } last_in_mailbox_instance;
 
 // Those who call have no reference of their own: a handler destroys the semaphore under them.
@@ -641,7 +660,6 @@ struct under_wait final : destroyed_under {
     make_op(1, 1);
     start(1);
     b.c->add_reference();
-    left_over_ = 2;
   }
   void thread(int i) override {
     if (i == 0) {
@@ -650,6 +668,7 @@ struct under_wait final : destroyed_under {
       b.c->release(2);
       b.c->drop_reference();
     } else {
+      finish(1);
       model::wait_event(0);
       get(0)->destroy();
       destroy();
@@ -706,8 +725,30 @@ struct abandon_release final : lifetime {
       b.c->give_back(1);
     b.c->drop_reference();
   }
-  void after() override { b.c->drop_reference(); }
+  void after() override {
+    b.c->orphan();
+    b.c->drop_reference();
+  }
 } abandon_release_instance;
+
+// Who comes too late is destroyed as well.
+struct abandon_acquire final : lifetime {
+  abandon_acquire() : lifetime("abandon | acquire", 2) { dropped_ = true; }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+  }
+  void thread(int i) override {
+    if (i == 0)
+      b.c->abandon();
+    else
+      acquire(0);
+  }
+  void after() override {
+    b.c->orphan();
+    b.c->drop_reference();
+  }
+} abandon_acquire_instance;
 
 PROGRAM(cancel_grant, "cancel | grant", 2)
 void cancel_grant::prepare() {
@@ -849,15 +890,16 @@ struct refuse_destroy final : refusing {
 // Both are decided when the executor refuses the first; the other is told at the next opportunity,
 // though the first may have to wait.
 struct refuse_behind final : refusing {
-  refuse_behind() : refusing("a refusing executor | release | canceller of the last", 2) {
+  refuse_behind() : refusing("a refusing executor | release | wait, cancel who waited", 2) {
     retry_ = true;
-    left_over_ = 7;
+    left_over_ = 15;
   }
   void prepare() override {
     make_core(max, max);
     make_op(0, 1);
     make_op(1, 1);
     make_op(2, 1, true);
+    make_op(3, 1);
     for (int i = 0; i < 3; ++i) start(i);
     b.tickets[0].refusals = 1;
   }
@@ -865,6 +907,7 @@ struct refuse_behind final : refusing {
     if (i == 0) {
       release(2);
     } else {
+      start(3);  // so that the strand has mail when it grants, and then more
       cancel_one(2);
       forget_cancel(2);
     }
@@ -876,6 +919,27 @@ struct refuse_behind final : refusing {
   }
   void expect() override { model::check(b.tickets[2].done, "cancelled, but never told"); }
 } refuse_behind_instance;
+
+// An executor refuses while the limit changes.
+struct refuse_limit final : refusing {
+  refuse_limit() : refusing("a refusing executor | release | set_limit", 2) {
+    retry_ = true;
+    left_over_ = 1;
+  }
+  void prepare() override {
+    make_core(2, 2);
+    make_op(0, 1);
+    start(0);
+    b.tickets[0].refusals = 1;
+  }
+  void thread(int i) override {
+    if (i == 0)
+      release(1);
+    else
+      b.c->set_limit(3);
+  }
+  void expect() override { model::check(b.c->limit() == 3, "another limit than was set"); }
+} refuse_limit_instance;
 
 // Of two who release one permit, one is told that it is one too many; unless it was granted between.
 PROGRAM(release_too_many, "release | release, one in use, one waits", 2)
@@ -1271,9 +1335,11 @@ base* const programs[] = {
     &lower_before_mail_instance,
     &destroy_release_instance,
     &destroy_handlers_instance,
+    &destroy_at_once_instance,
     &late_cancel_instance,
     &last_in_mailbox_instance,
     &abandon_release_instance,
+    &abandon_acquire_instance,
     &under_release_instance,
     &under_wait_instance,
     &under_cancel_instance,
@@ -1284,6 +1350,7 @@ base* const programs[] = {
     &refuse_cancel_instance,
     &refuse_destroy_instance,
     &refuse_behind_instance,
+    &refuse_limit_instance,
     &release_too_many_instance,
     &shrink_release_instance,
     &shrink_release_two_instance,

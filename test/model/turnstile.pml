@@ -202,11 +202,18 @@ inline take_mail() {
 #define MAY_GRANT (WANTS(head) <= FREE(w))
 #endif
 
-/* core::run(): w is the word as this thread last saw or set it. */
+/* core::run(): w is the word as this thread last saw or set it. Grants to one at a time, where the
+   core takes as many as it can. With `leaving`, first core::leave(). */
 inline serve() {
   do
-  :: atomic { mails > 0 -> take_mail() }
-  :: mails == 0 ->
+#if MUTANT == 18
+  :: atomic { leaving -> leaving = false; word = WITHOUT(word, BUSY) }; break
+#else
+  :: atomic { leaving && word == w -> leaving = false; word = WITHOUT(word, BUSY) }; break
+#endif
+  :: atomic { leaving && word != w -> leaving = false; w = word }
+  :: atomic { !leaving && mails > 0 -> take_mail() }
+  :: !leaving && mails == 0 ->
      atomic {
        if
 #if MUTANT != 10
@@ -282,9 +289,9 @@ inline serve() {
           od;
           decided_count = 0;
           j = 0;
-          t = 0
-        };
-        w = word
+          t = 0;
+          leaving = true
+        }
      :: else
      fi
   od;
@@ -316,7 +323,7 @@ inline set(flags) {
 
 #define LOCALS                                              \
   byte w, next, head, rest, j, k, t, who;                     \
-  bool grant, leaves, more, settled, giving, mine, announce; \
+  bool grant, leaves, leaving, more, settled, giving, mine, announce; \
   byte flags
 
 proctype waiter(byte me) {
@@ -364,7 +371,10 @@ proctype waiter(byte me) {
      atomic { put(me) };
      set(flags)
 #endif
-  :: mine -> mine = false; serve()
+  :: mine ->
+     mine = false;
+     leaving = true;
+     serve()
   :: else
   fi;
   if

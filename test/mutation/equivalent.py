@@ -31,9 +31,6 @@ same('core.cpp',
      'if (!(word_.compare_exchange_strong(w, next, std::memory_order_acq_rel, std::memory_order_acquire)))',
      'one more turn: the swap is repeated, fails, and w becomes what the first has set; where others '
      'change the word meanwhile, w is stale, and every swap from it fails and reads anew')
-same('core.cpp', 'w = next;', ';',
-     'one more turn: the next swap, from the word as it was, fails and reads what this one has set',
-     after='if (leave) return;')
 
 same('acquire_op.hpp', 'taken_ = true;', ';',
      'the executors that have the room allocate one block at a time; the flag guards against others')

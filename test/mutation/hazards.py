@@ -115,10 +115,10 @@ fault('H3', 'permits do not share ownership of the state',
       (PERMIT, '      c->give_back(n);\n      c->drop_reference();\n', '      c->give_back(n);\n'),
       (PERMIT, 'if (detail::core* const c = std::exchange(core_, nullptr)) c->drop_reference();', 'core_ = nullptr;'),
       (PERMIT, '    core_->add_reference();\n', ''),
-      (PERMIT, '  if (n != 0) return {c, n};\n  c.drop_reference();', '  c.drop_reference();\n  if (n != 0) return {c, n};'),
+      (PERMIT, '  return {c, n};\n', '  c.drop_reference();\n  return {c, n};\n'),
       address=True)
-fault('H3', 'operations do not share ownership of the state', 'lifetime: semaphores/who_waits_is_aborted_by_the_destructor',
-      (OP, '    c.add_reference();\n  }\n\n  ~acquire_op', '  }\n\n  ~acquire_op'),
+fault('H3', 'granted operations do not share ownership of the state', 'lifetime: semaphores/grants_and_permits_outlive_it',
+      (CORE, '    lent_ += granted;\n', ''), (CORE, '      --lent_;\n', ''),
       (OP, '    contents c{std::move(handler_),', '    core_->add_reference();\n    contents c{std::move(handler_),'),
       address=True)
 # The mutex is the one that Boost.SAM's semaphore and Asio's channels have.
@@ -126,7 +126,7 @@ LOCKS = '\n#include <mutex>\nnamespace { std::mutex guard; }\n'
 fault('H4', 'completing under a lock',
       'executors: custom/an_executor_that_runs_inline_neither_deadlocks_nor_recurses',
       (CORE, '#include <turnstile/detail/core.hpp>\n', '#include <turnstile/detail/core.hpp>\n' + LOCKS),
-      (CORE, '      refused = !hand_over();', '      guard.lock();\n      refused = !hand_over();\n      guard.unlock();'),
+      (CORE, '    refused = !hand_over();', '    guard.lock();\n    refused = !hand_over();\n    guard.unlock();'),
       (CORE, 'bool core::release_to_queue(std::size_t n, word w) noexcept {\n',
        'bool core::release_to_queue(std::size_t n, word w) noexcept {\n  guard.lock();\n  guard.unlock();\n'))
 fault('H5', 'after a throw the waiter is not put back', 'executors: custom/a_waiter_that_is_refused_is_the_head_again',
@@ -171,7 +171,7 @@ fault('H6', 'the slot\'s handler uses itself after it was destroyed',
 fault('H7', 'completing inside the release', 'queue: completions/are_never_inline',
       (OP, '      completion c(*this);\n', '      completion c(*this);\n      return std::move(c)(), true;\n'))
 fault('H7', 'completing inside the acquire that is granted at once', 'queue: completions/are_never_inline',
-      (OP, '    detail::post(ex, std::move(f), allocator);', '    f();'))
+      (OP, '        detail::post(ex, std::move(f), allocator);', '        f();'))
 fault('H7', 'completing inside a release on the context\'s thread',
       'queue: completions/are_never_inline_on_the_context_either',
       (OP, '    asio::prefer(asio::require(ex, asio::execution::blocking.never),',
@@ -179,12 +179,12 @@ fault('H7', 'completing inside a release on the context\'s thread',
 fault('H8', 'the handler is called before the memory is free', 'allocation: user_code/a_handler_may_own_its_memory',
       (OP, '    contents c = take_apart();\n    complete<WithPermit>(std::move(c.handler), o, std::move(c.held));',
        '    complete<WithPermit>(std::move(handler_), o, '
-       'make_permit(*core_, o == outcome::granted ? permits() : 0));\n'
-       '    core_->add_reference();\n    take_apart().held.forget();'))
+       'o == outcome::granted ? make_permit(*core_, permits()) : permit());\n'
+       '    if (o == outcome::granted) core_->add_reference();\n    take_apart().held.forget();'))
 fault('H8', 'the handler is destroyed before the memory is free',
       'allocation: user_code/a_handler_that_owns_its_memory_may_be_destroyed',
-      (OP, '               make_permit(*core_, decided() == outcome::granted ? permits() : 0)};\n    this->~acquire_op();\n',
-       '               make_permit(*core_, decided() == outcome::granted ? permits() : 0)};\n'
+      (OP, '               decided() == outcome::granted ? make_permit(*core_, permits()) : permit()};\n    this->~acquire_op();\n',
+       '               decided() == outcome::granted ? make_permit(*core_, permits()) : permit()};\n'
        '    { const Handler first(std::move(c.handler)); }\n    this->~acquire_op();\n'),
       (OP, '    contents c = take_apart();\n', '    contents c{std::move(handler_), make_permit(*core_, permits())};\n'),
       address=True)
@@ -192,16 +192,16 @@ fault('H9', 'an exception of a handler does not leave run()', 'lifetime: throwin
       (OP, '      std::exchange(op_, nullptr)->call();', '      try {\n        std::exchange(op_, nullptr)->call();\n      } catch (...) {\n      }'))
 fault('H9', 'permits are passed on after the handler has returned',
       'lifetime: throwing_handlers/leave_nothing_half_done',
-      (OP, "    p.forget();  // they are the handler's now\n    std::forward<Handler>(handler)(to_error_code(o));",
-       '    std::forward<Handler>(handler)(to_error_code(o));\n    p.forget();'))
+      (OP, "    p.forget();  // they are the handler's now\n    std::forward<Handler>(handler)(ec);",
+       '    std::forward<Handler>(handler)(ec);\n    p.forget();'))
 fault('H10', 'no work on the handler\'s executor', 'executors: outstanding_work/run_does_not_return_while_a_waiter_waits',
       (OP, '      : tracked_(asio::prefer(ex, asio::execution::outstanding_work.tracked)) {}',
        '      : tracked_(ex) {}'),
       (OP, '  std::decay_t<typename tracked::type> tracked_;', '  E tracked_;'))
 fault('H10', 'no work on the semaphore\'s executor', 'executors: outstanding_work/both_executors_have_work_while_a_waiter_waits',
-      (OP, '      if (!same) semaphore_work_.emplace(ex);\n', ''))
+      (OP, '      if (!detail::same_executor(handler_ex, ex)) semaphore_work_.emplace(ex);\n', ''))
 fault('H10', 'work is counted twice on one executor', 'executors: outstanding_work/the_same_executor_is_not_counted_twice',
-      (OP, '      if (!same) semaphore_work_.emplace(ex);\n', '      semaphore_work_.emplace(ex);\n'))
+      (OP, '      if (!detail::same_executor(handler_ex, ex)) semaphore_work_.emplace(ex);\n', '      semaphore_work_.emplace(ex);\n'))
 fault('H10', 'the work is kept until the handler has returned', 'executors: outstanding_work/the_semaphores_executor_has_none_when_the_wait_is_over',
       (OP, '        // the work on its handler\'s executor alone.)\n        semaphore_work_.reset();\n', ''))
 # The operation finds the state through the semaphore object.
@@ -213,9 +213,8 @@ THROUGH_THE_OBJECT = [
      'operation::create(semaphore_->impl_.place(), static_cast<std::uint32_t>(n),'),
     (OP, '  static acquire_op* create(core& c,', '  static acquire_op* create(core* const& c,'),
     (OP, '  acquire_op(core& c, std::uint32_t permits', '  acquire_op(core* const& c, std::uint32_t permits'),
-    (OP, '    c.add_reference();\n  }\n\n  ~acquire_op', '    c->add_reference();\n  }\n\n  ~acquire_op'),
-    (OP, '        core_(&c),', '        core_(c),'),
-    (OP, '  core* core_;  // a', '  core* const& core_;  // a'),
+    (OP, 'core_(&c), handler_', 'core_(c), handler_'),
+    (OP, '  core* core_;  // from', '  core* const& core_;  // from'),
 ]
 fault('H11', 'an operation refers to the object that it was started on',
       'cancellation: after_a_move/a_wait_can_be_cancelled', *THROUGH_THE_OBJECT)

@@ -49,7 +49,9 @@ struct fixture {
     BOOST_TEST(nested == 0);
   }
   void drop() {
-    if (c) std::exchange(c, nullptr)->drop_reference();
+    if (!c) return;
+    c->orphan();
+    std::exchange(c, nullptr)->drop_reference();
   }
   // A waiter that lives as long as the test.
   fake& operator()(std::string name, std::uint32_t permits = 1);
@@ -72,6 +74,7 @@ class fake final : public waiter {
   fake(fixture& f, std::string name, std::uint32_t permits)
       : waiter(permits), f_(f), name_(std::move(name)) {}
   ~fake() {
+    if (granted_by_) granted_by_->drop_reference();
     if (!cancellation_) return;
     cancellation_->drop_reference();
     slot_->drop_reference();
@@ -79,7 +82,9 @@ class fake final : public waiter {
 
   outcome wait() {
     if (!cancellation_) slot_ = cancellation_ = new cancellation(*f_.c, *this);
-    return f_.c->wait(*this);
+    const outcome o = f_.c->wait(*this);
+    if (o == outcome::granted) granted_by_ = f_.c;
+    return o;
   }
   void cancel() { slot_->request(); }
 
@@ -100,6 +105,7 @@ class fake final : public waiter {
     if (refused) --refusals_;
     constexpr const char* what[] = {"!waiting", "", "!aborted", "!closed", "!exceeds"};
     f_.write(name_ + (refused ? "?" : "") + what[static_cast<int>(decided())]);
+    if (!refused && decided() == outcome::granted) granted_by_ = f_.c;
     if (during_) std::exchange(during_, nullptr)();
     return !refused;
   }
@@ -107,7 +113,9 @@ class fake final : public waiter {
   void discard() noexcept override {
     const scope in(f_);
     f_.write(name_ + "!discarded");
-    if (decided() == outcome::granted) f_.c->give_back(permits());
+    if (decided() != outcome::granted) return;
+    granted_by_ = f_.c;
+    f_.c->give_back(permits());
   }
 
  private:
@@ -124,6 +132,7 @@ class fake final : public waiter {
   std::function<void()> during_;
   int refusals_ = 0;
   cancellation* slot_ = nullptr;
+  core* granted_by_ = nullptr;  // the reference that came with the permits
 };
 
 fake& fixture::operator()(std::string name, std::uint32_t permits) {
@@ -146,12 +155,12 @@ BOOST_AUTO_TEST_CASE(what_can_be_decided_at_once_is_not_queued) {
   BOOST_TEST(c->available() == 1u);
   BOOST_TEST((*this)("b", 3).wait() == outcome::exceeds_limit);
   BOOST_TEST((*this)("c", 2).wait() == outcome::waiting);
-  BOOST_TEST((*this)("d", 0).wait() == outcome::granted);
+  BOOST_TEST(c->acquire_at_once(0) == outcome::granted);
   c->close();
   BOOST_TEST(read() == "c!closed");
   BOOST_TEST((*this)("e").wait() == outcome::closed);
   BOOST_TEST((*this)("f", 3).wait() == outcome::closed);
-  BOOST_TEST((*this)("g", 0).wait() == outcome::closed);
+  BOOST_TEST(c->acquire_at_once(0) == outcome::closed);
   BOOST_TEST(read() == "");
 }
 
@@ -207,6 +216,26 @@ BOOST_AUTO_TEST_CASE(a_late_cancellation_does_nothing) {
   kept->drop_reference();
   a.cancel();  // its reference keeps the core
   BOOST_TEST(read() == "");
+}
+
+// More of them than the word can count.
+BOOST_AUTO_TEST_CASE(permits_come_with_a_reference_each) {
+  make(300);
+  core& it = *c;
+  for (int i = 0; i != 100; ++i) {
+    BOOST_TEST(it.acquire_at_once(1) == outcome::granted);
+    BOOST_TEST(it.try_acquire(1, true) == outcome::granted);
+    BOOST_TEST((*this)("").wait() == outcome::granted);
+  }
+  for (int i = 0; i != 10; ++i) queued("");
+  it.release(5);
+  BOOST_TEST(it.acquire_at_once(0) == outcome::granted);  // none with no permits
+  drop();
+  for (int i = 0; i != 200; ++i) {
+    BOOST_TEST(it.in_use() == core::max);
+    it.drop_reference();
+  }
+  BOOST_TEST(it.in_use() == core::max);  // held by those who waited
 }
 
 BOOST_AUTO_TEST_CASE(shrink_takes_what_is_not_the_queues) {
@@ -477,7 +506,9 @@ BOOST_AUTO_TEST_CASE(the_last_reference_goes_inside_deliver) {
     explicit last(fixture& s) : waiter(1), f(s) {}
     bool deliver() noexcept override {
       f.write("last");
+      core* const granted_by = f.c;
       f.drop();
+      granted_by->drop_reference();
       delete this;
       return true;
     }

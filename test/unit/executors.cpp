@@ -322,12 +322,12 @@ BOOST_AUTO_TEST_CASE(any_completion_executor) {
   semaphore sem(context, 1);
   int called = 0;
   bool inside = false;
-  auto handler = asio::bind_executor(asio::any_completion_executor(other.get_executor()),
-                                     [&](error_code) {
-                                       BOOST_TEST(!inside);
-                                       BOOST_TEST(other.get_executor().running_in_this_thread());
-                                       ++called;
-                                     });
+  auto handler =
+      asio::bind_executor(asio::any_completion_executor(other.get_executor()), [&](error_code) {
+        BOOST_TEST(!inside);
+        BOOST_TEST(other.get_executor().running_in_this_thread());
+        ++called;
+      });
   asio::post(other, [&] {
     inside = true;
     sem.async_acquire(handler);  // granted at once
@@ -367,8 +367,8 @@ BOOST_AUTO_TEST_CASE(executors_of_the_networking_proposal) {
   asio::io_context context, other;
   semaphore sem(context, 1);
   int called = 0;
-  auto handler = asio::bind_executor(asio::executor(other.get_executor()),
-                                     [&](error_code) { ++called; });
+  auto handler =
+      asio::bind_executor(asio::executor(other.get_executor()), [&](error_code) { ++called; });
   asio::post(other, [&] {
     sem.async_acquire(handler);
     sem.async_acquire(handler);
@@ -424,10 +424,10 @@ BOOST_AUTO_TEST_CASE(the_semaphores_executor_has_none_when_the_wait_is_over) {
 BOOST_AUTO_TEST_CASE(also_with_polymorphic_executors) {
   asio::io_context context, other;
   turnstile::semaphore sem(context, 0);
-  sem.async_acquire(asio::bind_executor(asio::any_io_executor(other.get_executor()),
-                                        [](error_code) {}));
-  sem.async_acquire(asio::bind_executor(asio::any_completion_executor(other.get_executor()),
-                                        [](error_code) {}));
+  sem.async_acquire(
+      asio::bind_executor(asio::any_io_executor(other.get_executor()), [](error_code) {}));
+  sem.async_acquire(
+      asio::bind_executor(asio::any_completion_executor(other.get_executor()), [](error_code) {}));
   BOOST_TEST(has_work(context));
   BOOST_TEST(has_work(other));
   sem.release();
@@ -437,6 +437,54 @@ BOOST_AUTO_TEST_CASE(also_with_polymorphic_executors) {
   context.poll();  // any_completion_executor cannot post, the semaphore's executor can
   BOOST_TEST(!has_work(other));
   BOOST_TEST(!has_work(context));
+}
+
+// One that is of the semaphore's context, or of another, where neither says so by its type.
+BOOST_AUTO_TEST_CASE(a_polymorphic_executor_is_what_it_stands_for) {
+  auto expect = [](auto make_semaphore_executor, auto make_handler_executor) {
+    asio::io_context context, other;
+    asio::thread_pool pool(1);
+    for (asio::io_context* its : {&context, &other}) {
+      const auto ex = make_semaphore_executor(context, pool);
+      turnstile::basic_semaphore<std::decay_t<decltype(ex)>> sem(ex, 1);
+      const asio::any_io_executor handler_ex = make_handler_executor(*its);
+      bool called = false;
+      auto handler = asio::bind_executor(
+          handler_ex, [&](error_code) { called = its->get_executor().running_in_this_thread(); });
+      sem.async_acquire(handler);  // at once
+      BOOST_TEST(!has_work(*its));
+      BOOST_TEST(std::exchange(called, false));
+      sem.async_acquire(handler);
+      BOOST_TEST(has_work(*its));
+      const bool of_the_pool = ex == asio::any_io_executor(pool.get_executor());
+      BOOST_TEST(has_work(context) == (its == &context || !of_the_pool));
+      BOOST_TEST(has_work(other) == (its == &other));
+      sem.release();
+      BOOST_TEST(!has_work(*its));
+      BOOST_TEST(called);
+      BOOST_TEST(!has_work(context));
+    }
+  };
+  auto its_own = [](asio::io_context& c, auto&) { return c.get_executor(); };
+  auto any = [](asio::io_context& c, auto&) { return asio::any_io_executor(c.get_executor()); };
+  auto of_pool = [](auto&, asio::thread_pool& p) { return p.get_executor(); };
+  auto any_of_pool = [](auto&, asio::thread_pool& p) {
+    return asio::any_io_executor(p.get_executor());
+  };
+  auto strand = [](asio::io_context& c) { return asio::make_strand(c); };
+  auto context = [](asio::io_context& c) { return c.get_executor(); };
+  auto never = [](asio::io_context& c) {
+    return asio::require(c.get_executor(), asio::execution::blocking.never);
+  };
+  auto all = [&](auto semaphore_executor) {
+    expect(semaphore_executor, context);
+    expect(semaphore_executor, never);
+    expect(semaphore_executor, strand);
+  };
+  all(its_own);
+  all(any);
+  all(of_pool);
+  all(any_of_pool);
 }
 
 BOOST_AUTO_TEST_CASE(run_does_not_return_while_a_waiter_waits) {
@@ -466,6 +514,11 @@ BOOST_AUTO_TEST_CASE(the_same_executor_is_not_counted_twice) {
   sem.async_acquire(asio::bind_executor(custom_executor(other), handler));
   BOOST_TEST(state.outstanding_work() == 3);
   BOOST_TEST(other.outstanding_work() == 1);
+  sem.async_acquire(asio::bind_executor(asio::any_io_executor(custom_executor(state)), handler));
+  BOOST_TEST(state.outstanding_work() == 4);
+  sem.async_acquire(asio::bind_executor(asio::any_io_executor(custom_executor(other)), handler));
+  BOOST_TEST(state.outstanding_work() == 5);
+  BOOST_TEST(other.outstanding_work() == 2);
   sem.cancel();
   state.run();
   other.run();
@@ -515,7 +568,8 @@ BOOST_AUTO_TEST_CASE(an_executor_may_call_every_member) {
   state.run();
   BOOST_TEST(called == 10);
   BOOST_TEST(sem.waiting() == 0u);
-  BOOST_TEST(deepest <= 4);  // acquires that are decided at once post from inside; nothing else does
+  BOOST_TEST(deepest <=
+             4);  // acquires that are decided at once post from inside; nothing else does
 }
 
 BOOST_AUTO_TEST_CASE(an_executor_that_releases_serves_the_next_without_recursion) {
@@ -602,8 +656,8 @@ BOOST_AUTO_TEST_CASE(an_inline_handler_may_give_its_memory_to_another_wait) {
   auto alive = std::make_shared<int>();
   long after = 0;
   sem.async_acquire(asio::bind_allocator(allocator, [&](error_code) {
-    second.async_acquire(asio::bind_allocator(
-        allocator, [alive](error_code) { BOOST_ERROR("called"); }));
+    second.async_acquire(
+        asio::bind_allocator(allocator, [alive](error_code) { BOOST_ERROR("called"); }));
     second.release();
     keeping.kept.clear();  // instead of calling it
     after = alive.use_count();
@@ -807,8 +861,8 @@ BOOST_AUTO_TEST_CASE(what_has_waited_does_not) {
   asio::io_context context;
   semaphore sem(context, 0);
   int called = 0;
-  auto handler = asio::bind_immediate_executor(asio::system_executor(),
-                                               [&](error_code) { ++called; });
+  auto handler =
+      asio::bind_immediate_executor(asio::system_executor(), [&](error_code) { ++called; });
   sem.async_acquire(handler);
   sem.async_acquire(handler);
   sem.release();

@@ -25,6 +25,7 @@
 #include <turnstile/permit.hpp>
 
 #include <boost/asio/any_completion_executor.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -80,11 +81,12 @@ inline error_code to_error_code(outcome o) noexcept {
 // Calls the handler with the result; p holds the permits of a grant.
 template <bool WithPermit, typename Handler>
 void complete(Handler&& handler, outcome o, permit&& p) {
+  const error_code ec = o == outcome::granted ? error_code() : to_error_code(o);
   if constexpr (WithPermit) {
-    std::forward<Handler>(handler)(to_error_code(o), std::move(p));
+    std::forward<Handler>(handler)(ec, std::move(p));
   } else {
     p.forget();  // they are the handler's now
-    std::forward<Handler>(handler)(to_error_code(o));
+    std::forward<Handler>(handler)(ec);
   }
 }
 
@@ -112,6 +114,31 @@ constexpr bool can_post = [] {
     return true;
 }();
 
+// Calls f with ex; or with what that stands for, where it is an any_io_executor over what one may
+// expect there, as coroutines have it: posting through it would cost some four times as much.
+template <typename SemaphoreExecutor, typename E, typename Function>
+void with_target(const E& ex, Function&& f) {
+  if constexpr (std::is_same_v<E, asio::any_io_executor>) {
+    using expected = std::conditional_t<std::is_same_v<SemaphoreExecutor, E>,
+                                        asio::io_context::executor_type, SemaphoreExecutor>;
+    if (const expected* const target = ex.template target<expected>()) return f(*target);
+  }
+  f(ex);
+}
+
+// Whether both are known to be the same, also where one of them stands for the other.
+template <typename E1, typename E2>
+bool same_executor(const E1& a, const E2& b) noexcept {
+  if constexpr (std::is_same_v<E1, E2>) {
+    return a == b;
+  } else if constexpr (std::is_same_v<E2, asio::any_io_executor>) {
+    const E1* const target = b.template target<E1>();
+    return target && *target == a;
+  } else {
+    return false;
+  }
+}
+
 template <typename E, typename Function, typename Allocator>
 void post(const E& ex, Function&& f, const Allocator& allocator) {
   if constexpr (asio::execution::is_executor<E>::value)
@@ -128,7 +155,9 @@ class work {
  public:
   explicit work(const E& ex)
       : tracked_(asio::prefer(ex, asio::execution::outstanding_work.tracked)) {}
-  auto executor() const { return asio::prefer(tracked_, asio::execution::outstanding_work.untracked); }
+  auto executor() const {
+    return asio::prefer(tracked_, asio::execution::outstanding_work.untracked);
+  }
 
  private:
   using tracked = asio::prefer_result<E, asio::execution::outstanding_work_t::tracked_t>;
@@ -174,7 +203,6 @@ struct decided {
 template <bool WithPermit, typename Handler, typename Executor>
 void complete_at_once(Handler&& handler, const Executor& io_executor, outcome o, permit&& p) {
   using handler_type = std::decay_t<Handler>;
-  using handler_executor = asio::associated_executor_t<handler_type, Executor>;
   decided<handler_type, WithPermit> f{std::forward<Handler>(handler), o, std::move(p)};
 #if BOOST_VERSION >= 108200
   // Asio's name for "the handler has no opinion"; should it vanish, dispatching posts as well.
@@ -188,12 +216,16 @@ void complete_at_once(Handler&& handler, const Executor& io_executor, outcome o,
     return;
   } else
 #endif
-      if constexpr (can_post<handler_executor, Executor>) {
-    const auto ex = asio::get_associated_executor(f.handler_, io_executor);
-    const auto allocator = allocator_of(f.handler_);
-    detail::post(ex, std::move(f), allocator);
-  } else {
-    asio::post(io_executor, std::move(f));  // and from there to the handler's
+  {
+    const auto handler_executor = asio::get_associated_executor(f.handler_, io_executor);
+    with_target<Executor>(handler_executor, [&]<typename E>(const E& ex) {
+      if constexpr (can_post<E, Executor>) {
+        const auto allocator = allocator_of(f.handler_);
+        detail::post(ex, std::move(f), allocator);
+      } else {
+        asio::post(io_executor, std::move(f));  // and from there to the handler's
+      }
+    });
   }
 }
 
@@ -217,7 +249,8 @@ inline bool goes_on_at_once() noexcept {
 // What a cancellation slot holds.
 class cancel_handler {
  public:
-  explicit cancel_handler(cancellation& c) noexcept : cancellation_(&c) {}  // takes over a reference
+  // Takes over a reference.
+  explicit cancel_handler(cancellation& c) noexcept : cancellation_(&c) {}
   cancel_handler(const cancel_handler&) = delete;
   cancel_handler& operator=(const cancel_handler&) = delete;
   ~cancel_handler() { cancellation_->drop_reference(); }
@@ -308,29 +341,30 @@ class room {
 
 struct no_room {};
 
-template <typename Handler, typename Executor, bool WithPermit>
+template <typename Handler, typename HandlerExecutor, typename Executor, bool WithPermit>
 class acquire_op final : public waiter {
-  using handler_executor = asio::associated_executor_t<Handler, Executor>;
   using handler_allocator = decltype(allocator_of(std::declval<const Handler&>()));
   template <typename T>
   using rebound = typename std::allocator_traits<handler_allocator>::template rebind_alloc<T>;
 
   // Asio's name for "the handler has no executor of its own"; should it vanish, both are kept.
-  static constexpr bool same_executor = requires {
+  static constexpr bool no_executor = requires {
     typename asio::associated_executor<Handler,
                                        Executor>::asio_associated_executor_is_unspecialised;
   };
-  static constexpr bool posts = can_post<handler_executor, Executor>;
-  static constexpr bool has_room = posts && fits_in_room<handler_executor>;
+  static constexpr bool posts = can_post<HandlerExecutor, Executor>;
+  static constexpr bool has_room = posts && fits_in_room<HandlerExecutor>;
 
  public:
   // Allocates the operation; where that throws, nothing has happened to the handler.
   template <typename H>
-  static acquire_op* create(core& c, std::uint32_t permits, H&& handler, const Executor& ex) {
+  static acquire_op* create(core& c, std::uint32_t permits, H&& handler,
+                            const HandlerExecutor& handler_ex, const Executor& ex) {
     rebound<acquire_op> allocator(allocator_of(static_cast<const Handler&>(handler)));
     acquire_op* const p = std::allocator_traits<rebound<acquire_op>>::allocate(allocator, 1);
     try {
-      return ::new (static_cast<void*>(p)) acquire_op(c, permits, std::forward<H>(handler), ex);
+      return ::new (static_cast<void*>(p))
+          acquire_op(c, permits, std::forward<H>(handler), handler_ex, ex);
     } catch (...) {
       std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, p, 1);
       throw;
@@ -445,20 +479,14 @@ class acquire_op final : public waiter {
   };
 
   template <typename H>
-  acquire_op(core& c, std::uint32_t permits, H&& handler, const Executor& ex)
-      : waiter(permits),
-        core_(&c),
-        handler_(std::forward<H>(handler)),
-        handler_work_(asio::get_associated_executor(handler_, ex)) {
+  acquire_op(core& c, std::uint32_t permits, H&& handler, const HandlerExecutor& handler_ex,
+             const Executor& ex)
+      : waiter(permits), core_(&c), handler_(std::forward<H>(handler)), handler_work_(handler_ex) {
     if constexpr (!posts) {
       semaphore_work_.emplace(ex);
-    } else if constexpr (!same_executor) {
-      bool same = false;
-      if constexpr (std::is_same_v<handler_executor, Executor>)
-        same = asio::get_associated_executor(handler_, ex) == ex;
-      if (!same) semaphore_work_.emplace(ex);
+    } else if constexpr (!no_executor) {
+      if (!detail::same_executor(handler_ex, ex)) semaphore_work_.emplace(ex);
     }
-    c.add_reference();
   }
 
   ~acquire_op() {
@@ -486,21 +514,21 @@ class acquire_op final : public waiter {
   contents take_apart_uncalled() noexcept {
     rebound<acquire_op> allocator(allocator_of(handler_));
     contents c{std::move(handler_),
-               make_permit(*core_, decided() == outcome::granted ? permits() : 0)};
+               decided() == outcome::granted ? make_permit(*core_, permits()) : permit()};
     this->~acquire_op();
     std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, this, 1);
     return c;
   }
 
-  core* core_;  // a reference, passed on to a permit in the end
+  core* core_;  // from the grant on with a reference, which is passed on to a permit
   [[no_unique_address]] Handler handler_;
   [[no_unique_address]] std::conditional_t<has_room, room, no_room> room_;
-  work<handler_executor> handler_work_;
+  work<HandlerExecutor> handler_work_;
   // Where the executors differ: outstanding work for both.
   struct none {
     void reset() noexcept {}
   };
-  [[no_unique_address]] std::conditional_t<same_executor && posts, none,
+  [[no_unique_address]] std::conditional_t<no_executor && posts, none,
                                            std::optional<work<Executor>>>
       semaphore_work_;
   bool passed_on_ = false;

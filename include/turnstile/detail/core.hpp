@@ -21,14 +21,16 @@
 //   bit  36      orphaned   the semaphore was destroyed: whoever waits is aborted
 //   bit  37      abandoned  its execution context was destroyed: whoever waits is destroyed uncalled
 //   bit  38      dead       the last reference is gone: whoever has the strand deletes the core
-//   bits 39..63  epoch      which limit is in force
+//   bits 39..58  epoch      which limit is in force
+//   bits 59..63  lent       references that went out with permits, modulo 32
 //
 // The strand. While `busy` is set, the queue belongs to the thread that set it. Who has work for
 // the queue sets it down: a release as a lower count in the word, a waiter or a cancellation in the
 // mailbox, the rest as a flag. Where the strand is free, the same compare-and-swap takes it, and
 // run() works until nothing is left; where it is busy, the changed word tells its holder to look
-// again, and the caller goes on at once. A call back into the semaphore from a handler's, an executor's or an
-// allocator's code finds the strand busy as any other thread would: no deadlock and no recursion.
+// again, and the caller goes on at once. A call back into the semaphore from a handler's, an
+// executor's or an allocator's code finds the strand busy as any other thread would: no deadlock and
+// no recursion.
 //
 // Why no wake-up is lost: `busy` is dropped only by a compare-and-swap from the very word under
 // which nothing was left to do, and never from one with `pending`. Permits that come back change the
@@ -50,9 +52,13 @@
 // for a permit released after it. An acquire that could be granted at once, but meets a busy strand,
 // takes its permits and lets the strand hand it over, behind those granted before.
 //
-// Who is alive: the semaphore, each permit, each operation and each cancellation holds a reference.
-// The holder of the strand needs none: the last reference, dropped while `busy` is set, leaves the
-// deletion to it, like any other piece of work.
+// Who is alive: the semaphore, each permit, granted or held, and each cancellation has a reference to
+// the core. Who waits needs none: the semaphore, when it goes, has the queue emptied first. Nor does
+// the holder of the strand: the last reference, dropped while `busy` is set, leaves the deletion to
+// it, like any other piece of work. References are dropped one by one, but come for nothing with the
+// permits: one that the strand grants is counted in its own `lent_`, one that is taken at once in the
+// top bits of the word. `references_` is short by these, and only once the semaphore is gone, and
+// nothing can be acquired any more, does the strand add them up.
 //
 // Memory orders: a compare-and-swap that takes permits or the strand acquires, one that gives
 // permits, the strand or work away releases. As every change of the word is a read-modify-write,
@@ -68,7 +74,8 @@ class core {
  public:
   static constexpr std::uint32_t max = 0x7fffffff;
 
-  // Requires used <= max and limit <= max. The caller has the one reference.
+  // Requires used <= max and limit <= max. The caller, the semaphore, has the one reference; it calls
+  // orphan() before it drops that.
   core(std::uint32_t used, std::uint32_t limit) noexcept : word_(used), limit_(limit) {}
 
   core(const core&) = delete;
@@ -79,13 +86,19 @@ class core {
   TURNSTILE_API void drop_reference() noexcept;
 
   // Takes n permits where that is possible at once; `waiting` where it is not, and nothing changed.
-  outcome try_acquire(std::size_t n) noexcept { return take(n, 0); }
+  // Where asked for, and n is not zero, with a reference for who keeps them.
+  outcome try_acquire(std::size_t n, bool reference = false) noexcept {
+    return take(n, 0, reference ? lent_unit : 0);
+  }
 
   // As try_acquire(), but `waiting` also where a completion might overtake those that the strand is
   // handing over.
-  outcome acquire_at_once(std::size_t n) noexcept { return take(n, busy); }
+  outcome acquire_at_once(std::size_t n, bool reference = true) noexcept {
+    return take(n, busy, reference ? lent_unit : 0);
+  }
 
-  // As acquire_at_once(); but where this says `waiting`, x belongs to the strand and may be gone.
+  // As acquire_at_once(), for one permit or more; but where this says `waiting`, x belongs to the
+  // strand and may be gone. It will be granted with a reference, too.
   TURNSTILE_API outcome wait(waiter& x) noexcept;
 
   // Gives n permits back. False, and nothing changed, where that many are not in use.
@@ -115,7 +128,7 @@ class core {
   TURNSTILE_API void cancel(cancellation& c) noexcept;
 
   void close() noexcept { set(closed); }
-  void orphan() noexcept { set(orphaned); }
+  void orphan() noexcept { set(orphaned | pending); }
   void abandon() noexcept { set(abandoned); }
 
   std::size_t limit() const noexcept {
@@ -133,9 +146,10 @@ class core {
     return mailed + waiting_.load(std::memory_order_relaxed);
   }
   bool is_closed() const noexcept { return word_.load(std::memory_order_acquire) & closed; }
-  bool locked() const noexcept {
+  bool locked() const noexcept { return !would_grant(1); }
+  bool would_grant(std::size_t n) const noexcept {
     word w = word_.load(std::memory_order_acquire);
-    return judge(w, 1) != outcome::granted;
+    return judge(w, n) == outcome::granted;
   }
 
  private:
@@ -151,16 +165,24 @@ class core {
   static constexpr word abandoned = word(1) << 37;
   static constexpr word dead = word(1) << 38;
   static constexpr word epoch_unit = word(1) << 39;
-  static constexpr word epoch_mask = ~(epoch_unit - 1);
+  static constexpr word lent_unit = word(1) << 59;
+  static constexpr word epoch_mask = lent_unit - epoch_unit;
+  static constexpr int lent_modulus = 32;
+
+  // What keeps `references_` from zero until they are added up.
+  static constexpr std::int64_t unsettled = std::int64_t(1) << 62;
 
   ~core() = default;
 
   static std::uint32_t used(word w) noexcept { return static_cast<std::uint32_t>(w & used_mask); }
 
-  // The limit that w, which was acquired, stands under. `limit_` holds a limit and its epoch; one that is an epoch ahead
-  // of the word has been proposed by set_limit() and is not in force yet: whoever meets it puts it
-  // in force, and w is updated. A compare-and-swap from w succeeds only under this limit. (25 bits:
-  // it could be fooled by 2^25 calls of set_limit() between a load and its compare-and-swap.)
+  static word next_epoch(word w) noexcept { return (w + epoch_unit) & epoch_mask; }
+
+  // The limit that w, which was acquired, stands under. `limit_` holds a limit and its epoch; one
+  // that is an epoch ahead of the word has been proposed by set_limit() and is not in force yet:
+  // whoever meets it puts it in force, and w is updated. A compare-and-swap from w succeeds only
+  // under this limit. (20 bits: it could be fooled by 2^20 calls of set_limit() between a load and
+  // its compare-and-swap.)
   std::uint32_t limit_under(word& w) const noexcept {
     // Relaxed: w was acquired, and with it the limit of its epoch.
     const std::uint64_t l = limit_.load(std::memory_order_relaxed);
@@ -174,15 +196,24 @@ class core {
     return limit > used(w) ? limit - used(w) : 0;
   }
 
-  outcome take(std::size_t n, word unless) noexcept {
+  outcome take(std::size_t n, word unless, word lent) noexcept {
     word w = word_.load(std::memory_order_acquire);
     for (;;) {
       const outcome o = judge(w, n);
       if (o != outcome::granted || n == 0) return o;
       if (w & unless) return outcome::waiting;
+      const word next = w + n + lent;
       // Acquires what happened before the releases that made these permits free.
-      if (word_.compare_exchange_weak(w, w + n, std::memory_order_acquire)) return o;
+      if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;
+      if (lent) book(next);
+      return o;
     }
+  }
+
+  // Books the references that the word, after one was lent in it, has lost count of.
+  void book(word w) noexcept {
+    if (w < lent_unit) [[unlikely]]
+      references_.fetch_add(lent_modulus, std::memory_order_relaxed);
   }
 
   // What an acquire of n meets under w: nobody overtakes a waiter, but zero permits overtake nobody.
@@ -202,7 +233,7 @@ class core {
 
   // The rest is the strand's: only the thread that set `busy` calls it.
   void run(word w) noexcept;
-  bool take_mail(word& w) noexcept;
+  void take_mail(word& w) noexcept;
   bool must_expel(word w) const noexcept;
   void expel(word w, std::uint32_t limit) noexcept;
   void enqueue(waiter* x) noexcept;
@@ -210,20 +241,24 @@ class core {
   void decide_all(outcome o) noexcept;
   bool hand_over() noexcept;
   void put_back() noexcept;
+  bool leave(word& w) noexcept;
+  bool settle(word w) noexcept;
   void count_waiting(std::ptrdiff_t change) noexcept;
 
-  mutable std::atomic<word> word_;          // see above
-  mutable std::atomic<std::uint64_t> limit_;  // bits 0..30 the limit, bits 39..63 its epoch
+  mutable std::atomic<word> word_;            // see above
+  mutable std::atomic<std::uint64_t> limit_;  // bits 0..30 the limit, bits 39..58 its epoch
   // The newest mail; bit 0: cancel() came after it.
   std::atomic<std::uintptr_t> mailbox_{0};
-  std::atomic<std::uint32_t> references_{1};
-  std::atomic<std::uint32_t> mailed_{0};    // waiters in the mailbox
-  std::atomic<std::size_t> waiting_{0};     // waiters in queue_; written by the strand only
+  std::atomic<std::int64_t> references_{unsettled + 1};  // less those that are lent
+  std::atomic<std::uint32_t> mailed_{0};                 // waiters in the mailbox
+  std::atomic<std::size_t> waiting_{0};  // waiters in queue_; written by the strand only
 
   // The strand's.
-  waiter_list queue_;    // those who wait, first come, first served
-  waiter_list decided_;  // those who are to be told, in the order of the decisions
+  waiter_list queue_;       // those who wait, first come, first served
+  waiter_list decided_;     // those who are to be told, in the order of the decisions
   word checked_epoch_ = 0;  // nobody in queue_ exceeds the limit of this epoch
+  std::int64_t lent_ = 0;   // references of those to whom the strand has granted
+  bool settled_ = false;    // references_ is all of them
 };
 
 // Cancels one waiter, from outside the strand and however late: it knows the waiter only for as long

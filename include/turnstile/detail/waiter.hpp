@@ -19,11 +19,11 @@ class cancellation;
 
 // What became of an acquire.
 enum class outcome : unsigned char {
-  waiting,        // nothing yet: it is in the mailbox or in the queue
-  granted,        // the permits are taken and are the waiter's
-  aborted,        // cancelled
-  closed,         // the semaphore is closed
-  exceeds_limit   // can never be granted
+  waiting,       // nothing yet: it is in the mailbox or in the queue
+  granted,       // the permits are taken and are the waiter's
+  aborted,       // cancelled
+  closed,        // the semaphore is closed
+  exceeds_limit  // can never be granted
 };
 
 // What a thread that finds the strand busy leaves behind: a waiter or the cancellation of one.
@@ -31,7 +31,7 @@ class mail {
  protected:
   enum class kind : unsigned char { waiter, cancellation };
 
-  explicit mail(kind k) noexcept : kind_(k) {}
+  explicit mail(kind k, std::uint32_t permits = 0) noexcept : kind_(k), permits_(permits) {}
   ~mail() = default;
   mail(const mail&) = delete;
   mail& operator=(const mail&) = delete;
@@ -40,13 +40,14 @@ class mail {
   friend core;
   friend waiter_list;
 
-  mail* next_ = nullptr;          // older mail in the mailbox; the next waiter in the queue
-  bool cancels_older_ = false;    // cancel() came after all older mail and before this
+  mail* next_ = nullptr;        // older mail in the mailbox; the next waiter in the queue
+  bool cancels_older_ = false;  // cancel() came after all older mail and before this
   const kind kind_;
 
  protected:
-  // They stand here because there is room.
+  // A waiter's. They stand here because there is room.
   outcome outcome_ = outcome::waiting;
+  const std::uint32_t permits_;
 };
 
 // A queued acquire. Whoever initiates it owns it until core::wait() returns `waiting`; from then on
@@ -63,7 +64,7 @@ class waiter : public mail {
   std::uint32_t permits() const noexcept { return permits_; }
 
  protected:
-  explicit waiter(std::uint32_t permits) noexcept : mail(kind::waiter), permits_(permits) {}
+  explicit waiter(std::uint32_t permits) noexcept : mail(kind::waiter, permits) {}
   ~waiter() = default;
 
   outcome decided() const noexcept { return outcome_; }
@@ -76,7 +77,6 @@ class waiter : public mail {
   friend core;
   friend waiter_list;
 
-  const std::uint32_t permits_;
   waiter* previous_ = nullptr;
 };
 
