@@ -58,6 +58,10 @@ def main(bench, others, svg):
         base = t.get(f"cancel_{order}/turnstile/10000")
         for n in (100_000, 1_000_000):
             row(f"cancel_{order}, {n:,}", f"cancel_{order}/turnstile/{n}", "10,000", base, most)
+        row(f"cancel_{order}, 1,000,000", f"cancel_{order}/turnstile/1000000", "post",
+            t.get(f"cancel_{order}/post/1000000"), None)
+        row(f"posts {order}, 1,000,000", f"cancel_{order}/post/1000000", "10,000",
+            t.get(f"cancel_{order}/post/10000"), None)
     for n in (1_000, 1_000_000):
         row(f"depth, {n:,}", f"depth/turnstile/{n}", "10", t.get("depth/turnstile/10"), 1.5)
 

@@ -144,7 +144,6 @@ BOOST_AUTO_TEST_CASE(use_awaitable) {
   BOOST_TEST(sem.available() == 1u);
 }
 
-// An error_code of another library's type would be a value of the coroutine, not an exception.
 // It has nothing to wait for, and no reason to give its thread away.
 BOOST_AUTO_TEST_CASE(a_coroutine_that_meets_permits_goes_on) {
   asio::io_context context;
@@ -187,6 +186,34 @@ BOOST_AUTO_TEST_CASE(a_coroutine_that_never_waits_gives_others_their_turn) {
   BOOST_TEST(sem.available() == 1u);
 }
 
+// Nothing is taken before co_await: by then there may be nothing left.
+BOOST_AUTO_TEST_CASE(a_coroutine_that_is_not_awaited_takes_nothing) {
+  asio::io_context context;
+  semaphore sem(context, 1);
+  int acquired = 0;
+  asio::co_spawn(
+      context,
+      [&]() -> asio::awaitable<void> {
+        { auto never = sem.async_acquire(asio::use_awaitable); }
+        BOOST_TEST(sem.available() == 1u);
+        auto first = sem.async_acquire(asio::use_awaitable);
+        auto second = sem.async_acquire_permit(asio::use_awaitable);
+        co_await std::move(first);
+        ++acquired;
+        const permit p = co_await std::move(second);
+        ++acquired;
+      },
+      asio::detached);
+  context.poll();
+  BOOST_TEST(acquired == 1);
+  BOOST_TEST(sem.waiting() == 1u);
+  sem.release();
+  context.poll();
+  BOOST_TEST(acquired == 2);
+  BOOST_TEST(sem.available() == 1u);
+}
+
+// An error_code of another library's type would be a value of the coroutine, not an exception.
 BOOST_AUTO_TEST_CASE(a_cancelled_coroutine_throws) {
   asio::io_context context;
   semaphore sem(context, 0);

@@ -69,12 +69,12 @@ namespace turnstile::inline v1::detail {
 
 namespace asio = boost::asio;
 
+// Why an acquire was not granted.
 inline error_code to_error_code(outcome o) noexcept {
   switch (o) {
     case outcome::aborted: return asio::error::operation_aborted;
     case outcome::closed: return errc::closed;
-    case outcome::exceeds_limit: return errc::exceeds_limit;
-    default: return {};
+    default: return errc::exceeds_limit;
   }
 }
 
