@@ -204,8 +204,8 @@ void core::run(word w) noexcept {
       next &= ~busy;
     }
     // Acquires what was set down; releases the queue to the next holder.
-    if (next != w &&
-        !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_acquire))
+    if (next != w && !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
+                                                  std::memory_order_acquire))
       continue;
     if (done) return;
     const bool settled = !(w & pending) && !more;
@@ -214,18 +214,20 @@ void core::run(word w) noexcept {
     for (; granted != 0; --granted) decide(queue_.front(), outcome::granted);
     if (!settled) continue;
     refused = !hand_over();
-    if (refused)
-      w = word_.load(std::memory_order_acquire);
-    else if (leave(w))
-      return;
+    if (leave(w)) return;
   }
 }
 
 // Leaves from w, under which nothing is left to do. False where the word has changed; w is what it
-// is now. False, too, where more than that is left behind.
+// is now. False, too, where there is more to do at the end.
 bool core::leave(word& w) noexcept {
-  return !(w & orphaned) && word_.compare_exchange_strong(w, w & ~busy, std::memory_order_release,
-                                                          std::memory_order_acquire);
+  if (w & orphaned) {
+    // User code may have acquired since: to be settled with what it was lent.
+    w = word_.load(std::memory_order_acquire);
+    return false;
+  }
+  return word_.compare_exchange_strong(w, w & ~busy, std::memory_order_release,
+                                       std::memory_order_acquire);
 }
 
 // Adds up the references, once, when no more can be lent. True where there are none.

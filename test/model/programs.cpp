@@ -560,6 +560,35 @@ struct destroy_at_once final : lifetime {
   }
 } destroy_at_once_instance;
 
+// Who is told that the semaphore goes takes a permit.
+struct acquire_at_last final : lifetime {
+  acquire_at_last() : lifetime("destroy, the aborted acquires | a permit comes back", 2) {
+    dropped_ = true;
+    left_over_ = 1;
+  }
+  void prepare() override {
+    acquired_ = 0;
+    make_core(max - 1, max);
+    b.c->add_reference();  // the permit's
+    make_op(0, 2);
+    start(0);
+    b.tickets[0].then = [] { acquired_ = b.c->try_acquire(1, true) == outcome::granted; };
+  }
+  void thread(int i) override {
+    if (i == 0)
+      b.c->orphan();
+    else
+      b.c->give_back(1);
+    b.c->drop_reference();
+  }
+  void after() override {
+    if (!acquired_) return;
+    b.c->give_back(1);
+    b.c->drop_reference();
+  }
+  static inline bool acquired_ = false;
+} acquire_at_last_instance;
+
 struct destroy_handlers final : lifetime {
   destroy_handlers() : lifetime("destroy | a permit comes back | handler", 3) { dropped_ = true; }
   void prepare() override {
@@ -1336,6 +1365,7 @@ base* const programs[] = {
     &destroy_release_instance,
     &destroy_handlers_instance,
     &destroy_at_once_instance,
+    &acquire_at_last_instance,
     &late_cancel_instance,
     &last_in_mailbox_instance,
     &abandon_release_instance,

@@ -471,6 +471,17 @@ BOOST_AUTO_TEST_CASE(orphaned_means_aborted) {
   BOOST_TEST(read() == "a b!aborted d!aborted");
 }
 
+// The last to come are served while the semaphore goes.
+BOOST_AUTO_TEST_CASE(an_acquire_of_the_aborted_has_a_reference) {
+  make(1);
+  core& it = *c;
+  queued("a", 2).then([&] { BOOST_TEST(it.try_acquire(1, true) == outcome::granted); });
+  drop();
+  BOOST_TEST(read() == "a!aborted");
+  BOOST_TEST(it.in_use() == core::max);
+  it.drop_reference();
+}
+
 BOOST_AUTO_TEST_CASE(abandoned_means_destroyed_uncalled) {
   make(0);
   queued("a").then([&] {

@@ -418,6 +418,59 @@ BOOST_AUTO_TEST_CASE(a_handler_may_destroy_it) {
   BOOST_TEST(second == asio::error::operation_aborted);
 }
 
+// Throws where it is told to.
+struct refusing {
+  asio::io_context* context;
+  bool* refuse;
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
+  static constexpr auto query(asio::execution::blocking_t) noexcept {
+    return asio::execution::blocking.never;
+  }
+  template <typename Function>
+  void execute(Function&& f) const {
+    if (*refuse) throw std::bad_alloc();
+    context->get_executor().execute(std::forward<Function>(f));
+  }
+  bool operator==(const refusing&) const noexcept = default;
+};
+
+// Acquires a permit where it is destroyed uncalled.
+struct acquires {
+  using executor_type = refusing;
+  semaphore* sem;
+  permit* held;
+  refusing ex;
+
+  acquires(semaphore& s, permit& p, const refusing& e) : sem(&s), held(&p), ex(e) {}
+  acquires(acquires&& other) noexcept
+      : sem(std::exchange(other.sem, nullptr)), held(other.held), ex(other.ex) {}
+  ~acquires() {
+    if (sem) *held = sem->try_acquire_permit();
+  }
+  executor_type get_executor() const noexcept { return ex; }
+  void operator()(error_code) { sem = nullptr; }
+};
+
+// The executor throws, so that the handler is destroyed uncalled as the semaphore goes.
+BOOST_AUTO_TEST_CASE(what_a_handlers_destructor_acquires_outlives_it) {
+  for (const bool assigned : {false, true}) {
+    asio::io_context context;
+    bool refuse = false;
+    permit held;
+    std::optional<semaphore> sem(std::in_place, context, 1);
+    sem->async_acquire(2, acquires(*sem, held, {&context, &refuse}));
+    refuse = true;
+    if (assigned)
+      *sem = semaphore(context, 1);
+    else
+      sem.reset();
+    BOOST_TEST(held.count() == 1u);
+    held.release();
+    if (assigned) BOOST_TEST(sem->available() == 1u);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(who_waits_is_not_served_by_permits_that_come_back_later) {
   asio::io_context context;
   std::optional<semaphore> sem(std::in_place, context, 1);

@@ -30,6 +30,7 @@
 #include <tuple>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace asio = boost::asio;
 using namespace asio::experimental::awaitable_operators;
@@ -184,6 +185,30 @@ BOOST_AUTO_TEST_CASE(a_coroutine_that_never_waits_gives_others_their_turn) {
   asio::post(context, [&] { done = true; });
   context.run();
   BOOST_TEST(sem.available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(every_64th_time_it_takes_its_turn) {
+  asio::io_context context;
+  semaphore sem(context, 1);
+  std::vector<int> acquired(1);  // in each turn
+  bool done = false;
+  asio::co_spawn(
+      context,
+      [&]() -> asio::awaitable<void> {
+        for (int i = 0; i != 64 * 4; ++i) {
+          const permit p = co_await sem.async_acquire_permit(asio::use_awaitable);
+          ++acquired.back();
+        }
+        done = true;
+      },
+      asio::detached);
+  while (!done) {
+    context.run_one();
+    acquired.push_back(0);
+  }
+  // The count of the thread began elsewhere, and the last turn was cut short.
+  for (std::size_t i = 2; i + 2 < acquired.size(); ++i) BOOST_TEST(acquired[i] == 64);
+  BOOST_TEST(acquired.size() >= 5u);
 }
 
 // Nothing is taken before co_await: by then there may be nothing left.
