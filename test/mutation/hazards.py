@@ -36,10 +36,10 @@ def fault(row, what, killer, *patches, address=False, about_compiling=False):
 
 fault('Q1', 'the queue is not looked at when its head is cancelled',
       'weighted: those_behind_a_head_that_leaves/go_when_it_is_cancelled',
-      (CORE, 'grant = !refused && head', 'grant = !refused && (w & (owed | pending)) && head'))
+      (CORE, 'free = refused ? 0', 'free = refused || !(w & (owed | pending)) ? 0'))
 fault('Q1', 'the queue is not looked at when a limit excludes its head',
       'weighted: those_behind_a_head_that_leaves/go_when_a_lowered_limit_excludes_it',
-      (CORE, 'grant = !refused && head', 'grant = !refused && (w & (owed | pending)) && head'),
+      (CORE, 'free = refused ? 0', 'free = refused || !(w & (owed | pending)) ? 0'),
       (CORE, '((w & queued) ? owed : 0)', 'word(0)'))
 
 # A cancelled waiter is marked, and stays until it is the head.
@@ -52,19 +52,17 @@ STAYS = [
 fault('Q2', 'a cancelled waiter stays in the queue until it is the head', 'cancellation: one_wait/is_one_of_many', *STAYS)
 fault('Q2', 'a cancelled waiter stays and swallows a wake-up',
       'cancellation: one_wait/leaves_its_place_at_once_and_swallows_nothing', *STAYS,
-      (CORE, ' ||\n                  head->outcome_ != outcome::waiting);', ');'),
       (CORE, 'while (queue_.front() && queue_.front()->outcome_ != outcome::waiting)', 'while (false)'))
 fault('Q3', 'a release wakes one waiter', 'queue: order/one_release_serves_as_many_as_it_suffices_for',
-      (CORE, '  bool refused = false;  // an', '  bool one = false;\n  bool refused = false;  // an'),
-      (CORE, 'grant = !refused && head', 'grant = !one && !refused && head'),
-      (CORE, 'if (grant) decide(head, outcome::granted);', 'if (grant) decide(head, outcome::granted), one = true;'))
+      (CORE, 'granted != most && rest', 'granted != 1 && rest'),
+      (CORE, 'more = rest && rest->permits_ <= free;', 'more = false;'))
 fault('Q3', 'several releases in one turn wake one waiter',
       'core: calls_back/a_release_is_enough_for_a_wait_that_comes_after_it',
       (CORE, '    if (w & queued) next |= busy | owed;',
        '    if (w & busy) return true;\n    if (w & queued) next |= busy | owed;'))
 fault('Q4', 'the permits of a grant are free until its handler is called',
       'queue: from_hand_to_hand/nobody_gets_between_the_release_and_the_handler',
-      (CORE, '    if (grant) next += head->permits_;\n', ''),
+      (CORE, '      next += rest->permits_;\n', ''),
       (CORE_HPP, '(w & queued) || n > free', 'n > free'))
 fault('Q4', 'somebody who tries overtakes the queue', 'queue: from_hand_to_hand/try_acquire_does_not_overtake',
       (CORE_HPP, '(w & queued) || n > free', 'n > free'))
@@ -115,9 +113,9 @@ fault('H3', 'permits do not share ownership of the state',
       (PERMIT, '      c->give_back(n);\n      c->drop_reference();\n', '      c->give_back(n);\n'),
       (PERMIT, 'if (detail::core* const c = std::exchange(core_, nullptr)) c->drop_reference();', 'core_ = nullptr;'),
       (PERMIT, '    core_->add_reference();\n', ''),
-      (PERMIT, '  return {c, n};\n', '  c.drop_reference();\n  return {c, n};\n'),
+      (PERMIT, 'noexcept { return {c, n}; }', 'noexcept {\n  c.drop_reference();\n  return {c, n};\n}'),
       address=True)
-fault('H3', 'granted operations do not share ownership of the state', 'lifetime: semaphores/grants_and_permits_outlive_it',
+fault('H3', 'granted operations do not share ownership of the state', 'lifetime: semaphores/so_does_the_last_grant',
       (CORE, '    lent_ += granted;\n', ''), (CORE, '      --lent_;\n', ''),
       (OP, '    contents c{std::move(handler_),', '    core_->add_reference();\n    contents c{std::move(handler_),'),
       address=True)
@@ -216,9 +214,7 @@ THROUGH_THE_OBJECT = [
     (OP, 'core_(&c), handler_', 'core_(c), handler_'),
     (OP, '  core* core_;  // from', '  core* const& core_;  // from'),
 ]
-fault('H11', 'an operation refers to the object that it was started on',
-      'cancellation: after_a_move/a_wait_can_be_cancelled', *THROUGH_THE_OBJECT)
-fault('H11', 'the same, where the wait is granted', 'lifetime: moves/waits_and_permits_follow_the_state',
+fault('H11', 'an operation refers to the object that it was started on', 'lifetime: moves/waits_and_permits_follow_the_state',
       *THROUGH_THE_OBJECT)
 fault('H12', 'an initiation does not name its executor', 'tokens: an_initiation_names_its_executor',
       (SEMAPHORE, '    using executor_type = Executor;\n\n    explicit initiate', '    explicit initiate'),
@@ -232,5 +228,5 @@ fault('H13', 'an error code of another library\'s type', 'cancellation: a_cancel
                   '  auto async_acquire(std::size_t n,',
        '  template <typename Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>\n'
        '  auto async_acquire(std::size_t n,'),
-      (OP, "    p.forget();  // they are the handler's now\n    std::forward<Handler>(handler)(to_error_code(o));",
-       '    p.forget();\n    std::forward<Handler>(handler)(std::error_code(to_error_code(o)));'))
+      (OP, "    p.forget();  // they are the handler's now\n    std::forward<Handler>(handler)(ec);",
+       '    p.forget();\n    std::forward<Handler>(handler)(std::error_code(ec));'))

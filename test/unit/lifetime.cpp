@@ -408,6 +408,18 @@ BOOST_AUTO_TEST_CASE(grants_and_permits_outlive_it) {
   later.release();
 }
 
+BOOST_AUTO_TEST_CASE(so_does_the_last_grant) {
+  asio::io_context context;
+  permit last;
+  std::optional<semaphore> sem(std::in_place, context, 0);
+  sem->async_acquire_permit([&](error_code, permit p) { last = std::move(p); });
+  sem->release();
+  sem.reset();
+  context.run();
+  BOOST_TEST(last.count() == 1u);
+  last.release();
+}
+
 BOOST_AUTO_TEST_CASE(a_handler_may_destroy_it) {
   asio::io_context context;
   auto sem = std::make_unique<semaphore>(context, 1);
