@@ -229,4 +229,5 @@ fault('H13', 'an error code of another library\'s type', 'cancellation: a_cancel
        '  template <typename Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>\n'
        '  auto async_acquire(std::size_t n,'),
       (OP, "    p.forget();  // they are the handler's now\n    std::forward<Handler>(handler)(ec);",
-       '    p.forget();\n    std::forward<Handler>(handler)(std::error_code(ec));'))
+       '    p.forget();\n    std::forward<Handler>(handler)(std::error_code(ec));'),
+      (SEMAPHORE, '      if (core().would_grant(n)) return try_and_wait<false, void>(n, token);\n', ''))
