@@ -87,19 +87,20 @@ def chart(t):
     left, width, bar, gap = 240, 420, 16, 14
     y, parts = 20, []
     for work in works:
-        names = [n for n in t if n.split("/")[0] == work and "_any" not in n]
+        names = sorted((n for n in t if n.split("/")[0] == work and "_any" not in n), key=t.get)
         if not names:
             continue
-        # A language that is a hundred times slower would leave nothing to be seen of the others.
-        scale = sorted(t[n] for n in names)[-1 if len(names) < 4 else -2]
+        # What is many times slower is cut, or nothing would be seen of the others.
+        scale = min(max(t[n] for n in names), 4 * t.get(f"{work}/turnstile", float("inf")))
         parts.append(f'<text x="10" y="{y + 12}" font-weight="bold">{work}</text>')
         for n in names:
             who = n.split("/")[1]
             length = min(1.0, t[n] / scale) * width
+            cut = " »" if t[n] > scale else ""
             parts.append(f'<text x="{left - 8}" y="{y + 12}" text-anchor="end">{who}</text>'
                          f'<rect x="{left}" y="{y}" width="{length:.1f}" height="{bar - 3}" '
                          f'fill="{colour.get(who, "#c9a227")}"/>'
-                         f'<text x="{left + length + 6:.1f}" y="{y + 12}">{t[n]:.0f} ns</text>')
+                         f'<text x="{left + length + 6:.1f}" y="{y + 12}">{t[n]:.0f} ns{cut}</text>')
             y += bar
         y += gap
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 90}" height="{y}" '
