@@ -154,8 +154,8 @@ awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit permit) t
     socket->set_option(tcp::no_delay{true}, ignored);
     socket->set_option(asio::socket_base::keep_alive{true}, ignored);
   }
-  co_await relay(client, upstream, figures_);
-  co_return ending::served;
+  const time_limits limits{settings_.idle_timeout, settings_.session_timeout};
+  co_return co_await relay(client, upstream, limits, figures_);
 } catch (const boost::system::system_error& e) {
   if (e.code() != asio::error::operation_aborted) throw;
   co_return ending::cut;

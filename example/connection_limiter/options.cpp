@@ -94,6 +94,9 @@ po::options_description description() {
     ("max-queue", text("N")->default_value("200"), "queue: how many may wait; more are refused")
     ("queue-timeout", text("TIME")->default_value("5s"), "queue: how long one waits before it is refused")
     ("connect-timeout", text("TIME")->default_value("10s"), "how long connecting to the upstream may take")
+    ("idle-timeout", text("TIME"),
+      "cut a connection on which nothing moves for so long (otherwise it may hold its place for ever)")
+    ("session-timeout", text("TIME"), "cut a connection that was let through so long ago")
     ("drain-timeout", text("TIME")->default_value("10s"),
       "after SIGINT or SIGTERM: how long the connections may go on before they are cut")
     ("threads", text("N")->default_value(std::to_string(threads)), "how many threads move the bytes")
@@ -165,6 +168,9 @@ options parse_options(int argc, const char* const* argv) {
                          [](const std::string& text) { return to_number(text, most_permits); });
   s.queue_timeout = value_of(given, "queue-timeout", to_duration);
   s.connect_timeout = value_of(given, "connect-timeout", to_duration);
+  if (!given["idle-timeout"].empty()) s.idle_timeout = value_of(given, "idle-timeout", to_duration);
+  if (!given["session-timeout"].empty())
+    s.session_timeout = value_of(given, "session-timeout", to_duration);
   s.drain_timeout = value_of(given, "drain-timeout", to_duration);
   result.threads = value_of(given, "threads", from_one_to(most_threads));
 

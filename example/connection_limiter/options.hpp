@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -37,6 +38,8 @@ struct settings {
   std::size_t max_queue = 0;
   std::chrono::milliseconds queue_timeout{};
   std::chrono::milliseconds connect_timeout{};
+  std::optional<std::chrono::milliseconds> idle_timeout;
+  std::optional<std::chrono::milliseconds> session_timeout;
   std::chrono::milliseconds drain_timeout{};
 };
 

@@ -3,6 +3,7 @@
 
 #include "relay.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -11,6 +12,7 @@ namespace connection_limiter {
 namespace {
 
 using namespace asio::experimental::awaitable_operators;
+using std::chrono::steady_clock;
 
 // How long an upstream may take to close a connection whose client is gone.
 constexpr std::chrono::seconds patience_with_upstream{2};
@@ -18,12 +20,14 @@ constexpr std::chrono::seconds patience_with_upstream{2};
 // Both directions run on the sockets' one thread: between two co_awaits, nothing changes.
 class session {
  public:
-  session(tcp::socket& client, tcp::socket& upstream, figures& f)
-      : client_(client), upstream_(upstream), figures_(f) {}
+  session(tcp::socket& client, tcp::socket& upstream, time_limits t, figures& f)
+      : client_(client), upstream_(upstream), limits_(t), figures_(f) {}
 
-  awaitable<void> run() {
-    co_await (move(client_, upstream_, figures_.bytes_up) &&
-              move(upstream_, client_, figures_.bytes_down));
+  awaitable<ending> run() {
+    if (limits_.idle || limits_.session)
+      co_await (move_both_ways() || watch());
+    else
+      co_await move_both_ways();
     if (was_cancelled(co_await this_coro::cancellation_state)) {
       reset(client_);
       reset(upstream_);
@@ -35,15 +39,22 @@ class session {
     error_code ignored;
     client_.close(ignored);
     upstream_.close(ignored);
+    co_return ending_;
   }
 
  private:
+  awaitable<void> move_both_ways() {
+    co_await (move(client_, upstream_, figures_.bytes_up) &&
+              move(upstream_, client_, figures_.bytes_down));
+  }
+
   // One direction.
   awaitable<void> move(tcp::socket& from, tcp::socket& to, counter& bytes) {
     std::array<char, 16384> data;
     for (;;) {
       const auto [read_error, n] = co_await from.async_read_some(asio::buffer(data), as_result);
       if (broken_) co_return;
+      moved_ = steady_clock::now();
       if (read_error) {
         if (&from == &upstream_) upstream_has_ended_ = true;
         if (read_error == asio::error::eof)
@@ -55,9 +66,29 @@ class session {
       const auto [write_error, written] =
           co_await asio::async_write(to, asio::buffer(data, n), as_result);
       bytes.add(written);
+      moved_ = steady_clock::now();
       // Where the other end takes no more, this direction is over. What it has sent is still to be
       // read: the other direction ends of itself.
       if (broken_ || write_error) co_return;
+    }
+  }
+
+  // Until the time is up.
+  awaitable<void> watch() {
+    const auto start = moved_;
+    asio::steady_timer timer{client_.get_executor()};
+    for (;;) {
+      const auto idle_at = limits_.idle ? moved_ + *limits_.idle : steady_clock::time_point::max();
+      const auto over_at =
+          limits_.session ? start + *limits_.session : steady_clock::time_point::max();
+      const auto now = steady_clock::now();
+      if (now >= std::min(idle_at, over_at)) {
+        ending_ = now >= over_at ? ending::too_long : ending::idle;
+        co_return break_off();
+      }
+      timer.expires_at(std::min(idle_at, over_at));
+      const auto [ec] = co_await timer.async_wait(as_result);
+      if (ec) co_return;  // both directions have ended
     }
   }
 
@@ -92,16 +123,19 @@ class session {
 
   tcp::socket& client_;
   tcp::socket& upstream_;
+  const time_limits limits_;
   figures& figures_;
+  ending ending_ = ending::served;
+  steady_clock::time_point moved_ = steady_clock::now();  // when a byte, or an end, last came or went
   bool broken_ = false;              // a side broke off: neither direction goes on
   bool upstream_has_ended_ = false;  // it sends nothing more
 };
 
 }  // namespace
 
-awaitable<void> relay(tcp::socket& client, tcp::socket& upstream, figures& f) {
-  session s{client, upstream, f};
-  co_await s.run();
+awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, time_limits t, figures& f) {
+  session s{client, upstream, t, f};
+  co_return co_await s.run();
 }
 
 void reset(tcp::socket& socket) noexcept {

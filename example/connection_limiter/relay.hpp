@@ -7,6 +7,9 @@
 #include "figures.hpp"
 #include "net.hpp"
 
+#include <chrono>
+#include <optional>
+
 namespace connection_limiter {
 
 // Moves bytes both ways between two connected sockets until both directions have ended. The end of
@@ -16,8 +19,12 @@ namespace connection_limiter {
 // It returns only when the upstream has closed its side too, or was given a moment to: then whoever
 // is let through next does not meet a server that still counts this connection.
 //
-// Cancelled: breaks off both sides and throws operation_aborted.
-awaitable<void> relay(tcp::socket& client, tcp::socket& upstream, figures& f);
+// Breaks off both sides where nothing moved for `idle`, or it has lasted for `session`; the result
+// says which. Cancelled: breaks off both sides and throws operation_aborted.
+struct time_limits {
+  std::optional<std::chrono::milliseconds> idle, session;
+};
+awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, time_limits t, figures& f);
 
 // Breaks a connection off: the other end sees a reset, not an orderly end.
 void reset(tcp::socket& socket) noexcept;

@@ -241,6 +241,44 @@ BOOST_AUTO_TEST_CASE(reset_of_the_upstream_is_a_reset) {
   l.stop();
 }
 
+BOOST_AUTO_TEST_CASE(idle_is_cut_and_its_place_taken) {
+  upstream u;
+  limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--idle-timeout", "300ms"}};
+  client idle{l.port()};
+  BOOST_TEST(idle.echoes("a"));
+  client next{l.port()};
+  BOOST_TEST(idle.end() == asio::error::connection_reset);
+  BOOST_TEST(next.echoes("b"));
+  next.close();
+  BOOST_TEST(contains(l.stop(), "served 1, refused 0 (full 0, timed out 0, stopping 0), idle 1, "));
+  BOOST_TEST(u.most() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(too_long_is_cut_but_not_as_idle) {
+  upstream u;
+  const auto start = steady_clock::now();
+  limiter l{u.address(), {"--idle-timeout", "1s", "--session-timeout", "2s"}};
+  client busy{l.port()};
+  while (busy.echoes("again")) continue;
+  BOOST_TEST((steady_clock::now() - start >= 2s));
+  BOOST_TEST(contains(l.stop(), "idle 0, too long 1, failed 0, cut 0"));
+}
+
+// One that takes nothing holds up what is sent to it: nothing moves.
+BOOST_AUTO_TEST_CASE(one_who_does_not_read_is_idle) {
+  upstream u{[](tcp::socket& socket) -> asio::awaitable<void> {
+    const std::string much(1 << 20, 'x');
+    for (;;) co_await asio::async_write(socket, asio::buffer(much), asio::use_awaitable);
+  }};
+  limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--idle-timeout", "300ms"}};
+  client slow{l.port()};
+  u.wait_for_total(1);
+  client next{l.port()};
+  BOOST_TEST(next.receive(1) == "x");
+  next.reset();
+  BOOST_TEST(contains(l.stop(), "idle 1, "));
+}
+
 BOOST_AUTO_TEST_CASE(upstream_by_name) {
   upstream u;
   limiter l{"localhost:" + std::to_string(u.port()), {}};
@@ -454,6 +492,8 @@ const std::vector<mistake> mistakes{
     {{"--upstream", "a:1", "--drain-timeout", "soon"}, "--drain-timeout takes a duration"},
     {{"--upstream", "a:1", "--drain-timeout", "99999999999999999999h"}, "--drain-timeout takes"},
     {{"--upstream", "a:1", "--connect-timeout", "ms"}, "--connect-timeout takes a duration"},
+    {{"--upstream", "a:1", "--idle-timeout", "never"}, "--idle-timeout takes a duration"},
+    {{"--upstream", "a:1", "--session-timeout"}, "--session-timeout takes a duration"},
     {{"--upstream", "a:1", "--overflow", "drop"}, "--overflow takes queue, backlog or reject"},
     {{"--upstream", "a:1", "--threads", "0"}, "--threads takes a number from 1"},
     {{"--upstream", "a:1", "--frobnicate"}, "--frobnicate"},
@@ -480,6 +520,7 @@ BOOST_AUTO_TEST_CASE(help) {
   program p{path(), {"--help"}};
   BOOST_TEST(p.exit_status() == 0);
   for (const char* option : {"--listen", "--upstream", "--limit", "--overflow", "--max-queue",
-                             "--queue-timeout", "--drain-timeout", "--threads", "--demo"})
+                             "--queue-timeout", "--idle-timeout", "--session-timeout", "--drain-timeout",
+                             "--threads", "--demo"})
     BOOST_TEST(contains(p.output(), option));
 }
