@@ -97,12 +97,13 @@ enum class ending {
   full,       // refused: no permit, and no place in the queue
   timed_out,  // refused: no permit within the queue's timeout
   stopping,   // refused: the limiter stops
+  abandoned,  // it hung up in the queue
   idle,       // cut: nothing moved for the idle timeout
   too_long,   // cut: the session timeout was over
   failed,     // the upstream could not be reached, or something broke here
   cut         // the limiter stops, and the drain timeout was over
 };
-constexpr std::size_t endings = 8;
+constexpr std::size_t endings = 9;
 
 struct figures {
   counter accepted;

@@ -5,6 +5,7 @@
 
 #include "relay.hpp"
 
+#include <array>
 #include <chrono>
 #include <stdexcept>
 #include <utility>
@@ -36,6 +37,27 @@ tcp::acceptor listen(asio::io_context& context, const host_port& where) {
   } catch (...) {
     throw std::runtime_error(text("--listen ", endpoint, ": ", reason(std::current_exception())));
   }
+}
+
+// How much of what a client sends while it waits is kept for later.
+constexpr std::size_t most_early = 16384;
+
+// Ends when it is cancelled.
+awaitable<void> never() {
+  asio::steady_timer timer{co_await this_coro::executor, steady_clock::time_point::max()};
+  co_await timer.async_wait(as_result);
+}
+
+// Reads what the client sends while it waits. Ends when it has hung up. (Not of one that has sent
+// too much: nothing more is read of that, and so its end is not seen.)
+awaitable<void> hung_up(tcp::socket& client, std::string& early) {
+  std::array<char, 4096> data;
+  while (early.size() < most_early) {
+    const auto [ec, n] = co_await client.async_read_some(asio::buffer(data), as_result);
+    early.append(data.data(), n);
+    if (ec) co_return;
+  }
+  co_await never();
 }
 
 // How many may wait in our own queue.
@@ -131,11 +153,12 @@ void limiter::ended(const std::exception_ptr& e, ending how) {
 // ---- One connection -----------------------------------------------------------------------------
 
 awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit permit) try {
+  std::string early;
   if (!permit) {
     const auto start = steady_clock::now();
     permit = permits_.try_acquire_permit();
     if (!permit) {
-      const ending refused = co_await wait_for(permit);
+      const ending refused = co_await wait_for(permit, client, early);
       if (!permit) co_return refused;
     }
     figures_.waits.add(
@@ -155,22 +178,26 @@ awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit permit) t
     socket->set_option(asio::socket_base::keep_alive{true}, ignored);
   }
   const time_limits limits{settings_.idle_timeout, settings_.session_timeout};
-  co_return co_await relay(client, upstream, limits, figures_);
+  co_return co_await relay(client, upstream, std::move(early), limits, figures_);
 } catch (const boost::system::system_error& e) {
   if (e.code() != asio::error::operation_aborted) throw;
   co_return ending::cut;
 }
 
 // Waits in the queue for a permit; where there is none in the end, says why.
-awaitable<ending> limiter::wait_for(turnstile::permit& permit) {
+awaitable<ending> limiter::wait_for(turnstile::permit& permit, tcp::socket& client,
+                                    std::string& early) {
   const turnstile::permit place = places_.try_acquire_permit();
   if (!place) co_return ending::full;
 
-  // Whichever comes second is cancelled. Should both have happened, the permit in the result that
-  // is thrown away gives itself back.
+  // Whatever comes second is cancelled. Should more than one have happened, the permit in the result
+  // that is thrown away gives itself back.
   asio::steady_timer timer{co_await this_coro::executor, settings_.queue_timeout};
-  auto first = co_await (permits_.async_acquire_permit(as_result) || timer.async_wait(as_result));
+  awaitable<void> gone = settings_.abandon ? hung_up(client, early) : never();
+  auto first = co_await (permits_.async_acquire_permit(as_result) || timer.async_wait(as_result) ||
+                         std::move(gone));
   if (first.index() == 1) co_return ending::timed_out;
+  if (first.index() == 2) co_return ending::abandoned;
   auto& [ec, granted] = std::get<0>(first);
   permit = std::move(granted);
   co_return ending::stopping;  // where ec says so: the semaphore is closed

@@ -13,6 +13,7 @@
 #include <turnstile.hpp>
 
 #include <list>
+#include <string>
 #include <vector>
 
 namespace connection_limiter {
@@ -58,7 +59,7 @@ class limiter {
 
   // One connection, from its acceptance to its end. Its permit comes back on every way out.
   awaitable<ending> serve(tcp::socket client, turnstile::permit permit);
-  awaitable<ending> wait_for(turnstile::permit& permit);
+  awaitable<ending> wait_for(turnstile::permit& permit, tcp::socket& client, std::string& early);
   awaitable<error_code> connect(tcp::socket& upstream);
 
   const settings settings_;

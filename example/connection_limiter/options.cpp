@@ -31,6 +31,7 @@ std::string taken_by(std::string_view option) {
   if (option == "max-queue") return "a number from 0 to " + std::to_string(most_permits);
   if (option == "threads") return "a number from 1 to " + std::to_string(most_threads);
   if (option == "overflow") return "queue, backlog or reject";
+  if (option == "abandon") return "on or off";
   return "a duration such as 500ms, 5s, 2m or 1h, at most 1000h";
 }
 
@@ -77,6 +78,12 @@ std::optional<overflow_mode> to_overflow_mode(std::string_view text) {
   return {};
 }
 
+std::optional<bool> to_switch(std::string_view text) {
+  if (text == "on") return true;
+  if (text == "off") return false;
+  return {};
+}
+
 po::options_description description() {
   const std::size_t threads =
       std::clamp(std::size_t{std::thread::hardware_concurrency()}, std::size_t{1}, most_threads);
@@ -93,6 +100,8 @@ po::options_description description() {
       "what becomes of more than that: queue, backlog or reject (see below)")
     ("max-queue", text("N")->default_value("200"), "queue: how many may wait; more are refused")
     ("queue-timeout", text("TIME")->default_value("5s"), "queue: how long one waits before it is refused")
+    ("abandon", text("on|off")->default_value("on"),
+      "queue: whether one leaves that hangs up; off where clients may end their side before they are served")
     ("connect-timeout", text("TIME")->default_value("10s"), "how long connecting to the upstream may take")
     ("idle-timeout", text("TIME"),
       "cut a connection on which nothing moves for so long (otherwise it may hold its place for ever)")
@@ -167,6 +176,7 @@ options parse_options(int argc, const char* const* argv) {
   s.max_queue = value_of(given, "max-queue",
                          [](const std::string& text) { return to_number(text, most_permits); });
   s.queue_timeout = value_of(given, "queue-timeout", to_duration);
+  s.abandon = value_of(given, "abandon", to_switch);
   s.connect_timeout = value_of(given, "connect-timeout", to_duration);
   if (!given["idle-timeout"].empty()) s.idle_timeout = value_of(given, "idle-timeout", to_duration);
   if (!given["session-timeout"].empty())

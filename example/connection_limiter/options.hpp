@@ -37,6 +37,7 @@ struct settings {
   overflow_mode overflow = overflow_mode::queue;
   std::size_t max_queue = 0;
   std::chrono::milliseconds queue_timeout{};
+  bool abandon = true;  // who hangs up in the queue leaves it
   std::chrono::milliseconds connect_timeout{};
   std::optional<std::chrono::milliseconds> idle_timeout;
   std::optional<std::chrono::milliseconds> session_timeout;

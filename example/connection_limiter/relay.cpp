@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <utility>
 
 namespace connection_limiter {
 
@@ -20,8 +21,8 @@ constexpr std::chrono::seconds patience_with_upstream{2};
 // Both directions run on the sockets' one thread: between two co_awaits, nothing changes.
 class session {
  public:
-  session(tcp::socket& client, tcp::socket& upstream, time_limits t, figures& f)
-      : client_(client), upstream_(upstream), limits_(t), figures_(f) {}
+  session(tcp::socket& client, tcp::socket& upstream, std::string early, time_limits t, figures& f)
+      : client_(client), upstream_(upstream), early_(std::move(early)), limits_(t), figures_(f) {}
 
   awaitable<ending> run() {
     if (limits_.idle || limits_.session)
@@ -44,8 +45,17 @@ class session {
 
  private:
   awaitable<void> move_both_ways() {
-    co_await (move(client_, upstream_, figures_.bytes_up) &&
-              move(upstream_, client_, figures_.bytes_down));
+    co_await (move_up() && move(upstream_, client_, figures_.bytes_down));
+  }
+
+  // The direction to the upstream, with what was read before.
+  awaitable<void> move_up() {
+    if (!early_.empty()) {
+      // A statement of its own: g++ 12 miscompiles co_await inside of larger conditions.
+      const bool taken = co_await write(upstream_, asio::buffer(early_), figures_.bytes_up);
+      if (!taken) co_return;
+    }
+    co_await move(client_, upstream_, figures_.bytes_up);
   }
 
   // One direction.
@@ -63,14 +73,18 @@ class session {
           break_off();
         co_return;
       }
-      const auto [write_error, written] =
-          co_await asio::async_write(to, asio::buffer(data, n), as_result);
-      bytes.add(written);
-      moved_ = steady_clock::now();
-      // Where the other end takes no more, this direction is over. What it has sent is still to be
-      // read: the other direction ends of itself.
-      if (broken_ || write_error) co_return;
+      const bool taken = co_await write(to, asio::buffer(data, n), bytes);
+      if (!taken) co_return;
     }
+  }
+
+  // False where the other end takes no more: this direction is over. What it has sent is still to
+  // be read: the other direction ends of itself.
+  awaitable<bool> write(tcp::socket& to, asio::const_buffer data, counter& bytes) {
+    const auto [ec, written] = co_await asio::async_write(to, data, as_result);
+    bytes.add(written);
+    moved_ = steady_clock::now();
+    co_return !broken_ && !ec;
   }
 
   // Until the time is up.
@@ -123,18 +137,21 @@ class session {
 
   tcp::socket& client_;
   tcp::socket& upstream_;
+  const std::string early_;
   const time_limits limits_;
   figures& figures_;
   ending ending_ = ending::served;
-  steady_clock::time_point moved_ = steady_clock::now();  // when a byte, or an end, last came or went
+  steady_clock::time_point moved_ =
+      steady_clock::now();           // when a byte, or an end, last came or went
   bool broken_ = false;              // a side broke off: neither direction goes on
   bool upstream_has_ended_ = false;  // it sends nothing more
 };
 
 }  // namespace
 
-awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, time_limits t, figures& f) {
-  session s{client, upstream, t, f};
+awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, std::string early,
+                        time_limits t, figures& f) {
+  session s{client, upstream, std::move(early), t, f};
   co_return co_await s.run();
 }
 

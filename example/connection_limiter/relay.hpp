@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 namespace connection_limiter {
 
@@ -19,12 +20,13 @@ namespace connection_limiter {
 // It returns only when the upstream has closed its side too, or was given a moment to: then whoever
 // is let through next does not meet a server that still counts this connection.
 //
-// Breaks off both sides where nothing moved for `idle`, or it has lasted for `session`; the result
+// `early` is what was read from the client before. Breaks off both sides where nothing moved for `idle`, or it has lasted for `session`; the result
 // says which. Cancelled: breaks off both sides and throws operation_aborted.
 struct time_limits {
   std::optional<std::chrono::milliseconds> idle, session;
 };
-awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, time_limits t, figures& f);
+awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, std::string early,
+                        time_limits t, figures& f);
 
 // Breaks a connection off: the other end sees a reset, not an orderly end.
 void reset(tcp::socket& socket) noexcept;

@@ -148,6 +148,55 @@ BOOST_AUTO_TEST_CASE(queue_time_is_up) {
   BOOST_TEST(contains(l.stop(), "refused 1 (full 0, timed out 1,"));
 }
 
+BOOST_AUTO_TEST_CASE(who_hangs_up_leaves_the_queue) {
+  upstream u;
+  limiter l{u.address(), {"--limit", "1", "--threads", "1", "--queue-timeout", "1h"}};
+  client active{l.port()};
+  BOOST_TEST(active.echoes("a"));
+  client gone{l.port()}, rude{l.port()}, patient{l.port()};
+  gone.send("what it wanted");
+  gone.close();
+  rude.reset();
+  active.close();
+  BOOST_TEST(patient.echoes("b"));
+  patient.close();
+  BOOST_TEST(
+      contains(l.stop(), "served 2, refused 0 (full 0, timed out 0, stopping 0), abandoned 2,"));
+}
+
+// More of it than is kept, too.
+BOOST_DATA_TEST_CASE(what_was_sent_in_the_queue_is_passed_on,
+                     boost::unit_test::data::make({5, 16384, 1 << 20}), size) {
+  upstream u;
+  limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h"}};
+  client active{l.port()};
+  BOOST_TEST(active.echoes("a"));
+  std::string text(static_cast<std::size_t>(size), 'x');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 26);
+  client queued{l.port()};
+  std::string answer;
+  std::jthread exchange{[&] { answer = queued.exchange(text); }};
+  active.close();
+  exchange.join();
+  BOOST_TEST((answer == text));
+  queued.close();
+  BOOST_TEST(contains(l.stop(), "served 2, refused 0 "));
+}
+
+BOOST_AUTO_TEST_CASE(who_has_only_said_all_may_stay) {
+  upstream u;
+  limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--abandon", "off"}};
+  client active{l.port()};
+  BOOST_TEST(active.echoes("a"));
+  client queued{l.port()};
+  queued.send("all");
+  queued.half_close();
+  active.close();
+  BOOST_TEST(queued.receive(3) == "all");
+  BOOST_TEST(queued.end() == asio::error::eof);
+  BOOST_TEST(contains(l.stop(), "served 2, refused 0 "));
+}
+
 BOOST_AUTO_TEST_CASE(reject_at_once) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--overflow", "reject"}};
@@ -250,7 +299,8 @@ BOOST_AUTO_TEST_CASE(idle_is_cut_and_its_place_taken) {
   BOOST_TEST(idle.end() == asio::error::connection_reset);
   BOOST_TEST(next.echoes("b"));
   next.close();
-  BOOST_TEST(contains(l.stop(), "served 1, refused 0 (full 0, timed out 0, stopping 0), idle 1, "));
+  BOOST_TEST(contains(
+      l.stop(), "served 1, refused 0 (full 0, timed out 0, stopping 0), abandoned 0, idle 1, "));
   BOOST_TEST(u.most() == 1);
 }
 
@@ -492,6 +542,7 @@ const std::vector<mistake> mistakes{
     {{"--upstream", "a:1", "--drain-timeout", "soon"}, "--drain-timeout takes a duration"},
     {{"--upstream", "a:1", "--drain-timeout", "99999999999999999999h"}, "--drain-timeout takes"},
     {{"--upstream", "a:1", "--connect-timeout", "ms"}, "--connect-timeout takes a duration"},
+    {{"--upstream", "a:1", "--abandon", "maybe"}, "--abandon takes on or off"},
     {{"--upstream", "a:1", "--idle-timeout", "never"}, "--idle-timeout takes a duration"},
     {{"--upstream", "a:1", "--session-timeout"}, "--session-timeout takes a duration"},
     {{"--upstream", "a:1", "--overflow", "drop"}, "--overflow takes queue, backlog or reject"},
@@ -520,7 +571,7 @@ BOOST_AUTO_TEST_CASE(help) {
   program p{path(), {"--help"}};
   BOOST_TEST(p.exit_status() == 0);
   for (const char* option : {"--listen", "--upstream", "--limit", "--overflow", "--max-queue",
-                             "--queue-timeout", "--idle-timeout", "--session-timeout", "--drain-timeout",
-                             "--threads", "--demo"})
+                             "--queue-timeout", "--abandon", "--idle-timeout", "--session-timeout",
+                             "--drain-timeout", "--threads", "--demo"})
     BOOST_TEST(contains(p.output(), option));
 }
