@@ -34,7 +34,7 @@ constexpr steady_clock::duration last_moment = 10s;
 
 const tcp::endpoint any_loopback_port{asio::ip::address_v4::loopback(), 0};
 
-// A server that takes its time: it reads a request to its end, works, and sends it back.
+// A server that takes its time: it reads a request, a line, works, and sends it back.
 class slow_upstream {
  public:
   slow_upstream(asio::io_context& context, steady_clock::duration mean_time)
@@ -58,7 +58,7 @@ class slow_upstream {
  private:
   awaitable<void> serve(tcp::socket socket) {
     std::string request;
-    co_await asio::async_read(socket, asio::dynamic_buffer(request), as_result);
+    co_await asio::async_read_until(socket, asio::dynamic_buffer(request), '\n', use_awaitable);
     const double factor = std::uniform_real_distribution<>{0.6, 1.4}(random_);
     asio::steady_timer work{socket.get_executor()};
     work.expires_after(std::chrono::duration_cast<steady_clock::duration>(mean_time_ * factor));
@@ -75,12 +75,11 @@ class slow_upstream {
 
 // True where the server sent back what it was sent, and closed.
 awaitable<bool> is_served(tcp::endpoint server, std::size_t n) {
-  const std::string request = text("the request of client ", n);
+  const std::string request = text("the request of client ", n, '\n');
   std::string answer;
   tcp::socket socket{co_await this_coro::executor};
   co_await socket.async_connect(server, use_awaitable);
   co_await asio::async_write(socket, asio::buffer(request), use_awaitable);
-  socket.shutdown(tcp::socket::shutdown_send);
   co_await asio::async_read(socket, asio::dynamic_buffer(answer), as_result);
   co_return answer == request;
 }
