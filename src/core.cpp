@@ -173,10 +173,10 @@ void core::set(word flags) noexcept {
 void core::run(word w) noexcept {
   bool refused = false;  // an executor threw: what was put back waits for the next call
   for (;;) {
-    // In this order, so that at last all mail that was announced in w has been taken.
-    std::uint32_t limit;
-    // Relaxed: what was announced in w is seen, since w was acquired.
-    while (limit = limit_under(w), mailbox_.load(std::memory_order_relaxed) != 0) take_mail(w);
+    // In this order, so that at last all mail that was announced in w has been taken. Relaxed: what
+    // was announced in w is seen, since w was acquired.
+    std::uint32_t limit = limit_under(w);
+    for (; mailbox_.load(std::memory_order_relaxed) != 0; limit = limit_under(w)) take_mail(w);
     if (w & (pending | owed | orphaned | abandoned)) refused = false;  // that next call came
     if (!refused && must_expel(w)) expel(w, limit);
 
@@ -226,6 +226,7 @@ bool core::leave(word& w) noexcept {
     w = word_.load(std::memory_order_acquire);
     return false;
   }
+  // Releases the queue to the next holder; or acquires what was set down, and goes on.
   return word_.compare_exchange_strong(w, w & ~busy, std::memory_order_release,
                                        std::memory_order_acquire);
 }

@@ -51,8 +51,9 @@ class session {
   // The direction to the upstream, with what was read before.
   awaitable<void> move_up() {
     if (!early_.empty()) {
+      const std::string early = std::exchange(early_, {});  // freed as soon as it is sent
       // A statement of its own: g++ 12 miscompiles co_await inside of larger conditions.
-      const bool taken = co_await write(upstream_, asio::buffer(early_), figures_.bytes_up);
+      const bool taken = co_await write(upstream_, asio::buffer(early), figures_.bytes_up);
       if (!taken) co_return;
     }
     co_await move(client_, upstream_, figures_.bytes_up);
@@ -137,7 +138,7 @@ class session {
 
   tcp::socket& client_;
   tcp::socket& upstream_;
-  const std::string early_;
+  std::string early_;
   const time_limits limits_;
   figures& figures_;
   ending ending_ = ending::served;

@@ -523,10 +523,24 @@ struct lifetime : base {
   using base::base;
   void settled() override {}
   void teardown() override {}
+  static void destroy() {
+    b.c->orphan();
+    b.c->drop_reference();
+  }
 };
 
-struct destroy_release final : lifetime {
-  destroy_release() : lifetime("destroy | a permit comes back", 2) { dropped_ = true; }
+// The first thread destroys the semaphore, each of the others gives a permit back.
+struct destroyed_beside : lifetime {
+  using lifetime::lifetime;
+  void thread(int i) override {
+    if (i == 0) return destroy();
+    b.c->give_back(1);
+    b.c->drop_reference();
+  }
+};
+
+struct destroy_release final : destroyed_beside {
+  destroy_release() : destroyed_beside("destroy | a permit comes back", 2) { dropped_ = true; }
   void prepare() override {
     make_core(max, max);
     make_op(0, 1);
@@ -534,52 +548,33 @@ struct destroy_release final : lifetime {
     start(0);
     left_over_ = 1;
   }
-  void thread(int i) override {
-    if (i == 0)
-      b.c->orphan();
-    else
-      b.c->give_back(1);
-    b.c->drop_reference();
-  }
 } destroy_release_instance;
 
 // Permits that were taken at once, by who waited for nothing.
-struct destroy_at_once final : lifetime {
-  destroy_at_once() : lifetime("destroy | permits taken at once come back", 3) { dropped_ = true; }
+struct destroy_at_once final : destroyed_beside {
+  destroy_at_once() : destroyed_beside("destroy | permits taken at once come back", 3) {
+    dropped_ = true;
+  }
   void prepare() override {
     make_core(max - 2, max);
     for (int i = 0; i < 2; ++i)
       model::check(b.c->acquire_at_once(1) == outcome::granted, "not granted");
   }
-  void thread(int i) override {
-    if (i == 0)
-      b.c->orphan();
-    else
-      b.c->give_back(1);
-    b.c->drop_reference();
-  }
 } destroy_at_once_instance;
 
 // Who is told that the semaphore goes takes a permit.
-struct acquire_at_last final : lifetime {
-  acquire_at_last() : lifetime("destroy, the aborted acquires | a permit comes back", 2) {
+struct acquire_at_last final : destroyed_beside {
+  acquire_at_last() : destroyed_beside("destroy, the aborted acquires | a permit comes back", 2) {
     dropped_ = true;
     left_over_ = 1;
   }
   void prepare() override {
-    acquired_ = 0;
+    acquired_ = false;
     make_core(max - 1, max);
     b.c->add_reference();  // the permit's
     make_op(0, 2);
     start(0);
     b.tickets[0].then = [] { acquired_ = b.c->try_acquire(1, true) == outcome::granted; };
-  }
-  void thread(int i) override {
-    if (i == 0)
-      b.c->orphan();
-    else
-      b.c->give_back(1);
-    b.c->drop_reference();
   }
   void after() override {
     if (!acquired_) return;
@@ -589,8 +584,10 @@ struct acquire_at_last final : lifetime {
   static inline bool acquired_ = false;
 } acquire_at_last_instance;
 
-struct destroy_handlers final : lifetime {
-  destroy_handlers() : lifetime("destroy | a permit comes back | handler", 3) { dropped_ = true; }
+struct destroy_handlers final : destroyed_beside {
+  destroy_handlers() : destroyed_beside("destroy | a permit comes back | handler", 3) {
+    dropped_ = true;
+  }
   void prepare() override {
     make_core(max, max);
     make_op(0, 1);
@@ -598,17 +595,10 @@ struct destroy_handlers final : lifetime {
     start(0);
   }
   void thread(int i) override {
-    if (i == 2) {
-      model::wait_event(0);
-      if (b.tickets[0].what == outcome::granted) b.c->give_back(1);
-      get(0)->destroy();
-      return;
-    }
-    if (i == 0)
-      b.c->orphan();
-    else
-      b.c->give_back(1);
-    b.c->drop_reference();
+    if (i != 2) return destroyed_beside::thread(i);
+    model::wait_event(0);
+    if (b.tickets[0].what == outcome::granted) b.c->give_back(1);
+    get(0)->destroy();
   }
 } destroy_handlers_instance;
 
@@ -621,8 +611,7 @@ struct late_cancel final : lifetime {
   }
   void thread(int i) override {
     if (i == 0) {
-      b.c->orphan();
-      b.c->drop_reference();
+      destroy();
     } else {
       cancel_one(0);
       finish(0);
@@ -656,16 +645,9 @@ struct last_in_mailbox final : lifetime {
 } last_in_mailbox_instance;
 
 // Those who call have no reference of their own: a handler destroys the semaphore under them.
-struct destroyed_under : lifetime {
-  using lifetime::lifetime;
-  static void destroy() {
-    b.c->orphan();
-    b.c->drop_reference();
-  }
-};
 
-struct under_release final : destroyed_under {
-  under_release() : destroyed_under("release | the handler destroys", 2) { dropped_ = true; }
+struct under_release final : lifetime {
+  under_release() : lifetime("release | the handler destroys", 2) { dropped_ = true; }
   void prepare() override {
     make_core(max, max);
     make_op(0, 1);
@@ -681,8 +663,8 @@ struct under_release final : destroyed_under {
   }
 } under_release_instance;
 
-struct under_wait final : destroyed_under {
-  under_wait() : destroyed_under("wait | release | the handler destroys", 3) { dropped_ = true; }
+struct under_wait final : lifetime {
+  under_wait() : lifetime("wait | release | the handler destroys", 3) { dropped_ = true; }
   void prepare() override {
     make_core(max, max);
     make_op(0, 1);
@@ -705,8 +687,8 @@ struct under_wait final : destroyed_under {
   }
 } under_wait_instance;
 
-struct under_cancel final : destroyed_under {
-  under_cancel() : destroyed_under("cancel() | release | the handler destroys", 3) {
+struct under_cancel final : lifetime {
+  under_cancel() : lifetime("cancel() | release | the handler destroys", 3) {
     dropped_ = true;
   }
   void prepare() override {
@@ -754,10 +736,7 @@ struct abandon_release final : lifetime {
       b.c->give_back(1);
     b.c->drop_reference();
   }
-  void after() override {
-    b.c->orphan();
-    b.c->drop_reference();
-  }
+  void after() override { destroy(); }
 } abandon_release_instance;
 
 // Who comes too late is destroyed as well.
@@ -773,10 +752,7 @@ struct abandon_acquire final : lifetime {
     else
       acquire(0);
   }
-  void after() override {
-    b.c->orphan();
-    b.c->drop_reference();
-  }
+  void after() override { destroy(); }
 } abandon_acquire_instance;
 
 PROGRAM(cancel_grant, "cancel | grant", 2)

@@ -568,8 +568,8 @@ BOOST_AUTO_TEST_CASE(an_executor_may_call_every_member) {
   state.run();
   BOOST_TEST(called == 10);
   BOOST_TEST(sem.waiting() == 0u);
-  BOOST_TEST(deepest <=
-             4);  // acquires that are decided at once post from inside; nothing else does
+  // Acquires that are decided at once post from inside; nothing else does.
+  BOOST_TEST(deepest <= 4);
 }
 
 BOOST_AUTO_TEST_CASE(an_executor_that_releases_serves_the_next_without_recursion) {

@@ -115,7 +115,7 @@ constexpr bool can_post = [] {
 }();
 
 // Calls f with ex; or with what that stands for, where it is an any_io_executor over what one may
-// expect there, as coroutines have it: posting through it would cost some four times as much.
+// expect there, as coroutines have it: through it a hand-off would cost nearly twice as much.
 template <typename SemaphoreExecutor, typename E, typename Function>
 void with_target(const E& ex, Function&& f) {
   if constexpr (std::is_same_v<E, asio::any_io_executor>) {

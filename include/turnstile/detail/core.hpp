@@ -210,7 +210,8 @@ class core {
     }
   }
 
-  // Books the references that the word, after one was lent in it, has lost count of.
+  // Books the references that the word, after one was lent in it, has lost count of. Relaxed: only a
+  // number, which nobody adds up before the semaphore, and with it this call, has ended.
   void book(word w) noexcept {
     if (w < lent_unit) [[unlikely]]
       references_.fetch_add(lent_modulus, std::memory_order_relaxed);
