@@ -8,6 +8,7 @@ endif()
 
 set(DOXYGEN_OUTPUT_DIRECTORY docs)
 set(DOXYGEN_GENERATE_LATEX NO)
+set(DOXYGEN_GENERATE_XML YES) # for test/reference.py
 set(DOXYGEN_HAVE_DOT NO)
 set(DOXYGEN_CLASS_GRAPH NO)
 set(DOXYGEN_QUIET YES)
@@ -40,3 +41,10 @@ doxygen_add_docs(docs
   "${PROJECT_SOURCE_DIR}/include"
   WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
   COMMENT "Reference and pages, in ${PROJECT_BINARY_DIR}/docs/html")
+
+# Doxygen does not ask for template parameters and values of enumerations.
+find_package(Python3 QUIET COMPONENTS Interpreter)
+if(Python3_FOUND)
+  add_custom_command(TARGET docs POST_BUILD
+    COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/test/reference.py" "${PROJECT_BINARY_DIR}/docs/xml")
+endif()
