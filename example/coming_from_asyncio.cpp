@@ -126,19 +126,18 @@ awaitable<void> wait_for(turnstile::semaphore& sem) {
 #endif
 
 // A coroutine that is cancelled after the grant, and before it goes on, has its permit.
-awaitable<void> late(turnstile::semaphore& sem, bool& had_it) {
+awaitable<void> late(turnstile::semaphore& sem, bool& granted) {
   auto permit = co_await sem.async_acquire_permit(use_awaitable);
-  had_it = static_cast<bool>(permit);
+  granted = true;
   co_await work();  // throws: operation_aborted
-  had_it = false;
 }
 
 void cancelled_after_the_grant(asio::io_context& io) {
   turnstile::semaphore sem(io, 1);
   asio::cancellation_signal signal;
-  bool had_it = false, aborted = false;
+  bool granted = false, aborted = false;
   turnstile::permit taken = sem.try_acquire_permit();
-  asio::co_spawn(io, late(sem, had_it),
+  asio::co_spawn(io, late(sem, granted),
                  asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e) {
                    try {
                      if (e) std::rethrow_exception(e);
@@ -150,7 +149,7 @@ void cancelled_after_the_grant(asio::io_context& io) {
   taken.release();                                 // the grant
   signal.emit(asio::cancellation_type::terminal);  // too late for the acquire
   io.run();
-  check(had_it && aborted && sem.available() == 1,
+  check(granted && aborted && sem.available() == 1,
         "a grant is final, and the next co_await throws; the permit goes back");
 }
 
