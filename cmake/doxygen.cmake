@@ -1,6 +1,9 @@
 # The target `docs`: the reference, made of the comments in the headers, and the pages beside them, in
-# <build>/docs/html. Only where doxygen is found. Warnings are errors: what is public and not
+# <build>/docs/html. Only where doxygen is found, and this is the top-level project. Warnings are errors: what is public and not
 # documented is one, and so is a link that leads nowhere.
+if(NOT PROJECT_IS_TOP_LEVEL)
+  return()
+endif()
 find_package(Doxygen QUIET)
 if(NOT DOXYGEN_FOUND)
   return()
