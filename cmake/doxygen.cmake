@@ -1,6 +1,6 @@
 # The target `docs`: the reference, made of the comments in the headers, and the pages beside them, in
-# <build>/docs/html. Only where doxygen is found, and this is the top-level project. Warnings are errors: what is public and not
-# documented is one, and so is a link that leads nowhere.
+# <build>/docs/html. Only in the top-level project, and where doxygen is found. Warnings are errors:
+# what is public and not documented is one, and so is a link that leads nowhere.
 if(NOT PROJECT_IS_TOP_LEVEL)
   return()
 endif()
@@ -26,7 +26,6 @@ set(DOXYGEN_STRIP_FROM_PATH "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/inclu
 set(DOXYGEN_STRIP_FROM_INC_PATH "${PROJECT_SOURCE_DIR}/include")
 set(DOXYGEN_USE_MDFILE_AS_MAINPAGE "${PROJECT_SOURCE_DIR}/README.md")
 set(DOXYGEN_IMAGE_PATH "${PROJECT_SOURCE_DIR}/test/bench" "${PROJECT_SOURCE_DIR}/include/turnstile")
-set(DOXYGEN_TOC_INCLUDE_HEADINGS 3)
 set(DOXYGEN_SORT_MEMBER_DOCS NO)
 set(DOXYGEN_JAVADOC_AUTOBRIEF YES)
 
