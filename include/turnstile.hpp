@@ -6,6 +6,9 @@
 
 // All of turnstile: an asynchronous semaphore for Boost.Asio.
 
+/// @namespace turnstile
+/// An asynchronous semaphore for Boost.Asio. (Its names stand in an inline namespace `v1`.)
+
 #include <turnstile/bounded_semaphore.hpp>
 #include <turnstile/error.hpp>
 #include <turnstile/permit.hpp>

@@ -15,9 +15,12 @@ namespace turnstile::inline v1 {
 /// For whatever bears only so much: permits are in use or available, and a release too many is an
 /// error instead of a higher limit.
 ///
+/// @tparam Executor the type of the executor that handlers are posted to by default.
+///
 /// @par Example
 /// @code
-/// turnstile::bounded_semaphore connections(io_context, 100);
+/// boost::asio::io_context io;
+/// turnstile::bounded_semaphore connections(io, 100);
 /// connections.set_limit(50);  // nobody is cut off; no more than 50 from now on
 /// @endcode
 template <typename Executor = boost::asio::any_io_executor>
@@ -29,8 +32,10 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   using executor_type = Executor;
 
   /// The semaphore type for another executor.
+  /// @tparam Executor1 that executor's type.
   template <typename Executor1>
   struct rebind_executor {
+    /// That semaphore type.
     using other = basic_bounded_semaphore<Executor1>;
   };
 
@@ -45,6 +50,7 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
       : base(ex, initial, limit) {}
 
   /// Constructs a semaphore that uses the executor of an execution context, all permits available.
+  /// @tparam ExecutionContext an `io_context`, a `thread_pool` or another `execution_context`.
   /// @throws std::invalid_argument where `limit > max()`.
   template <typename ExecutionContext>
     requires detail::context_for<ExecutionContext, Executor>
@@ -53,6 +59,7 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
 
   /// Constructs a semaphore that uses the executor of an execution context, with `initial` permits
   /// available, and `limit - initial` already held.
+  /// @tparam ExecutionContext an `io_context`, a `thread_pool` or another `execution_context`.
   /// @throws std::invalid_argument where `initial > limit` or `limit > max()`.
   template <typename ExecutionContext>
     requires detail::context_for<ExecutionContext, Executor>
@@ -66,12 +73,14 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   basic_bounded_semaphore& operator=(basic_bounded_semaphore&&) noexcept = default;
 
   /// Moves the semaphore of a convertible executor type.
+  /// @tparam Executor1 that type.
   template <typename Executor1>
     requires std::is_convertible_v<Executor1, Executor>
   basic_bounded_semaphore(basic_bounded_semaphore<Executor1>&& other)
       : base(static_cast<basic_semaphore<Executor1>&&>(other)) {}
 
   /// Moves the semaphore of a convertible executor type.
+  /// @tparam Executor1 that type.
   template <typename Executor1>
     requires std::is_convertible_v<Executor1, Executor>
   basic_bounded_semaphore& operator=(basic_bounded_semaphore<Executor1>&& other) {

@@ -36,7 +36,9 @@ inline error_code make_error_code(errc e) noexcept {
 
 }  // namespace turnstile::inline v1
 
+/// @cond
 template <>
 struct boost::system::is_error_code_enum<turnstile::errc> : std::true_type {};
+/// @endcond
 
 #endif

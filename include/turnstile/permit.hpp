@@ -40,9 +40,12 @@ permit make_permit(core& c, std::size_t n) noexcept;
 ///
 /// @par Example
 /// @code
-/// turnstile::permit p = co_await sem.async_acquire_permit(boost::asio::use_awaitable);
-/// co_await query(connection);
-/// // given back here, or wherever an exception leaves the scope
+/// {
+///   turnstile::permit p = sem.try_acquire_permit(3);
+///   p.release(1);  // two are left
+///   turnstile::permit one = p.split(1);
+///   start_session(std::move(one));  // whoever holds it last gives it back
+/// }  // p gives back its one here, also where an exception leaves the scope
 /// @endcode
 class permit {
  public:

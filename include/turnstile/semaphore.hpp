@@ -79,12 +79,16 @@ class basic_bounded_semaphore;
 ///
 /// @par Example
 /// @code
-/// turnstile::semaphore sem(io_context, 10);
-///
-/// boost::asio::awaitable<void> work() {
+/// boost::asio::awaitable<void> work(turnstile::semaphore& sem) {
 ///   auto permit = co_await sem.async_acquire_permit(boost::asio::use_awaitable);
 ///   co_await use_what_bears_ten();
-/// }
+/// }  // the permit goes back here, or wherever an exception leaves
+/// @endcode
+/// @code
+/// boost::asio::io_context io;
+/// turnstile::semaphore sem(io, 10);
+/// for (int i = 0; i < 30; ++i) co_spawn(io, work(sem), boost::asio::detached);
+/// io.run();
 /// @endcode
 template <typename Executor = boost::asio::any_io_executor>
 class basic_semaphore {
@@ -93,8 +97,10 @@ class basic_semaphore {
   using executor_type = Executor;
 
   /// The semaphore type for another executor.
+  /// @tparam Executor1 that executor's type.
   template <typename Executor1>
   struct rebind_executor {
+    /// That semaphore type.
     using other = basic_semaphore<Executor1>;
   };
 
@@ -104,6 +110,7 @@ class basic_semaphore {
       : basic_semaphore(ex, initial, max()) {}
 
   /// Constructs a semaphore that uses the executor of an execution context.
+  /// @tparam ExecutionContext an `io_context`, a `thread_pool` or another `execution_context`.
   /// @throws std::invalid_argument where `initial > max()`.
   template <typename ExecutionContext>
     requires detail::context_for<ExecutionContext, Executor>
@@ -121,12 +128,14 @@ class basic_semaphore {
   }
 
   /// Moves the semaphore of a convertible executor type.
+  /// @tparam Executor1 that type.
   template <typename Executor1>
     requires std::is_convertible_v<Executor1, Executor>
   basic_semaphore(basic_semaphore<Executor1>&& other) : impl_(std::move(other.impl_)) {}
 
   /// Moves the semaphore of a convertible executor type. What waited on the target completes with
   /// `operation_aborted`.
+  /// @tparam Executor1 that type.
   template <typename Executor1>
     requires std::is_convertible_v<Executor1, Executor>
   basic_semaphore& operator=(basic_semaphore<Executor1>&& other) {
@@ -156,6 +165,8 @@ class basic_semaphore {
   ///
   /// A permit that can be granted at once is taken inside this call.
   ///
+  /// @tparam Token a completion token for the signature.
+  ///
   /// @par Signature
   /// `void(turnstile::error_code)`
   ///
@@ -181,6 +192,8 @@ class basic_semaphore {
   /// closed. Where `n > max()`, or more than the limit of a bounded semaphore:
   /// `errc::exceeds_limit`, at once.
   ///
+  /// @tparam Token a completion token for the signature.
+  ///
   /// @par Signature
   /// `void(turnstile::error_code)`
   template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
@@ -197,6 +210,8 @@ class basic_semaphore {
   /// Acquires one permit asynchronously; it gives itself back.
   ///
   /// Completes as `async_acquire` does. With an error, the permit is empty.
+  ///
+  /// @tparam Token a completion token for the signature.
   ///
   /// @par Signature
   /// `void(turnstile::error_code, turnstile::permit)`
@@ -218,6 +233,8 @@ class basic_semaphore {
   ///
   /// Completes as `async_acquire` for n permits does. With an error, and where n is zero, the permit
   /// is empty.
+  ///
+  /// @tparam Token a completion token for the signature.
   ///
   /// @par Signature
   /// `void(turnstile::error_code, turnstile::permit)`

@@ -100,8 +100,10 @@ using default_token =
 /// Acquires the permits, starts the operation, and gives the permits back before the handler is
 /// called. Where the acquire fails, the operation is never started.
 ///
-/// @param sem a `basic_semaphore` or `basic_bounded_semaphore`. It has to live until the
-/// operation is started.
+/// @tparam Semaphore a `basic_semaphore` or `basic_bounded_semaphore`.
+/// @tparam Operation what `operation` is.
+/// @tparam Token a completion token for the signature.
+/// @param sem the semaphore. It has to live until the operation is started.
 /// @param n how many permits to hold.
 /// @param operation an Asio operation that waits for its token: what `boost::asio::deferred`
 /// returns, or any callable that takes a completion token and whose completion signature Asio can
@@ -127,9 +129,11 @@ using default_token =
 ///
 /// @par Example
 /// @code
-/// turnstile::async_with_permit(connections,
-///     [&](auto token) { return boost::asio::async_write(socket, buffer, std::move(token)); },
-///     [](turnstile::error_code ec, std::size_t n) { ... });
+/// turnstile::async_with_permit(
+///     writers, boost::asio::async_write(socket, boost::asio::buffer(text), boost::asio::deferred),
+///     [&](turnstile::error_code ec, std::size_t n) {
+///       if (!ec) written += n;  // the permit has gone back
+///     });
 /// @endcode
 template <typename Semaphore, typename Operation,
           typename Token = detail::default_token<Semaphore>>
@@ -146,7 +150,10 @@ auto async_with_permit(Semaphore& sem, std::size_t n, Operation&& operation,
       token, sem);
 }
 
-/// Runs one asynchronous operation while holding one permit.
+/// Runs one asynchronous operation while holding one permit. As the function for n permits.
+/// @tparam Semaphore a `basic_semaphore` or `basic_bounded_semaphore`.
+/// @tparam Operation what `operation` is.
+/// @tparam Token a completion token for the signature.
 template <typename Semaphore, typename Operation,
           typename Token = detail::default_token<Semaphore>>
   requires(!std::is_convertible_v<Operation, std::size_t>)

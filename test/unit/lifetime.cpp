@@ -274,6 +274,24 @@ BOOST_AUTO_TEST_CASE(permits_of_handlers_that_are_destroyed_go_to_the_next) {
   BOOST_TEST(sem.available() == 0u);
 }
 
+// Rule 6: by somebody's fault, there is no room for all of them.
+BOOST_AUTO_TEST_CASE(permits_of_handlers_that_are_destroyed_stay_at_the_limit) {
+  asio::io_context context;
+  std::optional<asio::io_context> other(std::in_place);
+  bounded_semaphore sem(context, 4);
+  tally t;
+  sem.async_acquire(2, asio::bind_executor(*other, t.handler()));  // at once
+  BOOST_TEST(sem.try_acquire(2));
+  sem.async_acquire_permit(2, asio::bind_executor(*other, t.handler()));  // later
+  sem.release(2);
+  sem.release(3);
+  BOOST_TEST(sem.in_use() == 1u);
+  other.reset();
+  BOOST_TEST(t.handlers() == 0);
+  BOOST_TEST(t.called == 0);
+  BOOST_TEST(sem.available() == 4u);
+}
+
 // A function, or a handler, whose destructor gives back two permits.
 struct releases {
   semaphore* sem;
