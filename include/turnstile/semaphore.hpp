@@ -72,7 +72,7 @@ using default_token_t = typename default_token<Executor>::type;
 /// executor runs it, as by Asio's own operations.)
 /// The one exception is Asio's own: where an acquire is decided inside the initiating call, the
 /// handler's associated immediate executor is used (Boost 1.82 and newer). A coroutine, by
-/// `use_awaitable`, that meets free permits goes on with them at once, but for every 64th time on a
+/// `use_awaitable`, that meets free permits goes on with them at once, but for every 128th time on a
 /// thread, when it takes its turn: so that one that never has to wait does not keep the others out.
 ///
 /// @par Cancellation

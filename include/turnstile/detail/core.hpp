@@ -187,7 +187,10 @@ class core {
     // Relaxed: w was acquired, and with it the limit of its epoch.
     const std::uint64_t l = limit_.load(std::memory_order_relaxed);
     if ((l & epoch_mask) == (w & epoch_mask)) [[likely]] return used(l);
-    return adopt_limit(w);
+    word adopted = w;  // not w itself, which a reference would keep out of the registers
+    const std::uint32_t limit = adopt_limit(adopted);
+    w = adopted;
+    return limit;
   }
   TURNSTILE_API std::uint32_t adopt_limit(word& w) const noexcept;
 
