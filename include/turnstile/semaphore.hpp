@@ -316,12 +316,18 @@ class basic_semaphore {
   bool locked() const noexcept { return core().locked(); }
 
   /// Cancels every queued acquire: `operation_aborted`.
-  void cancel() noexcept { core().cancel(); }
+  void cancel() noexcept {
+    track("cancel");
+    core().cancel();
+  }
 
   /// Closes the semaphore: every queued and every later acquire completes with `errc::closed`,
   /// whether permits are available or not. Everything else still counts. Can be repeated, and not
   /// undone.
-  void close() noexcept { core().close(); }
+  void close() noexcept {
+    track("close");
+    core().close();
+  }
 
   /// Whether the semaphore was closed.
   bool is_closed() const noexcept { return core().is_closed(); }
@@ -346,28 +352,40 @@ class basic_semaphore {
       const Executor& ex = semaphore_->impl_.get_executor();
       detail::core& c = semaphore_->core();
 
+      detail::tracked tracked;
+      BOOST_ASIO_HANDLER_CREATION((semaphore_->impl_.context(), tracked, "turnstile::semaphore",
+                                   semaphore_, 0,
+                                   WithPermit ? "async_acquire_permit" : "async_acquire"));
+
       detail::outcome o = c.acquire_at_once(n);
       if (o != detail::outcome::waiting) {
         detail::complete_at_once<WithPermit>(std::forward<Handler>(handler), ex, o,
-                                             permit_for(c, o, n));
+                                             permit_for(c, o, n), tracked);
         return;
       }
       const auto handler_executor = boost::asio::get_associated_executor(handler, ex);
       detail::with_target<Executor>(handler_executor, [&]<typename E>(const E& handler_ex) {
         using operation = detail::acquire_op<std::decay_t<Handler>, E, Executor, WithPermit>;
         auto* const op = operation::create(c, static_cast<std::uint32_t>(n),
-                                           std::forward<Handler>(handler), handler_ex, ex);
+                                           std::forward<Handler>(handler), handler_ex, ex, tracked);
         o = op->connect_and_wait();
         if (o == detail::outcome::waiting) return;  // and op may be gone
         // Decided after all, since something changed meanwhile.
         permit p = permit_for(c, o, n);
-        detail::complete_at_once<WithPermit>(op->take_apart().handler, ex, o, std::move(p));
+        detail::complete_at_once<WithPermit>(op->take_apart().handler, ex, o, std::move(p),
+                                             tracked);
       });
     }
 
    private:
     basic_semaphore* semaphore_;
   };
+
+  // For Asio's handler tracking: an operation without a handler.
+  void track([[maybe_unused]] const char* operation) noexcept {
+    if (impl_.has_context())
+      BOOST_ASIO_HANDLER_OPERATION((impl_.context(), "turnstile::semaphore", this, 0, operation));
+  }
 
   static permit permit_for(detail::core& c, detail::outcome o, std::size_t n) noexcept {
     if (o != detail::outcome::granted || n == 0) return {};
