@@ -17,9 +17,7 @@ using turnstile::permit;
 namespace {
 
 // The name of what follows, for the reader of the output.
-void begin(const char* name) {
-  std::fprintf(stderr, "%s\n", name);
-}
+void begin(const char* name) { std::fprintf(stderr, "%s\n", name); }
 
 void waits_and_is_granted() {
   begin("granted");
