@@ -31,3 +31,12 @@ if(BUILD_SHARED_LIBS)
 endif()
 configure_file(cmake/turnstile.pc.in "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" DESTINATION "${pc_dir}")
+
+# How GDB shows a semaphore: to be loaded by hand, and where GDB looks for what belongs to a library.
+install(FILES src/turnstile-gdb.py DESTINATION "${CMAKE_INSTALL_DATADIR}/turnstile"
+  COMPONENT development)
+if(BUILD_SHARED_LIBS)
+  install(FILES src/turnstile-gdb.py
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/gdb/auto-load${CMAKE_INSTALL_FULL_LIBDIR}"
+    RENAME "$<TARGET_FILE_NAME:turnstile>-gdb.py" COMPONENT runtime)
+endif()

@@ -63,8 +63,8 @@ bool core::release_to_queue(std::size_t n, word w) noexcept {
     next = w - n;
     if (w & queued) next |= busy | owed;
     // Releases what the caller did before; acquires the strand, where it is free.
-  } while (!word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
-                                        std::memory_order_relaxed));
+  } while (
+      !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed));
   if ((next & busy) && !(w & busy)) run(next);
   return true;
 }
@@ -159,8 +159,8 @@ void core::set(word flags) noexcept {
     next = w | flags;
     if (next & (queued | pending)) next |= (w & busy) ? pending : busy;
     // Also where nothing changes: the swap is what the holder of the strand synchronises with.
-  } while (!word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
-                                        std::memory_order_relaxed));
+  } while (
+      !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed));
   if ((next & busy) && !(w & busy)) run(next);
 }
 
@@ -204,8 +204,8 @@ void core::run(word w) noexcept {
       next &= ~busy;
     }
     // Acquires what was set down; releases the queue to the next holder.
-    if (next != w && !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
-                                                  std::memory_order_acquire))
+    if (next != w &&
+        !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_acquire))
       continue;
     if (done) return;
     const bool settled = !(w & pending) && !more;

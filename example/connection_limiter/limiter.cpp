@@ -53,7 +53,8 @@ awaitable<void> never() {
 awaitable<void> hung_up(tcp::socket& client, std::string& early) {
   std::array<char, 4096> data;
   while (early.size() < most_early) {
-    const auto room = asio::buffer(data, most_early - early.size());  // or all of it, where that is less
+    const auto room =
+        asio::buffer(data, most_early - early.size());  // or all of it, where that is less
     const auto [ec, n] = co_await client.async_read_some(room, as_result);
     early.append(data.data(), n);
     if (ec) co_return;

@@ -11,7 +11,9 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/execution/executor.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <boost/asio/is_executor.hpp>
 
 #include <cstddef>
 #include <stdexcept>
@@ -22,6 +24,34 @@ namespace turnstile::inline v1 {
 
 template <typename Executor>
 class basic_bounded_semaphore;
+
+namespace detail {
+
+// Asserted in the functions instead of required of them, for the sake of the message.
+template <typename Token, typename Signature>
+constexpr bool is_token_for =
+#if defined(BOOST_ASIO_HAS_CONCEPTS)
+    boost::asio::completion_token_for<Token, Signature>;
+#else
+    true;  // Asio cannot tell
+#endif
+
+// What an acquire without a token gets where the executor has no default.
+struct no_token {};
+
+template <typename Executor>
+struct default_token {
+  using type = typename boost::asio::default_completion_token<Executor>::type;
+};
+template <typename Executor>
+  requires std::is_void_v<typename boost::asio::default_completion_token<Executor>::type>
+struct default_token<Executor> {
+  using type = no_token;
+};
+template <typename Executor>
+using default_token_t = typename default_token<Executor>::type;
+
+}  // namespace detail
 
 /// An asynchronous counting semaphore.
 ///
@@ -92,6 +122,12 @@ class basic_bounded_semaphore;
 /// @endcode
 template <typename Executor = boost::asio::any_io_executor>
 class basic_semaphore {
+  static_assert(
+      boost::asio::execution::is_executor<Executor>::value ||
+          boost::asio::is_executor<Executor>::value,
+      "turnstile: the Executor of a semaphore is not an executor; it takes the type of one, "
+      "such as any_io_executor or io_context::executor_type, and not that of a context");
+
  public:
   /// The type of the semaphore's executor.
   using executor_type = Executor;
@@ -178,10 +214,9 @@ class basic_semaphore {
   ///   sem.release();
   /// });
   /// @endcode
-  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
-                Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
+  template <typename Token = detail::default_token_t<executor_type>>
     requires(!std::is_convertible_v<Token, std::size_t>)
-  auto async_acquire(Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
+  auto async_acquire(Token&& token = Token()) {
     return async_acquire(std::size_t(1), std::forward<Token>(token));
   }
 
@@ -196,10 +231,12 @@ class basic_semaphore {
   ///
   /// @par Signature
   /// `void(turnstile::error_code)`
-  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
-                Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
-  auto async_acquire(std::size_t n,
-                     Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
+  template <typename Token = detail::default_token_t<executor_type>>
+  auto async_acquire(std::size_t n, Token&& token = Token()) {
+    static_assert(
+        detail::is_token_for<Token, void(error_code)>,
+        "turnstile: async_acquire takes a completion token for void(error_code): a handler "
+        "that can be called with one turnstile::error_code, or use_awaitable and the like");
     if constexpr (detail::is_use_awaitable<std::decay_t<Token>>) {
       if (core().would_grant(n)) return try_and_wait<false, void>(n, token);
     }
@@ -222,10 +259,9 @@ class basic_semaphore {
   ///   if (!ec) start_session(std::move(p));  // given back when the session is destroyed
   /// });
   /// @endcode
-  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, permit))
-                Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
+  template <typename Token = detail::default_token_t<executor_type>>
     requires(!std::is_convertible_v<Token, std::size_t>)
-  auto async_acquire_permit(Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
+  auto async_acquire_permit(Token&& token = Token()) {
     return async_acquire_permit(std::size_t(1), std::forward<Token>(token));
   }
 
@@ -238,10 +274,12 @@ class basic_semaphore {
   ///
   /// @par Signature
   /// `void(turnstile::error_code, turnstile::permit)`
-  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, permit))
-                Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>
-  auto async_acquire_permit(std::size_t n,
-                            Token&& token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor_type)) {
+  template <typename Token = detail::default_token_t<executor_type>>
+  auto async_acquire_permit(std::size_t n, Token&& token = Token()) {
+    static_assert(detail::is_token_for<Token, void(error_code, permit)>,
+                  "turnstile: async_acquire_permit takes a completion token for void(error_code, "
+                  "permit): a handler that can be called with a turnstile::error_code and a "
+                  "turnstile::permit, or use_awaitable and the like");
     if constexpr (detail::is_use_awaitable<std::decay_t<Token>>) {
       if (core().would_grant(n)) return try_and_wait<true, permit>(n, token);
     }
@@ -295,12 +333,18 @@ class basic_semaphore {
   bool locked() const noexcept { return core().locked(); }
 
   /// Cancels every queued acquire: `operation_aborted`.
-  void cancel() noexcept { core().cancel(); }
+  void cancel() noexcept {
+    track("cancel");
+    core().cancel();
+  }
 
   /// Closes the semaphore: every queued and every later acquire completes with `errc::closed`,
   /// whether permits are available or not. Everything else still counts. Can be repeated, and not
   /// undone.
-  void close() noexcept { core().close(); }
+  void close() noexcept {
+    track("close");
+    core().close();
+  }
 
   /// Whether the semaphore was closed.
   bool is_closed() const noexcept { return core().is_closed(); }
@@ -325,28 +369,40 @@ class basic_semaphore {
       const Executor& ex = semaphore_->impl_.get_executor();
       detail::core& c = semaphore_->core();
 
+      detail::tracked tracked;
+      BOOST_ASIO_HANDLER_CREATION((semaphore_->impl_.context(), tracked, "turnstile::semaphore",
+                                   semaphore_, 0,
+                                   WithPermit ? "async_acquire_permit" : "async_acquire"));
+
       detail::outcome o = c.acquire_at_once(n);
       if (o != detail::outcome::waiting) {
         detail::complete_at_once<WithPermit>(std::forward<Handler>(handler), ex, o,
-                                             permit_for(c, o, n));
+                                             permit_for(c, o, n), tracked);
         return;
       }
       const auto handler_executor = boost::asio::get_associated_executor(handler, ex);
       detail::with_target<Executor>(handler_executor, [&]<typename E>(const E& handler_ex) {
         using operation = detail::acquire_op<std::decay_t<Handler>, E, Executor, WithPermit>;
         auto* const op = operation::create(c, static_cast<std::uint32_t>(n),
-                                           std::forward<Handler>(handler), handler_ex, ex);
+                                           std::forward<Handler>(handler), handler_ex, ex, tracked);
         o = op->connect_and_wait();
         if (o == detail::outcome::waiting) return;  // and op may be gone
         // Decided after all, since something changed meanwhile.
         permit p = permit_for(c, o, n);
-        detail::complete_at_once<WithPermit>(op->take_apart().handler, ex, o, std::move(p));
+        detail::complete_at_once<WithPermit>(op->take_apart().handler, ex, o, std::move(p),
+                                             tracked);
       });
     }
 
    private:
     basic_semaphore* semaphore_;
   };
+
+  // For Asio's handler tracking: an operation without a handler.
+  void track([[maybe_unused]] const char* operation) noexcept {
+    if (impl_.has_context())
+      BOOST_ASIO_HANDLER_OPERATION((impl_.context(), "turnstile::semaphore", this, 0, operation));
+  }
 
   static permit permit_for(detail::core& c, detail::outcome o, std::size_t n) noexcept {
     if (o != detail::outcome::granted || n == 0) return {};

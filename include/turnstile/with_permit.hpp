@@ -6,13 +6,16 @@
 
 #include <turnstile/error.hpp>
 #include <turnstile/permit.hpp>
+#include <turnstile/semaphore.hpp>
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/compose.hpp>
+#include <boost/asio/detail/handler_tracking.hpp>
 #include <boost/asio/error.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <tuple>
 #include <type_traits>
@@ -39,6 +42,7 @@ class with_permit_op<Semaphore, Operation, void(error_code, Ts...)> {
   void operator()(Self& self) {
     // What the acquire does not accept, the operation may.
     self.reset_cancellation_state(boost::asio::enable_total_cancellation());
+    BOOST_ASIO_HANDLER_LOCATION((__FILE__, __LINE__, "async_with_permit"));
     semaphore_->async_acquire_permit(permits_, std::move(self));
   }
 
@@ -73,6 +77,7 @@ class with_permit_op<Semaphore, Operation, void(error_code, Ts...)> {
     held_ = std::move(p);
     // Out of *this, which self takes along.
     Operation operation(std::move(operation_));
+    BOOST_ASIO_HANDLER_LOCATION((__FILE__, __LINE__, "async_with_permit"));
     std::move(operation)(std::move(self));
   }
 
@@ -83,15 +88,30 @@ class with_permit_op<Semaphore, Operation, void(error_code, Ts...)> {
   bool acquiring_ = true;
 };
 
-template <typename Operation>
-concept operation_with_error_code =
-    requires(typename boost::asio::completion_signature_of<Operation>::type* signature) {
-      []<typename... Ts>(void (*)(error_code, Ts...)) {}(signature);
-    };
+template <typename T>
+concept a_semaphore = requires(T& s) {
+  typename T::executor_type;
+  { s.try_acquire_permit(std::size_t(1)) } -> std::same_as<permit>;
+};
 
+// A signature that Asio can tell: the operation takes a token, and has one signature.
+template <typename Operation>
+concept has_signature = boost::asio::is_async_operation<Operation>::value && requires {
+  typename boost::asio::completion_signature_of<Operation>::type;
+};
+
+template <typename Signature>
+constexpr bool starts_with_error_code = false;
+template <typename... Ts>
+constexpr bool starts_with_error_code<void(error_code, Ts...)> = true;
+
+// Of what is not a semaphore, any token: async_with_permit says what is wrong.
 template <typename Semaphore>
-using default_token =
-    typename boost::asio::default_completion_token<typename Semaphore::executor_type>::type;
+struct default_token_of {
+  using type = no_token;
+};
+template <a_semaphore Semaphore>
+struct default_token_of<Semaphore> : default_token<typename Semaphore::executor_type> {};
 
 }  // namespace detail
 
@@ -136,14 +156,27 @@ using default_token =
 ///     });
 /// @endcode
 template <typename Semaphore, typename Operation,
-          typename Token = detail::default_token<Semaphore>>
+          typename Token = typename detail::default_token_of<Semaphore>::type>
 auto async_with_permit(Semaphore& sem, std::size_t n, Operation&& operation,
                        Token&& token = Token()) {
   using operation_type = std::decay_t<Operation>;
-  static_assert(detail::operation_with_error_code<operation_type>,
-                "turnstile: async_with_permit takes an operation whose completion signature Asio "
-                "can tell, and which starts with an error_code");
+  static_assert(detail::a_semaphore<Semaphore>,
+                "turnstile: the first argument of async_with_permit is not a basic_semaphore or "
+                "basic_bounded_semaphore");
+  static_assert(detail::has_signature<operation_type>,
+                "turnstile: Asio cannot tell the completion signature of the operation that "
+                "async_with_permit is to run; it takes what boost::asio::deferred returns, or a "
+                "function of a completion token that returns what the operation returns");
   using signature = typename boost::asio::completion_signature_of<operation_type>::type;
+  static_assert(detail::starts_with_error_code<signature>,
+                "turnstile: the operation that async_with_permit is to run completes without an "
+                "error_code; its signature has to be void(error_code, Ts...), so that the handler "
+                "can be told of an acquire that failed");
+  static_assert(
+      detail::is_token_for<Token, signature>,
+      "turnstile: async_with_permit takes a completion token for the signature of the "
+      "operation: a handler that can be called with what the operation completes with, or "
+      "use_awaitable and the like");
   return boost::asio::async_compose<Token, signature>(
       detail::with_permit_op<Semaphore, operation_type, signature>(
           sem, n, std::forward<Operation>(operation)),
@@ -155,7 +188,7 @@ auto async_with_permit(Semaphore& sem, std::size_t n, Operation&& operation,
 /// @tparam Operation what `operation` is.
 /// @tparam Token a completion token for the signature.
 template <typename Semaphore, typename Operation,
-          typename Token = detail::default_token<Semaphore>>
+          typename Token = typename detail::default_token_of<Semaphore>::type>
   requires(!std::is_convertible_v<Operation, std::size_t>)
 auto async_with_permit(Semaphore& sem, Operation&& operation, Token&& token = Token()) {
   return turnstile::async_with_permit(sem, 1, std::forward<Operation>(operation),

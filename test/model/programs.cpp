@@ -688,9 +688,7 @@ struct under_wait final : lifetime {
 } under_wait_instance;
 
 struct under_cancel final : lifetime {
-  under_cancel() : lifetime("cancel() | release | the handler destroys", 3) {
-    dropped_ = true;
-  }
+  under_cancel() : lifetime("cancel() | release | the handler destroys", 3) { dropped_ = true; }
   void prepare() override {
     undestroyed_ = false;
     make_core(max, max);

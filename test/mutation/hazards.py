@@ -149,14 +149,13 @@ fault('H6', 'the slot is cleared by the thread that releases',
        '    const handing_over hand(*this);\n'))
 fault('H6', 'the slot is cleared where the handler is destroyed',
       'cancellation: emitted/the_slot_is_touched_on_the_handlers_executor_only',
-      (OP, 'void discard() noexcept override { take_apart_uncalled(); }',
-       'void discard() noexcept override { take_apart(); }'))
+      (OP, '    take_apart_uncalled();\n', '    take_apart();\n'))
 fault('H6', 'the slot is cleared after the handler was called',
       'cancellation: emitted/inside_the_handler_means_the_slots_next_wait',
-      (OP, '    contents c = take_apart();\n    complete<WithPermit>(std::move(c.handler), o, std::move(c.held));',
+      (OP, '    contents c = take_apart();\n    complete<WithPermit>(std::move(c.handler), o, std::move(c.held), t);',
        '    auto slot = asio::get_associated_cancellation_slot(handler_);\n'
        '    contents c = take_apart_uncalled();\n'
-       '    complete<WithPermit>(std::move(c.handler), o, std::move(c.held));\n    slot.clear();'))
+       '    complete<WithPermit>(std::move(c.handler), o, std::move(c.held), t);\n    slot.clear();'))
 fault('H6', 'the slot\'s handler does not own what it names',
       'cancellation: emitted/after_the_destruction_of_the_context_does_nothing',
       (OP, '  ~cancel_handler() { cancellation_->drop_reference(); }', '  ~cancel_handler() {}'),
@@ -175,9 +174,9 @@ fault('H7', 'completing inside a release on the context\'s thread',
       (OP, '    asio::prefer(asio::require(ex, asio::execution::blocking.never),',
        '    asio::prefer(asio::prefer(ex, asio::execution::blocking.possibly),'))
 fault('H8', 'the handler is called before the memory is free', 'allocation: user_code/a_handler_may_own_its_memory',
-      (OP, '    contents c = take_apart();\n    complete<WithPermit>(std::move(c.handler), o, std::move(c.held));',
+      (OP, '    contents c = take_apart();\n    complete<WithPermit>(std::move(c.handler), o, std::move(c.held), t);',
        '    complete<WithPermit>(std::move(handler_), o, '
-       'o == outcome::granted ? make_permit(*core_, permits()) : permit());\n'
+       'o == outcome::granted ? make_permit(*core_, permits()) : permit(), t);\n'
        '    if (o == outcome::granted) core_->add_reference();\n    take_apart().held.forget();'))
 fault('H8', 'the handler is destroyed before the memory is free',
       'allocation: user_code/a_handler_that_owns_its_memory_may_be_destroyed',
@@ -211,7 +210,7 @@ THROUGH_THE_OBJECT = [
      'operation::create(semaphore_->impl_.place(), static_cast<std::uint32_t>(n),'),
     (OP, '  static acquire_op* create(core& c,', '  static acquire_op* create(core* const& c,'),
     (OP, '  acquire_op(core& c, std::uint32_t permits', '  acquire_op(core* const& c, std::uint32_t permits'),
-    (OP, 'core_(&c), handler_', 'core_(c), handler_'),
+    (OP, '        core_(&c),\n', '        core_(c),\n'),
     (OP, '  core* core_;  // from', '  core* const& core_;  // from'),
 ]
 fault('H11', 'an operation refers to the object that it was started on', 'lifetime: moves/waits_and_permits_follow_the_state',
@@ -223,11 +222,6 @@ fault('H12', 'an initiation does not name its executor', 'tokens: an_initiation_
 fault('H13', 'an error code of another library\'s type', 'cancellation: a_cancelled_co_await_throws',
       (SEMAPHORE, 'async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),',
        'async_initiate<Token, void(std::error_code)>(initiate_acquire<false>(*this),'),
-      (SEMAPHORE, '  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))\n'
-                  '                Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>\n'
-                  '  auto async_acquire(std::size_t n,',
-       '  template <typename Token BOOST_ASIO_DEFAULT_COMPLETION_TOKEN_TYPE(executor_type)>\n'
-       '  auto async_acquire(std::size_t n,'),
       (OP, "    p.forget();  // they are the handler's now\n    std::forward<Handler>(handler)(ec);",
        '    p.forget();\n    std::forward<Handler>(handler)(std::error_code(ec));'),
       (SEMAPHORE, '      if (core().would_grant(n)) return try_and_wait<false, void>(n, token);\n', ''))

@@ -17,9 +17,7 @@ namespace {
 constexpr std::size_t max = bounded_semaphore::max();
 
 template <typename S>
-constexpr bool can_shrink = requires(S& s) {
-  s.shrink(1);
-};
+constexpr bool can_shrink = requires(S& s) { s.shrink(1); };
 static_assert(can_shrink<semaphore> && !can_shrink<bounded_semaphore>);
 
 bool over_release(bounded_semaphore& sem, std::size_t n) {

@@ -64,8 +64,8 @@ void destroy_in_all_orders(MakeExecutor make_executor) {
     tally t;
     asio::cancellation_signal signal;
     std::optional<asio::io_context> context(std::in_place);
-    std::optional<turnstile::basic_semaphore<executor>> sem(std::in_place,
-                                                            make_executor(*context), 3);
+    std::optional<turnstile::basic_semaphore<executor>> sem(std::in_place, make_executor(*context),
+                                                            3);
     permit held = sem->try_acquire_permit();
     sem->async_acquire([h = t.handler(), p = sem->try_acquire_permit()](error_code) {});
     sem->async_acquire(asio::bind_cancellation_slot(signal.slot(), t.handler()));
@@ -91,7 +91,8 @@ BOOST_AUTO_TEST_CASE(on_the_executor_of_a_context) {
 }
 
 BOOST_AUTO_TEST_CASE(on_a_polymorphic_executor) {
-  destroy_in_all_orders([](asio::io_context& c) { return asio::any_io_executor(c.get_executor()); });
+  destroy_in_all_orders(
+      [](asio::io_context& c) { return asio::any_io_executor(c.get_executor()); });
 }
 
 BOOST_AUTO_TEST_CASE(on_a_strand) {
@@ -258,9 +259,9 @@ BOOST_AUTO_TEST_CASE(permits_of_handlers_that_are_destroyed_go_to_the_next) {
   semaphore sem(context, 1);
   error_code last;
   tally t;
-  sem.async_acquire(asio::bind_executor(*other, t.handler()));            // at once
-  sem.async_acquire(2, asio::bind_executor(*other, t.handler()));         // later
-  sem.async_acquire_permit(asio::bind_executor(*other, t.handler()));     // as a permit
+  sem.async_acquire(asio::bind_executor(*other, t.handler()));         // at once
+  sem.async_acquire(2, asio::bind_executor(*other, t.handler()));      // later
+  sem.async_acquire_permit(asio::bind_executor(*other, t.handler()));  // as a permit
   sem.release(3);
   BOOST_TEST(sem.available() == 0u);
   sem.async_acquire(4, store(last));
@@ -349,9 +350,9 @@ BOOST_AUTO_TEST_CASE(a_shut_down_strand_of_another_context_gives_back_at_once) {
   sem.async_acquire_permit(asio::bind_executor(*strand, t.handler()));
   bool released = false;
   asio::post(*strand, [&, owner = std::shared_ptr<void>(nullptr, [&](void*) {
-                           sem.release(2);
-                           released = true;
-                         })] {});
+                            sem.release(2);
+                            released = true;
+                          })] {});
   strand.reset();
   other.reset();
   BOOST_TEST(released);
@@ -709,7 +710,8 @@ BOOST_AUTO_TEST_CASE(a_queue_of_semaphores) {
   for (auto& sem : all) sem.release();
   context.run();
   for (std::size_t i = 0; i != 20; ++i)
-    BOOST_TEST((results[i] == (i < 10 ? error_code(asio::error::operation_aborted) : error_code())));
+    BOOST_TEST(
+        (results[i] == (i < 10 ? error_code(asio::error::operation_aborted) : error_code())));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

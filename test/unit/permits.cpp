@@ -90,7 +90,9 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_FIXTURE_TEST_SUITE(giving_back, fixture)
 
 BOOST_AUTO_TEST_CASE(by_destruction) {
-  { permit p = take(3); }
+  {
+    permit p = take(3);
+  }
   BOOST_TEST(sem.in_use() == 0u);
 }
 

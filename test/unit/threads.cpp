@@ -138,9 +138,8 @@ BOOST_AUTO_TEST_CASE(what_was_released_by_several_is_seen_by_one) {
     semaphore sem(pool.get_executor(), 0);
     std::array<int, 3> written{};
     int sum = 0;
-    sem.async_acquire(3, [&](error_code) {
-      sum = std::accumulate(written.begin(), written.end(), 0);
-    });
+    sem.async_acquire(
+        3, [&](error_code) { sum = std::accumulate(written.begin(), written.end(), 0); });
     in_parallel(3, [&](int i) {
       written[static_cast<std::size_t>(i)] = i + 1;
       sem.release();
@@ -159,8 +158,7 @@ BOOST_AUTO_TEST_CASE(whichever_threads_release) {
   io_semaphore sem(context, 0);
   std::vector<int> order, expected(4000);
   std::iota(expected.begin(), expected.end(), 0);
-  for (int i : expected)
-    sem.async_acquire([&order, i](error_code) { order.push_back(i); });
+  for (int i : expected) sem.async_acquire([&order, i](error_code) { order.push_back(i); });
   in_parallel(5, [&](int i) {
     if (i == 0) {
       context.run();
@@ -192,7 +190,8 @@ BOOST_AUTO_TEST_CASE(of_what_each_thread_initiates) {
       work.reset();
     } else {
       auto& mine = order[static_cast<std::size_t>(i)];
-      for (int k = 0; k != 1000; ++k) sem.async_acquire([&mine, k](error_code) { mine.push_back(k); });
+      for (int k = 0; k != 1000; ++k)
+        sem.async_acquire([&mine, k](error_code) { mine.push_back(k); });
       --initiating;
     }
   });
@@ -263,8 +262,8 @@ BOOST_AUTO_TEST_CASE(emitted_on_the_handlers_strand_while_another_thread_release
   for (int i = 0; i != waiters; ++i) {
     auto& signal = signals[static_cast<std::size_t>(i)];
     auto& strand = strands.emplace_back(pool.get_executor());
-    auto handler = asio::bind_cancellation_slot(signal.slot(),
-                                                asio::bind_executor(strand, r.handler()));
+    auto handler =
+        asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(strand, r.handler()));
     if (i % 2)
       sem.async_acquire(handler);
     else
@@ -300,8 +299,8 @@ BOOST_AUTO_TEST_CASE(emitted_while_another_thread_closes_cancels_and_acquires) {
     const auto ready = meeting();
     asio::post(strand, [&, ready] {
       for (auto& signal : signals)
-        sem.async_acquire(asio::bind_cancellation_slot(signal.slot(),
-                                                       asio::bind_executor(strand, r.handler())));
+        sem.async_acquire(
+            asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(strand, r.handler())));
       ready->arrive_and_wait();
       for (auto& signal : signals) signal.emit(asio::cancellation_type::total);
     });

@@ -127,9 +127,8 @@ BOOST_AUTO_TEST_CASE(use_future) {
   BOOST_TEST(second.get().count() == 1u);
   sem.cancel();
   context.run();
-  BOOST_CHECK_EXCEPTION(third.get(), boost::system::system_error, [](const auto& e) {
-    return e.code() == asio::error::operation_aborted;
-  });
+  BOOST_CHECK_EXCEPTION(third.get(), boost::system::system_error,
+                        [](const auto& e) { return e.code() == asio::error::operation_aborted; });
   BOOST_TEST(fourth.get() == -1);
 }
 
@@ -219,7 +218,9 @@ BOOST_AUTO_TEST_CASE(a_coroutine_that_is_not_awaited_takes_nothing) {
   asio::co_spawn(
       context,
       [&]() -> asio::awaitable<void> {
-        { auto never = sem.async_acquire(asio::use_awaitable); }
+        {
+          auto never = sem.async_acquire(asio::use_awaitable);
+        }
         BOOST_TEST(sem.available() == 1u);
         auto first = sem.async_acquire(asio::use_awaitable);
         auto second = sem.async_acquire_permit(asio::use_awaitable);
@@ -290,8 +291,7 @@ BOOST_AUTO_TEST_CASE(redirect_error) {
     error_code ec = errc::closed;
     co_await sem.async_acquire(asio::redirect_error(asio::use_awaitable, ec));
     BOOST_TEST(!ec);
-    permit p =
-        co_await sem.async_acquire_permit(asio::redirect_error(asio::use_awaitable, ec));
+    permit p = co_await sem.async_acquire_permit(asio::redirect_error(asio::use_awaitable, ec));
     BOOST_TEST(p.count() == 1u);
     sem.close();
     p = co_await sem.async_acquire_permit(asio::redirect_error(asio::use_awaitable, ec));
@@ -324,8 +324,9 @@ BOOST_AUTO_TEST_CASE(deferred_one_after_the_other) {
   asio::io_context context;
   semaphore first(context, 1), second(context, 0);
   bool called = false;
-  first.async_acquire(asio::deferred([&](error_code) { return second.async_acquire(asio::deferred); }))(
-      [&](error_code ec) { called = !ec; });
+  first.async_acquire(asio::deferred([&](error_code) {
+    return second.async_acquire(asio::deferred);
+  }))([&](error_code ec) { called = !ec; });
   context.poll();
   BOOST_TEST(second.waiting() == 1u);
   second.release();
@@ -379,11 +380,10 @@ BOOST_AUTO_TEST_CASE(bound_tokens) {
   asio::cancellation_signal signal;
   int called = 0;
   auto bound = asio::bind_cancellation_slot(
-      signal.slot(),
-      asio::bind_allocator(std::allocator<void>(),
-                           asio::bind_executor(other, [&](error_code ec, auto&&...) {
-                             called += ec ? 100 : 1;
-                           })));
+      signal.slot(), asio::bind_allocator(std::allocator<void>(),
+                                          asio::bind_executor(other, [&](error_code ec, auto&&...) {
+                                            called += ec ? 100 : 1;
+                                          })));
   sem.async_acquire(bound);
   sem.async_acquire_permit(bound);
   signal.emit(asio::cancellation_type::total);
@@ -391,8 +391,7 @@ BOOST_AUTO_TEST_CASE(bound_tokens) {
   BOOST_TEST(context.poll() == 0u);
   other.run();
   BOOST_TEST(called == 101);
-  std::future<void> future =
-      sem.async_acquire(asio::bind_executor(other, asio::use_future));
+  std::future<void> future = sem.async_acquire(asio::bind_executor(other, asio::use_future));
   sem.release();
   other.restart();
   other.run();
@@ -502,7 +501,8 @@ BOOST_AUTO_TEST_CASE(parallel_group_on_the_threads_of_its_program) {
   std::vector<std::thread::id> where;
   auto group = [&] {
     make_parallel_group(sem.async_acquire(asio::deferred), sem.async_acquire(asio::deferred))
-        .async_wait(wait_for_all(), [&](auto&&...) { where.push_back(std::this_thread::get_id()); });
+        .async_wait(wait_for_all(),
+                    [&](auto&&...) { where.push_back(std::this_thread::get_id()); });
   };
   group();
   sem.release();
@@ -588,8 +588,8 @@ BOOST_AUTO_TEST_CASE(tokens_by_default) {
 
 BOOST_AUTO_TEST_CASE(other_executors) {
   using strand = asio::strand<asio::io_context::executor_type>;
-  static_assert(std::same_as<semaphore::rebind_executor<strand>::other,
-                             turnstile::basic_semaphore<strand>>);
+  static_assert(
+      std::same_as<semaphore::rebind_executor<strand>::other, turnstile::basic_semaphore<strand>>);
   static_assert(std::same_as<turnstile::bounded_semaphore::rebind_executor<strand>::other,
                              turnstile::basic_bounded_semaphore<strand>>);
   asio::io_context context;
@@ -613,8 +613,8 @@ BOOST_AUTO_TEST_CASE(immediate_executors) {
   asio::io_context context;
   semaphore sem(context, 1);
   bool called = false;
-  sem.async_acquire(asio::bind_immediate_executor(asio::system_executor(),
-                                                  [&](error_code) { called = true; }));
+  sem.async_acquire(
+      asio::bind_immediate_executor(asio::system_executor(), [&](error_code) { called = true; }));
   BOOST_TEST(called);
 }
 

@@ -206,8 +206,7 @@ BOOST_AUTO_TEST_CASE(may_fail) {
 BOOST_AUTO_TEST_CASE(may_have_no_result) {
   asio::steady_timer timer(context, asio::steady_timer::time_point::min());
   std::array<error_code, 3> results{not_called, not_called, not_called};
-  async_with_permit(sem, timer.async_wait(asio::deferred),
-                    [&](error_code ec) { results[0] = ec; });
+  async_with_permit(sem, timer.async_wait(asio::deferred), [&](error_code ec) { results[0] = ec; });
   async_with_permit(
       sem, [&](auto token) { return timer.async_wait(std::move(token)); },
       [&](error_code ec) { results[1] = ec; });
@@ -502,9 +501,9 @@ BOOST_AUTO_TEST_CASE(every_kind_of_token) {
   int sum = 0;
   std::move(deferred)([&](error_code, int n) { sum += n; });
   async_with_permit(sem, ready(), asio::detached);
-  async_with_permit(sem, 1, ready(),
-                    asio::any_completion_handler<void(error_code, int)>(
-                        [&](error_code, int n) { sum += n; }));
+  async_with_permit(
+      sem, 1, ready(),
+      asio::any_completion_handler<void(error_code, int)>([&](error_code, int n) { sum += n; }));
   auto coroutine = [&]() -> asio::awaitable<void> {
     sum += co_await async_with_permit(sem, ready(), asio::use_awaitable);
     auto [ec, n] = co_await async_with_permit(sem, 2, ready(), asio::as_tuple(asio::use_awaitable));

@@ -30,6 +30,7 @@
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/associator.hpp>
+#include <boost/asio/detail/handler_tracking.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution.hpp>
@@ -78,16 +79,23 @@ inline error_code to_error_code(outcome o) noexcept {
   }
 }
 
+// What Asio's handler tracking knows an acquire by. Nothing, and its macros do nothing, unless
+// BOOST_ASIO_ENABLE_HANDLER_TRACKING is defined.
+struct tracked BOOST_ASIO_INHERIT_TRACKED_HANDLER{};
+
 // Calls the handler with the result; p holds the permits of a grant.
 template <bool WithPermit, typename Handler>
-void complete(Handler&& handler, outcome o, permit&& p) {
+void complete(Handler&& handler, outcome o, permit&& p, [[maybe_unused]] const tracked& t) {
   const error_code ec = o == outcome::granted ? error_code() : to_error_code(o);
+  BOOST_ASIO_HANDLER_COMPLETION((t));
+  BOOST_ASIO_HANDLER_INVOCATION_BEGIN((ec));
   if constexpr (WithPermit) {
     std::forward<Handler>(handler)(ec, std::move(p));
   } else {
     p.forget();  // they are the handler's now
     std::forward<Handler>(handler)(ec);
   }
+  BOOST_ASIO_HANDLER_INVOCATION_END;
 }
 
 // ---- Executors --------------------------------------------------------------------------------
@@ -195,15 +203,19 @@ struct decided {
   Handler handler_;
   outcome outcome_;
   permit permit_;
+  [[no_unique_address]] tracked tracked_;
 
-  void operator()() { complete<WithPermit>(std::move(handler_), outcome_, std::move(permit_)); }
+  void operator()() {
+    complete<WithPermit>(std::move(handler_), outcome_, std::move(permit_), tracked_);
+  }
 };
 
 // Posts the completion to the handler's executor, or passes it to its immediate executor.
 template <bool WithPermit, typename Handler, typename Executor>
-void complete_at_once(Handler&& handler, const Executor& io_executor, outcome o, permit&& p) {
+void complete_at_once(Handler&& handler, const Executor& io_executor, outcome o, permit&& p,
+                      const tracked& t) {
   using handler_type = std::decay_t<Handler>;
-  decided<handler_type, WithPermit> f{std::forward<Handler>(handler), o, std::move(p)};
+  decided<handler_type, WithPermit> f{std::forward<Handler>(handler), o, std::move(p), t};
 #if BOOST_VERSION >= 108200
   // Asio's name for "the handler has no opinion"; should it vanish, dispatching posts as well.
   constexpr bool no_opinion = requires {
@@ -342,7 +354,7 @@ class room {
 struct no_room {};
 
 template <typename Handler, typename HandlerExecutor, typename Executor, bool WithPermit>
-class acquire_op final : public waiter {
+class acquire_op final : public waiter, private tracked {
   using handler_allocator = decltype(allocator_of(std::declval<const Handler&>()));
   template <typename T>
   using rebound = typename std::allocator_traits<handler_allocator>::template rebind_alloc<T>;
@@ -359,12 +371,13 @@ class acquire_op final : public waiter {
   // Allocates the operation; where that throws, nothing has happened to the handler.
   template <typename H>
   static acquire_op* create(core& c, std::uint32_t permits, H&& handler,
-                            const HandlerExecutor& handler_ex, const Executor& ex) {
+                            const HandlerExecutor& handler_ex, const Executor& ex,
+                            const tracked& t) {
     rebound<acquire_op> allocator(allocator_of(static_cast<const Handler&>(handler)));
     acquire_op* const p = std::allocator_traits<rebound<acquire_op>>::allocate(allocator, 1);
     try {
       return ::new (static_cast<void*>(p))
-          acquire_op(c, permits, std::forward<H>(handler), handler_ex, ex);
+          acquire_op(c, permits, std::forward<H>(handler), handler_ex, ex, t);
     } catch (...) {
       std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, p, 1);
       throw;
@@ -426,7 +439,10 @@ class acquire_op final : public waiter {
     return true;
   }
 
-  void discard() noexcept override { take_apart_uncalled(); }
+  void discard() noexcept override {
+    BOOST_ASIO_HANDLER_COMPLETION((*this));  // not invoked
+    take_apart_uncalled();
+  }
 
  private:
   // What is posted: owns the operation.
@@ -480,8 +496,12 @@ class acquire_op final : public waiter {
 
   template <typename H>
   acquire_op(core& c, std::uint32_t permits, H&& handler, const HandlerExecutor& handler_ex,
-             const Executor& ex)
-      : waiter(permits), core_(&c), handler_(std::forward<H>(handler)), handler_work_(handler_ex) {
+             const Executor& ex, const tracked& t)
+      : waiter(permits),
+        tracked(t),
+        core_(&c),
+        handler_(std::forward<H>(handler)),
+        handler_work_(handler_ex) {
     if constexpr (!posts) {
       semaphore_work_.emplace(ex);
     } else if constexpr (!no_executor) {
@@ -506,8 +526,9 @@ class acquire_op final : public waiter {
       }
     }
     const outcome o = decided();
+    const tracked t = *this;
     contents c = take_apart();
-    complete<WithPermit>(std::move(c.handler), o, std::move(c.held));
+    complete<WithPermit>(std::move(c.handler), o, std::move(c.held), t);
   }
 
   // The handler is moved out before the memory is freed, for it may own that memory.
@@ -529,8 +550,7 @@ class acquire_op final : public waiter {
     void reset() noexcept {}
   };
   [[no_unique_address]] std::conditional_t<no_executor && posts, none,
-                                           std::optional<work<Executor>>>
-      semaphore_work_;
+                                           std::optional<work<Executor>>> semaphore_work_;
   bool passed_on_ = false;
 };
 

@@ -186,7 +186,8 @@ class core {
   std::uint32_t limit_under(word& w) const noexcept {
     // Relaxed: w was acquired, and with it the limit of its epoch.
     const std::uint64_t l = limit_.load(std::memory_order_relaxed);
-    if ((l & epoch_mask) == (w & epoch_mask)) [[likely]] return used(l);
+    if ((l & epoch_mask) == (w & epoch_mask)) [[likely]]
+      return used(l);
     word adopted = w;  // not w itself, which a reference would keep out of the registers
     const std::uint32_t limit = adopt_limit(adopted);
     w = adopted;

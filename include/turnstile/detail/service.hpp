@@ -49,6 +49,8 @@ class registration : private registration_link {
   registration& operator=(const registration&) = delete;
 
   core* get_core() const noexcept { return core_; }
+  bool has_context() const noexcept { return service_; }
+  inline boost::asio::execution_context& context() const noexcept;  // requires that it has one
 
  protected:
   registration() noexcept = default;
@@ -127,6 +129,10 @@ class service final : public boost::asio::execution_context::service {
   registration_link live_;
   registration_link abandoned_;
 };
+
+boost::asio::execution_context& registration::context() const noexcept {
+  return service_->context();
+}
 
 void registration::enter(service& s, core& c) noexcept {
   const std::scoped_lock lock(s.mutex_);

@@ -1,0 +1,74 @@
+# Copyright (c) 2026 The turnstile authors
+# Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+"""Shows semaphores and permits in GDB as one would say it:
+
+    (gdb) print connections
+    $1 = 3 of 10 available, 2 waiting, open
+
+GDB loads this by itself with the installed shared library; for a program that is linked with the
+static one: `source .../turnstile-gdb.py`. `print/r` shows what is behind it.
+"""
+
+import re
+
+import gdb
+import gdb.printing
+
+
+def scalar(value):
+    """What an atomic holds, in whichever class of the standard library."""
+    while value.type.strip_typedefs().code == gdb.TYPE_CODE_STRUCT:
+        value = value[next(f for f in value.type.strip_typedefs().fields() if hasattr(f, 'bitpos'))]
+    return int(value)
+
+
+class Semaphore:
+    def __init__(self, value, bounded):
+        self.implementation = value['impl_']
+        self.bounded = bounded
+
+    def to_string(self):
+        if not self.implementation['core_']:
+            return 'moved from'
+        core = self.implementation['core_'].dereference()
+        word, permits = scalar(core['word_']), int(core['used_mask'])  # the head of core.hpp explains
+        used, limit = word & permits, scalar(core['limit_']) & permits
+        waiting = scalar(core['mailed_']) + scalar(core['waiting_'])
+
+        available = str(max(limit - used, 0))
+        if self.bounded:
+            available += f' of {limit}'
+        text = f'{available} available, {waiting} waiting, '
+        if used > limit:
+            text += f'{used} in use, '
+        text += 'closed' if word & int(core['closed']) else 'open'
+        return text if self.implementation['service_'] else text + ', its context is gone'
+
+
+class Permit:
+    def __init__(self, value):
+        self.count = int(value['count_'])
+
+    def to_string(self):
+        return {0: 'empty', 1: '1 permit'}.get(self.count, f'{self.count} permits')
+
+
+class Printers(gdb.printing.PrettyPrinter):
+    """Of all executors, and of every version's inline namespace."""
+
+    def __init__(self):
+        super().__init__('turnstile')
+
+    def __call__(self, value):
+        if value.type.code in (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF):
+            value = value.referenced_value()
+        found = re.match(r'turnstile::(?:v\d+::)?(basic_semaphore<|basic_bounded_semaphore<|permit$)',
+                         value.type.strip_typedefs().unqualified().tag or '')
+        if not found:
+            return None
+        if found.group(1) == 'permit':
+            return Permit(value)
+        return Semaphore(value, 'bounded' in found.group(1))
+
+
+gdb.printing.register_pretty_printer(gdb.current_objfile(), Printers(), replace=True)
