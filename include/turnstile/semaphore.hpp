@@ -13,6 +13,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/execution_context.hpp>
 
+#include <coroutine>
 #include <cstddef>
 #include <stdexcept>
 #include <type_traits>
