@@ -1,20 +1,26 @@
-# What `cmake --install` puts where: library, headers, the CMake package and the pkg-config file.
+# What `cmake --install` puts where: library, headers, the CMake package and the pkg-config file. What
+# programs need to run is the component `runtime`, what is needed to build them `development`.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/turnstile")
 
-install(TARGETS turnstile EXPORT turnstile-targets)
-install(DIRECTORY include/ DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
+install(TARGETS turnstile EXPORT turnstile-targets
+  RUNTIME COMPONENT runtime
+  LIBRARY COMPONENT runtime NAMELINK_COMPONENT development
+  ARCHIVE COMPONENT development)
+install(DIRECTORY include/ DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT development
+  FILES_MATCHING PATTERN "*.hpp")
 
-install(EXPORT turnstile-targets NAMESPACE turnstile:: DESTINATION "${package_dir}")
+install(EXPORT turnstile-targets NAMESPACE turnstile:: DESTINATION "${package_dir}"
+  COMPONENT development)
 write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/turnstile-config-version.cmake"
   COMPATIBILITY SameMajorVersion)
 install(FILES
   cmake/turnstile-config.cmake
   cmake/turnstile-boost.cmake
   "${CMAKE_CURRENT_BINARY_DIR}/turnstile-config-version.cmake"
-  DESTINATION "${package_dir}")
+  DESTINATION "${package_dir}" COMPONENT development)
 
 # The pkg-config file finds its prefix from where it stands, so that the whole can be moved.
 set(pc_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
@@ -30,7 +36,8 @@ if(BUILD_SHARED_LIBS)
   set(pc_cflags " -DTURNSTILE_SHARED")
 endif()
 configure_file(cmake/turnstile.pc.in "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" @ONLY)
-install(FILES "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" DESTINATION "${pc_dir}")
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" DESTINATION "${pc_dir}"
+  COMPONENT development)
 
 # How GDB shows a semaphore: to be loaded by hand, and where GDB looks for what belongs to a library.
 install(FILES src/turnstile-gdb.py DESTINATION "${CMAKE_INSTALL_DATADIR}/turnstile"

@@ -1,10 +1,12 @@
+set(turnstile_boost_minimum 1.81)
+
 # turnstile_find_boost(<problem> [<component>...])
 #
 # Finds the Boost that turnstile needs, by the configuration files that Boost installs. <problem> is
 # then empty, or says in one message what is missing and how to get it. The build and the installed
 # package share this file.
 function(turnstile_find_boost problem)
-  set(minimum 1.81)
+  set(minimum ${turnstile_boost_minimum})
   find_package(Boost ${minimum} CONFIG QUIET COMPONENTS ${ARGN})
 
   set(packages libboost${minimum}-dev)

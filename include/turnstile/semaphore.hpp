@@ -15,6 +15,7 @@
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/is_executor.hpp>
 
+#include <coroutine>
 #include <cstddef>
 #include <stdexcept>
 #include <type_traits>

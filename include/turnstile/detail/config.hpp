@@ -4,6 +4,18 @@
 #ifndef TURNSTILE_DETAIL_CONFIG_HPP
 #define TURNSTILE_DETAIL_CONFIG_HPP
 
+#include <boost/config.hpp>
+#include <boost/version.hpp>
+
+// What is missing is said first and plainly; what the compiler says afterwards follows from it.
+#if BOOST_VERSION < 108100
+#error "turnstile needs Boost 1.81 or newer"
+#elif BOOST_CXX_VERSION < 202002L
+#error "turnstile needs C++20 (-std=c++20) or newer"
+#elif defined(BOOST_NO_EXCEPTIONS)
+#error "turnstile needs exceptions: it cannot be used with -fno-exceptions"
+#endif
+
 // The one place that states the version; CMake reads it from here. The inline
 // namespace carries the major number, so that two majors can meet in one process.
 #define TURNSTILE_VERSION_MAJOR 1
@@ -12,17 +24,16 @@
 #define TURNSTILE_VERSION \
   (TURNSTILE_VERSION_MAJOR * 10000 + TURNSTILE_VERSION_MINOR * 100 + TURNSTILE_VERSION_PATCH)
 
-// Marks what the shared library exports.
-#if defined(_WIN32) && defined(TURNSTILE_SHARED)
-#if defined(TURNSTILE_BUILDING)
+// Marks what the shared library exports. The static one exports nothing, so that each of several
+// shared libraries that have it in them keeps its own to itself.
+#if !defined(TURNSTILE_SHARED)
+#define TURNSTILE_API
+#elif !defined(_WIN32)
+#define TURNSTILE_API __attribute__((visibility("default")))
+#elif defined(TURNSTILE_BUILDING)
 #define TURNSTILE_API __declspec(dllexport)
 #else
 #define TURNSTILE_API __declspec(dllimport)
-#endif
-#elif defined(_WIN32)
-#define TURNSTILE_API
-#else
-#define TURNSTILE_API __attribute__((visibility("default")))
 #endif
 
 #endif

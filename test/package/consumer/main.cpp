@@ -1,22 +1,24 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// A small program that uses a bit of everything. It exits with the number of the first check that
-// fails, and with 0 where all hold.
+// A small program that uses a bit of everything.
 
 #include <turnstile.hpp>
+
+#include "check.hpp"
 
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
-#include <cstdlib>
 #include <string>
 #include <utility>
 
-#define CHECK(condition) \
-  if (!(condition)) std::exit(__LINE__ % 256)
+static_assert(__cplusplus >= 202002L);
+#if defined(STANDARD) && STANDARD > 20
+static_assert(__cplusplus > 202002L);
+#endif
 
 int main() {
   boost::asio::io_context context;
