@@ -231,7 +231,8 @@ BOOST_AUTO_TEST_CASE(out_of_descriptors) {
   BOOST_TEST(second.echoes("b"));
   std::list<client> queue;
   for (int i = 0; i < 40; ++i) queue.emplace_back(port);
-  l.wait_for_log(" accept: Too many open files");
+  const std::string where = "127.0.0.1:" + std::to_string(port);
+  l.wait_for_log(where + ": accept: Too many open files");
   client asks{admin};
   l.wait_for_log("admin endpoint: accept: Too many open files");
 
@@ -245,7 +246,7 @@ BOOST_AUTO_TEST_CASE(out_of_descriptors) {
   queue.clear();
   first.close();
   second.close();
-  l.wait_for_log("accept: works again");
+  l.wait_for_log(where + ": accept: works again");
   l.wait_for_log("admin endpoint: accept: works again");
   BOOST_TEST(serves_again(port));
   BOOST_TEST(metric(admin, port, "queued_connections") == 0);
