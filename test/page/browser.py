@@ -4,10 +4,13 @@
 """A headless Chromium, driven by the WebDriver protocol."""
 
 import base64
+import contextlib
+import itertools
 import json
 import os
-import re
+import random
 import shutil
+import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -18,18 +21,28 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--hide-scrollbars", "--window-size=1024,1000")
 
 # The code points that the protocol gives to keys.
-TAB, ENTER, ESCAPE, BACKSPACE = "\ue004", "\ue007", "\ue00c", "\ue003"
-CONTROL, LEFT, RIGHT = "\ue009", "\ue012", "\ue014"
+TAB, ENTER, BACKSPACE = "\ue004", "\ue007", "\ue003"
+CONTROL, RIGHT, DOWN = "\ue009", "\ue014", "\ue015"
+
+
+def free_port():
+    """A port below those that the system deals out, which connections that are over may still hold."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 class Browser:
     def __init__(self):
         self.profile = tempfile.mkdtemp(prefix="page-test-")
-        self.driver = subprocess.Popen(
-            [os.environ.get("CHROMEDRIVER", "chromedriver"), "--port=0"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.driver = subprocess.Popen([os.environ.get("CHROMEDRIVER", "chromedriver"), f"--port={port}"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
-            self.url = "http://127.0.0.1:" + self._port()
+            self._await_start()
             self.url += "/session/" + self._ask("POST", "/session", {"capabilities": {"alwaysMatch": {
                 "browserName": "chrome",
                 "goog:loggingPrefs": {"browser": "ALL"},
@@ -41,18 +54,20 @@ class Browser:
             raise
 
     def close(self):
-        if "/session/" in getattr(self, "url", ""):
+        if "/session/" in self.url:
             self._ask("DELETE", "")
         self.driver.terminate()
         self.driver.wait()
         self.driver.stdout.close()
         shutil.rmtree(self.profile, ignore_errors=True)
 
-    def _port(self):
+    def _await_start(self):
+        said = ""
         for line in self.driver.stdout:
-            if started := re.search(r"started successfully on port (\d+)", line):
-                return started[1]
-        raise RuntimeError("chromedriver does not start")
+            if "started successfully" in line:
+                return
+            said += line
+        raise RuntimeError("chromedriver does not start:\n" + said)
 
     def _ask(self, method, path, body=None):
         request = urllib.request.Request(
@@ -79,12 +94,11 @@ class Browser:
         return self._ask("POST", "/se/log", {"type": "browser"})
 
     def press(self, *keys):
-        """Presses them one after the other; those in a tuple together."""
+        """Presses them one after the other, those in a tuple together."""
         actions = []
-        for key in keys:
-            together = key if isinstance(key, tuple) else (key,)
-            actions += [{"type": "keyDown", "value": k} for k in together]
-            actions += [{"type": "keyUp", "value": k} for k in reversed(together)]
+        for together in itertools.chain.from_iterable([key] if isinstance(key, tuple) else key for key in keys):
+            actions += [{"type": "keyDown", "value": key} for key in together]
+            actions += [{"type": "keyUp", "value": key} for key in reversed(together)]
         self._act({"type": "key", "id": "keyboard", "actions": actions})
 
     def mouse(self, *actions):
