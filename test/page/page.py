@@ -211,6 +211,14 @@ class Page(unittest.TestCase):
         self.until(self.figures, ["3", "3", "7"])
         self.until(self.plotted_last, [[3], [3], [7]])
         self.assertRegex(self.text("#longest"), r"^[\d.]+ m?s$")
+        # What the plot was under the mouse.
+        left, top, width = self.browser.run("const r = $('plot').getBoundingClientRect(); return [r.left, r.top, r.width];")
+        self.browser.mouse(("move", left + width / 2, top + 50))
+        self.until(lambda: self.text("#when").endswith(" ago"), True)
+        self.assertEqual(self.text("#queued-key"), "0")  # it was long ago
+        self.browser.mouse(("move", 1, 1))
+        self.until(lambda: self.text("#when"), "in the last five minutes")
+        self.assertEqual(self.text("#queued-key"), "7")
         # The table of the plot, opened by keyboard.
         self.browser.run("document.querySelector('summary').focus()")
         self.browser.press(ENTER)
@@ -284,11 +292,11 @@ class Page(unittest.TestCase):
         self.expected = r"/limit\b.* status of 4\d\d"
         self.tab_to("field")
         self.browser.press((CONTROL, "a"), "0", ENTER)
-        self.until(lambda: self.text("#error"), why)
+        self.until(lambda: self.text("#error"), "Not changed: " + why)
         self.until(self.inputs, ["3", "3"])
         self.assertEqual(limiter.limit(), 3)
         self.browser.press((CONTROL, "a"), BACKSPACE, ENTER)
-        self.until(lambda: self.text("#error") not in ("", why), True)
+        self.until(lambda: self.text("#error")[:12], "Not changed:")
         self.browser.press((CONTROL, "a"), "4", ENTER)
         self.until(lambda: self.text("#error"), "")
         self.until(limiter.limit, 4)
@@ -347,7 +355,7 @@ class Page(unittest.TestCase):
         self.assertEqual(self.text("#alarm[role=alert]"), "The limiter does not answer.")
         self.tab_to("slider")
         self.browser.press(RIGHT)
-        self.until(lambda: self.text("#error"), "The limiter does not answer.")
+        self.until(lambda: self.text("#error"), "Perhaps not changed: there is no answer.")
 
         again = Limiter(self.upstream, limits=(4,), admin=limiter.admin.split(":")[1])
         self.addCleanup(again.close)
