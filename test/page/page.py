@@ -316,11 +316,8 @@ class Page(unittest.TestCase):
         self.browser.press(ENTER)
         self.until(limiter.limit, 12)
 
-        left, top, width, height, share = self.browser.run(
-            "const r = slider.getBoundingClientRect();"
-            "return [r.left, r.top, r.width, r.height, (slider.value - slider.min) / (slider.max - slider.min)];")
-        x, y = left + 8 + share * (width - 16), top + height / 2
-        self.browser.mouse(("move", x, y), ("down",), ("move", x + width / 3, y))
+        x, y = self.thumb()
+        self.browser.mouse(("move", x, y), ("down",), ("move", x + 120, y))
         held = self.inputs()
         self.assertGreater(int(held[0]), 20)
         limiter.set_limit(6)
@@ -328,6 +325,19 @@ class Page(unittest.TestCase):
         self.assertEqual(self.inputs(), held)
         self.browser.mouse(("up",))
         self.until(limiter.limit, int(held[0]))
+        # Moved, and back to where it was: follows again.
+        self.until(lambda: self.text("#limit"), held[0])
+        x, y = self.thumb()
+        self.browser.mouse(("move", x, y), ("down",), ("move", x - 40, y), ("move", x, y), ("up",))
+        self.assertEqual(self.inputs(), held)
+        limiter.set_limit(11)
+        self.until(self.inputs, ["11", "11"])
+
+    def thumb(self):
+        left, top, width, height, share = self.browser.run(
+            "const r = slider.getBoundingClientRect();"
+            "return [r.left, r.top, r.width, r.height, (slider.value - slider.min) / (slider.max - slider.min)];")
+        return left + 8 + share * (width - 16), top + height / 2
 
     def test_several_listeners(self):
         limiter = self.start(limits=(2, 4))
@@ -364,6 +374,8 @@ class Page(unittest.TestCase):
         self.addCleanup(again.close)
         self.until(lambda: self.text("#state"), "Live")
         self.until(self.figures, ["0", "4", "0"])
+        # Of the process before, nothing is subtracted from what this one counts.
+        self.assertEqual(self.text("#through tr:first-child td:nth-child(3)"), "0")
 
     def test_keeps_the_plot_apart_where_there_was_no_answer(self):
         limiter = self.start()
