@@ -96,7 +96,7 @@ class Browser:
     def press(self, *keys):
         """Presses them one after the other, those in a tuple together."""
         actions = []
-        for together in itertools.chain.from_iterable([key] if isinstance(key, tuple) else key for key in keys):
+        for together in itertools.chain(*([key] if isinstance(key, tuple) else key for key in keys)):
             actions += [{"type": "keyDown", "value": key} for key in together]
             actions += [{"type": "keyUp", "value": key} for key in reversed(together)]
         self._act({"type": "key", "id": "keyboard", "actions": actions})
