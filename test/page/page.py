@@ -363,6 +363,8 @@ class Page(unittest.TestCase):
     def test_drains_and_is_gone_and_is_back(self):
         limiter = self.start("--drain-timeout", "1m")
         self.connect(limiter, 2)
+        self.until(lambda: limiter.figure("accepted_total"), 2)
+        self.browser.open(limiter.url)  # which has counted something before the first look
         self.until(self.figures, ["2", "3", "0"])
         limiter.process.send_signal(signal.SIGTERM)
         self.until(lambda: self.text("#state").split(":")[0], "Draining")
