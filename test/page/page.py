@@ -1,0 +1,500 @@
+# Copyright (c) 2026 The turnstile authors
+# Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+"""The page of connection_limiter: the real program, an upstream and clients, and a browser that looks."""
+
+import itertools
+import random
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from browser import BACKSPACE, CONTROL, DOWN, ENTER, RIGHT, TAB, Browser, free_port
+
+PATIENCE = 20  # seconds that anything may take before the test gives up
+
+# The values of one line of the plot, read off the picture as a person would: by the axis' ticks.
+PLOTTED = """
+const [name] = arguments;
+const ticks = [...document.querySelectorAll(`#plot .tick.${name === 'queued' ? 'queued' : 'active'}`)]
+  .map(tick => [Number(tick.getAttribute('y')), Number(tick.textContent)]);
+const [[y0, value0], [y1, value1]] = [ticks[0], ticks.at(-1)];
+const path = document.querySelector(`#plot .line.${name}`)?.getAttribute('d') ?? '';
+return [...path.matchAll(/[ML]\\S+ ([\\d.]+)|V([\\d.]+)/g)]
+  .map(([, point, step]) => (Number(point ?? step) - y0) / (y1 - y0))
+  .map(share => Math.round(value0 + share * (value1 - value0)));
+"""
+
+# The elements whose text has less contrast to what is behind it than WCAG's AA asks for.
+TOO_FAINT = """
+const channels = color => color.match(/[\\d.]+/g).map(Number);
+const luminance = color => channels(color).slice(0, 3).map(c => c / 255)
+  .map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+  .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+const behind = element => {
+  for (; element; element = element.parentElement) {
+    const color = getComputedStyle(element).backgroundColor;
+    if ((channels(color)[3] ?? 1) === 1) return color;
+  }
+};
+return [...document.body.querySelectorAll('*')]
+  .filter(e => e.checkVisibility() && (e.matches('[type=number], select') ||
+    [...e.childNodes].some(n => n.nodeType === Node.TEXT_NODE && n.data.trim() && !e.matches('script'))))
+  .map(e => [e, getComputedStyle(e)[e instanceof SVGElement ? 'fill' : 'color']])
+  .filter(([e, color]) => {
+    const [dark, light] = [luminance(color), luminance(behind(e))].sort((a, b) => a - b);
+    return (light + .05) / (dark + .05) < 4.5;
+  })
+  .map(([e, color]) => `${e.outerHTML.slice(0, 80)}: ${color} on ${behind(e)}`);
+"""
+
+# The elements that are wider than their place or stick out of the window.
+TOO_WIDE = """
+return [...document.querySelectorAll('html, body, body *:not(#alarm)')]
+  .filter(e => e.checkVisibility() && (e.getBoundingClientRect().right > innerWidth + .5 ||
+    e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1))
+  .map(e => e.outerHTML.slice(0, 80));
+"""
+
+
+class Upstream:
+    """Greets whoever comes, and stays until they go."""
+
+    def __init__(self, greeting=b"!"):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=500)
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.greeting = greeting
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            connection, _ = self.listener.accept()
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection:
+            try:
+                connection.sendall(self.greeting)
+                while connection.recv(4096):
+                    pass
+            except OSError:
+                pass  # cut
+
+
+class Limiter:
+    """The program, with a listener for each of the limits."""
+
+    def __init__(self, upstream, *options, limits=(3,), admin=None):
+        self.admin = f"127.0.0.1:{admin or free_port()}"
+        arguments = [PROGRAM, "--admin", self.admin, *options]
+        for limit in limits:
+            arguments += ["--listen", "127.0.0.1:0", "--upstream", upstream.address, "--limit", str(limit)]
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.url = f"http://{self.admin}/"
+        self.listeners = []
+        while len(self.listeners) < len(limits):
+            line = self.process.stdout.readline()
+            if not line:
+                self.log.seek(0)
+                raise RuntimeError("it does not start: " + self.log.read())
+            if listening := re.match(r"listening on (\S+), upstream", line):
+                self.listeners.append(listening[1])
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.log.close()
+
+    def connect(self, listener=0):
+        host, port = self.listeners[listener].rsplit(":", 1)
+        return socket.create_connection((host, int(port)), timeout=PATIENCE)
+
+    def figure(self, name, listener=0):
+        with urllib.request.urlopen(self.url + "metrics", timeout=PATIENCE) as answer:
+            text = answer.read().decode()
+        label = re.escape(f'{{listener="{self.listeners[listener]}"}}')
+        return float(re.search(rf"^connection_limiter_{name}{label} (\S+)$", text, re.MULTILINE)[1])
+
+    def limit(self, listener=0):
+        return self.figure("limit_connections", listener)
+
+    def set_limit(self, text, listener=0):
+        """What the program answers where it refuses."""
+        query = urllib.parse.urlencode({"listener": self.listeners[listener]})
+        request = urllib.request.Request(f"{self.url}limit?{query}", method="PUT", data=str(text).encode())
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE):
+                return None
+        except urllib.error.HTTPError as e:
+            return e.read().decode().strip()
+
+
+class Page(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.upstream = Upstream()
+        cls.browser = Browser()
+        cls.addClassCleanup(cls.browser.close)
+
+    def setUp(self):
+        self.browser.emulate()
+        self.expected = None  # in the console
+        self.addCleanup(self.check_console)
+
+    def check_console(self):
+        for entry in self.browser.console():
+            if not self.expected or not re.search(self.expected, entry["message"]):
+                self.fail("in the console: " + entry["message"])
+
+    def start(self, *options, **settings):
+        limiter = Limiter(self.upstream, "--queue-timeout", "5m", *options, **settings)
+        self.addCleanup(limiter.close)
+        self.browser.open(limiter.url)
+        self.addCleanup(self.browser.open, "about:blank")  # it asks no more before the limiter is gone
+        self.until(lambda: self.text("#state"), "Live")
+        return limiter
+
+    def connect(self, limiter, n, listener=0):
+        clients = [limiter.connect(listener) for _ in range(n)]
+        for client in clients:
+            self.addCleanup(client.close)
+        return clients
+
+    def until(self, current, wanted):
+        """Waits until that is so."""
+        deadline = time.monotonic() + PATIENCE
+        while (found := current()) != wanted:
+            if time.monotonic() > deadline:
+                self.fail(f"still {found!r}, not {wanted!r}")
+            time.sleep(0.05)
+
+    def text(self, selector):
+        return self.browser.text(selector).strip()
+
+    def figures(self):
+        return [self.text("#" + name) for name in ("active", "limit", "queued")]
+
+    def plotted(self, line):
+        return self.browser.run(PLOTTED, line)
+
+    def plotted_last(self):
+        return [self.plotted(line)[-1:] for line in ("active", "limit", "queued")]
+
+    def counts(self, title):
+        """Per second, in the last minute, in all."""
+        return self.browser.run(
+            "const rows = [...document.querySelectorAll('tbody tr')];"
+            "const row = rows.find(row => row.cells[0].textContent === arguments[0]);"
+            "return [...row.cells].slice(1).map(cell => cell.textContent);", title)
+
+    def inputs(self):
+        return self.browser.run("return [slider.value, field.value]")
+
+    def tab_to(self, element):
+        """By keyboard, and it can be seen where one is."""
+        for _ in range(12):
+            self.browser.press(TAB)
+            found, outline = self.browser.run(
+                "const e = document.activeElement; return [e.id, getComputedStyle(e).outlineStyle];")
+            if found == element:
+                self.assertNotEqual(outline, "none")
+                return
+        self.fail(f"no way to {element} by keyboard")
+
+    def test_follows_the_load(self):
+        limiter = self.start()
+        self.until(self.figures, ["0", "3", "0"])
+        clients = self.connect(limiter, 10)
+        self.until(self.figures, ["3", "3", "7"])
+        self.until(self.plotted_last, [[3], [3], [7]])
+        self.assertRegex(self.text("#longest"), r"^[\d.]+ m?s$")
+        # What the plot was under the mouse.
+        self.browser.mouse(("move", *self.browser.run(
+            "const r = $('plot').getBoundingClientRect(); return [r.left + r.width / 2, r.top + 50];")))
+        self.until(lambda: self.text("#when").endswith(" ago"), True)
+        self.assertEqual(self.text("#queued-key"), "0")  # it was long ago
+        self.browser.mouse(("move", 1, 1))
+        self.until(lambda: self.text("#when"), "in the last five minutes")
+        self.assertEqual(self.text("#queued-key"), "7")
+        # The table of the plot, opened by keyboard.
+        self.browser.run("document.querySelector('summary').focus()")
+        self.browser.press(ENTER)
+        self.until(lambda: self.text("#past tr"), "0337")
+        for client in clients:
+            client.close()
+        self.until(self.figures, ["0", "3", "0"])
+        self.until(self.plotted_last, [[0], [3], [0]])
+        self.assertEqual(max(self.plotted("queued")), 7)
+        self.until(lambda: self.counts("Accepted")[-1], "10")
+        self.until(lambda: int(self.counts("Served")[-1]) + int(self.counts("Hung up in the queue")[-1]), 10)
+
+    def test_counts_refusals_and_waits(self):
+        limiter = self.start("--max-queue", "1", limits=(1,))
+        first, second = (self.connect(limiter, 1)[0] for _ in range(2))
+        self.until(self.figures, ["1", "1", "1"])
+        self.connect(limiter, 4)
+        self.until(lambda: self.counts("Refused: full")[1:], ["4", "4"])
+        time.sleep(0.3)  # so long the second waits at least
+        first.close()
+        self.assertEqual(second.recv(1), b"!")
+        self.until(lambda: self.text("#over")[:20], "Of the 2 let through")
+        self.assertRegex(self.text("#p50"), r"^≤ [\d.]+ ms$")
+        self.assertRegex(self.text("#p99"), r"^(\d\d\d ms|[\d.]+ s)$")
+
+    def test_slider_by_keyboard(self):
+        limiter = self.start()
+        clients = self.connect(limiter, 10)
+        self.until(self.figures, ["3", "3", "7"])
+        self.tab_to("slider")
+        self.browser.press(RIGHT, RIGHT)
+        self.until(limiter.limit, 5)
+        self.until(lambda: len(select.select(clients, [], [], 0)[0]), 5)  # have been greeted
+        self.until(self.figures, ["5", "5", "5"])
+        self.until(self.plotted_last, [[5], [5], [5]])
+        values = [value for value, _ in itertools.groupby(self.plotted("limit"))]
+        self.assertIn(values, ([3, 5], [3, 4, 5]))
+        self.assertEqual(self.inputs(), ["5", "5"])
+        # What was asked for before the limit was set, and came after it, is out of date.
+        self.assertEqual(self.browser.run(
+            "slider.value = 20;"
+            "return [answered - 1, now()].map(asked => (follow(asked), slider.value));"), ["20", "5"])
+
+    def test_field_by_keyboard(self):
+        limiter = self.start()
+        self.connect(limiter, 10)
+        self.until(self.figures, ["3", "3", "7"])
+        self.tab_to("field")
+        self.browser.press((CONTROL, "a"), "8", ENTER)
+        self.until(limiter.limit, 8)
+        self.until(self.plotted_last, [[8], [8], [2]])
+        self.assertEqual(self.inputs(), ["8", "8"])
+        # Past what the slider had.
+        self.browser.press((CONTROL, "a"), "400", TAB)
+        self.until(limiter.limit, 400)
+        self.until(self.inputs, ["400", "400"])
+        # Lowered, it cuts nobody off.
+        self.tab_to_field_again()
+        self.browser.press((CONTROL, "a"), "2", ENTER)
+        self.until(self.plotted_last, [[10], [2], [0]])
+
+    def tab_to_field_again(self):
+        self.browser.run("slider.focus()")
+        self.tab_to("field")
+
+    def test_shows_why_a_limit_is_refused(self):
+        limiter = self.start()
+        why = limiter.set_limit(0)
+        self.assertTrue(why)
+        self.expected = r"/limit\b.* status of 4\d\d"
+        self.tab_to("field")
+        self.browser.press((CONTROL, "a"), "0", ENTER)
+        self.until(lambda: self.text("#error"), "Not changed: " + why)
+        self.until(self.inputs, ["3", "3"])
+        self.assertEqual(limiter.limit(), 3)
+        self.browser.press((CONTROL, "a"), BACKSPACE, ENTER)
+        self.until(lambda: self.text("#error")[:12], "Not changed:")
+        self.browser.press((CONTROL, "a"), "4", ENTER)
+        self.until(lambda: self.text("#error"), "")
+        self.until(limiter.limit, 4)
+
+    def test_follows_the_limit_that_others_set_but_not_from_under_the_hand(self):
+        limiter = self.start()
+        limiter.set_limit(7)
+        self.until(self.inputs, ["7", "7"])
+        self.tab_to("field")
+        self.browser.press((CONTROL, "a"), "1", "2")
+        limiter.set_limit(9)
+        self.until(self.figures, ["0", "9", "0"])
+        self.assertEqual(self.inputs(), ["12", "12"])
+        self.browser.press(ENTER)
+        self.until(limiter.limit, 12)
+
+        x, y = self.thumb()
+        self.browser.mouse(("move", x, y), ("down",), ("move", x + 120, y))
+        held = self.inputs()
+        self.assertGreater(int(held[0]), 20)
+        limiter.set_limit(6)
+        self.until(self.figures, ["0", "6", "0"])
+        self.assertEqual(self.inputs(), held)
+        self.browser.mouse(("up",))
+        self.until(limiter.limit, int(held[0]))
+        # Moved, and back to where it was: follows again.
+        self.until(lambda: self.text("#limit"), held[0])
+        x, y = self.thumb()
+        self.browser.mouse(("move", x, y), ("down",), ("move", x - 40, y), ("move", x, y), ("up",))
+        self.assertEqual(self.inputs(), held)
+        limiter.set_limit(11)
+        self.until(self.inputs, ["11", "11"])
+
+    def thumb(self):
+        left, top, width, height, share = self.browser.run(
+            "const r = slider.getBoundingClientRect();"
+            "const share = (slider.value - slider.min) / (slider.max - slider.min);"
+            "return [r.left, r.top, r.width, r.height, share];")
+        return left + 8 + share * (width - 16), top + height / 2
+
+    def test_several_listeners(self):
+        limiter = self.start(limits=(2, 4))
+        self.connect(limiter, 3, listener=0)
+        self.connect(limiter, 6, listener=1)
+        self.until(self.figures, ["2", "2", "1"])
+        self.tab_to("listeners")
+        self.browser.press(DOWN)
+        self.until(self.figures, ["4", "4", "2"])
+        self.until(self.plotted_last, [[4], [4], [2]])
+        self.tab_to("slider")
+        self.browser.press(RIGHT)
+        self.until(lambda: limiter.limit(1), 5)
+        self.until(self.figures, ["5", "5", "1"])
+        self.assertEqual(limiter.limit(0), 2)
+
+    def test_drains_and_is_gone_and_is_back(self):
+        limiter = self.start("--drain-timeout", "1m")
+        self.connect(limiter, 2)
+        self.until(lambda: limiter.figure("accepted_total"), 2)
+        self.browser.open(limiter.url)  # which has counted something before the first look
+        self.until(self.figures, ["2", "3", "0"])
+        limiter.process.send_signal(signal.SIGTERM)
+        self.until(lambda: self.text("#state").split(":")[0], "Draining")
+        self.expected = "Failed to load resource: net::ERR_"
+        limiter.close()
+        since = r"No answer since ([2-9]|\d\d) s"
+        self.until(lambda: re.fullmatch(since, self.text("#state")) is not None, True)
+        self.assertLess(float(self.browser.run(
+            "return getComputedStyle(document.querySelector('main')).opacity")), 1)
+        self.assertEqual(self.text("#alarm[role=alert]"), "The limiter does not answer.")
+        self.tab_to("slider")
+        self.browser.press(RIGHT)
+        self.until(lambda: self.text("#error"), "Perhaps not changed: there is no answer.")
+
+        again = Limiter(self.upstream, limits=(4,), admin=limiter.admin.split(":")[1])
+        self.addCleanup(again.close)
+        self.until(lambda: self.text("#state"), "Live")
+        self.until(self.figures, ["0", "4", "0"])
+        # Of the process before, nothing is subtracted from what this one counts.
+        self.assertEqual(self.counts("Accepted")[1], "0")
+
+    def test_keeps_the_plot_apart_where_there_was_no_answer(self):
+        limiter = self.start()
+        self.expected = "Failed to load resource: net::ERR_"
+        limiter.process.send_signal(signal.SIGSTOP)  # it neither answers nor refuses
+        self.until(lambda: self.text("#state")[:15], "No answer since")
+        self.until(lambda: self.browser.run("return failing"), True)
+        limiter.process.send_signal(signal.SIGCONT)
+        self.until(lambda: self.text("#state"), "Live")
+        pieces = "return document.querySelector('#plot .line.active').getAttribute('d').split('M').length - 1"
+        self.assertEqual(self.browser.run(pieces), 2)
+
+    def test_legible_in_light_and_dark_and_on_a_phone(self):
+        limiter = self.start("--max-queue", "5", limits=(3, 1))
+        self.connect(limiter, 12)
+        self.until(self.figures, ["3", "3", "5"])
+        self.browser.run("document.querySelector('details').open = true;"
+                         "document.querySelector('#error').textContent = 'The limiter does not answer.'")
+        grounds = []
+        for scheme, width in itertools.product(("light", "dark"), (320, 600, 1024)):
+            with self.subTest(scheme=scheme, width=width):
+                self.browser.emulate(width=width, prefers_color_scheme=scheme)
+                self.until(lambda: self.browser.run("return $('plot').clientWidth < innerWidth"), True)
+                self.assertEqual(self.browser.run(TOO_FAINT), [])
+                self.assertEqual(self.browser.run(TOO_WIDE), [])
+            grounds.append(self.browser.run("return getComputedStyle(document.body).backgroundColor"))
+        self.assertEqual(len(set(grounds)), 2)
+
+    def test_nothing_moves_where_that_is_asked_for(self):
+        self.start()
+        durations = "return [...document.querySelectorAll('*')]" \
+            ".filter(e => getComputedStyle(e).transitionDuration !== '0s').length"
+        self.assertGreater(self.browser.run(durations), 0)
+        self.browser.emulate(prefers_reduced_motion="reduce")
+        self.assertEqual(self.browser.run(durations), 0)
+
+    def test_reads_the_format(self):
+        self.start()
+        self.assertEqual(self.browser.run("return parse(arguments[0])", "\n".join((
+            "# HELP a_total b", "# TYPE a_total counter",
+            r'a_total{one="x\"y\\z\n",two="}"} 12', "b 1.5e3", 'c_bucket{le="+Inf"} 3'))), [
+                {"name": "a_total", "value": 12, "labels": {"one": 'x"y\\z\n', "two": "}"}},
+                {"name": "b", "value": 1500, "labels": {}},
+                {"name": "c_bucket", "value": 3, "labels": {"le": "+Inf"}}])
+
+    def test_quantiles(self):
+        self.start()
+        self.assertEqual(self.browser.run(
+            "const buckets = [[.1, 10], [.2, 30], [.4, 90], [1, 90], [Infinity, 100]];"
+            "return [.05, .1, .2, .3, .6, .9, .95].map(q => quantile(q, buckets))"),
+            ["≤ 100 ms", "≤ 100 ms", "150 ms", "200 ms", "300 ms", "400 ms", "> 1 s"])
+        self.assertEqual(self.browser.run("return quantile(.5, [[.1, 0], [Infinity, 0]])"), "–")
+
+
+def photograph(file):
+    """Five minutes of a load that comes and goes, and the page at the end of it."""
+    upstream = Upstream(greeting=bytes(20_000))
+    limiter = Limiter(upstream, "--max-queue", "60", "--queue-timeout", "3s", limits=(20,))
+    browser = Browser()
+    start, seconds = time.monotonic(), 310
+    # So many clients at once, from second to second, in between on a straight line.
+    course = [(0, 6), (40, 18), (75, 45), (110, 110), (135, 75), (200, 58), (225, 20), (240, 14), (260, 60),
+              (285, 130), (310, 85)]
+
+    def wanted():
+        t = time.monotonic() - start
+        for (t0, n0), (t1, n1) in itertools.pairwise(course):
+            if t0 <= t < t1:
+                return n0 + (n1 - n0) * (t - t0) / (t1 - t0)
+        return 0
+
+    def one_after_the_other(i):
+        while time.monotonic() - start < seconds:
+            if i < wanted():
+                try:
+                    with limiter.connect() as client:
+                        client.settimeout(random.choice((1, 5, 5, 5, 5)))  # some do not wait for long
+                        client.sendall(bytes(400))
+                        if client.recv(1):
+                            time.sleep(random.expovariate(4))
+                except OSError:
+                    pass
+            time.sleep(random.uniform(0.05, 0.5))
+
+    clients = [threading.Thread(target=one_after_the_other, args=(i,)) for i in range(130)]
+    try:
+        browser.open(limiter.url)
+        browser.emulate(width=960, scale=1.25)
+        for client in clients:
+            client.start()
+        time.sleep(150)
+        limiter.set_limit(30)
+        time.sleep(seconds - 155)
+        height = browser.run("return document.documentElement.scrollHeight")
+        browser.emulate(width=960, scale=1.25, height=height)
+        time.sleep(2)
+        browser.screenshot(file)
+        for client in clients:
+            client.join()
+    finally:
+        browser.close()
+        limiter.close()
+
+
+if __name__ == "__main__":
+    PROGRAM = sys.argv.pop(1)
+    if sys.argv[1:2] == ["--screenshot"]:
+        photograph(sys.argv[2])
+    else:
+        result = unittest.main(verbosity=2, exit=False).result
+        failed = len(result.failures) + len(result.errors)
+        print(f"{max(0, result.testsRun - failed)} passed, {failed} failed")
+        sys.exit(failed > 0 or result.testsRun == 0)
