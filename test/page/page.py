@@ -92,13 +92,14 @@ class Upstream:
 
 
 class Limiter:
-    """The program, with a listener for each of the limits."""
+    """The program, with a listener for each of the limits; where `before` was, if that is given."""
 
-    def __init__(self, upstream, *options, limits=(3,), admin=None):
-        self.admin = f"127.0.0.1:{admin or free_port()}"
+    def __init__(self, upstream, *options, limits=(3,), before=None):
+        self.admin = before.admin if before else f"127.0.0.1:{free_port()}"
+        listeners = before.listeners if before else ["127.0.0.1:0"] * len(limits)
         arguments = [PROGRAM, "--admin", self.admin, *options]
-        for limit in limits:
-            arguments += ["--listen", "127.0.0.1:0", "--upstream", upstream.address, "--limit", str(limit)]
+        for listener, limit in zip(listeners, limits):
+            arguments += ["--listen", listener, "--upstream", upstream.address, "--limit", str(limit)]
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.url = f"http://{self.admin}/"
@@ -379,7 +380,7 @@ class Page(unittest.TestCase):
         self.browser.press(RIGHT)
         self.until(lambda: self.text("#error"), "Perhaps not changed: there is no answer.")
 
-        again = Limiter(self.upstream, limits=(4,), admin=limiter.admin.split(":")[1])
+        again = Limiter(self.upstream, limits=(4,), before=limiter)
         self.addCleanup(again.close)
         self.until(lambda: self.text("#state"), "Live")
         self.until(self.figures, ["0", "4", "0"])
