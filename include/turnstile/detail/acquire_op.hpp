@@ -526,7 +526,7 @@ class acquire_op final : public waiter, private tracked {
       }
     }
     const outcome o = decided();
-    const tracked t = *this;
+    const auto t = static_cast<const tracked&>(*this);  // out of the memory
     contents c = take_apart();
     complete<WithPermit>(std::move(c.handler), o, std::move(c.held), t);
   }
