@@ -106,6 +106,7 @@ awaitable<void> gather(turnstile::semaphore& sem) {
   const auto ex = co_await asio::this_coro::executor;
   using operation = decltype(asio::co_spawn(ex, worker(sem), asio::deferred));
   std::vector<operation> workers;
+  workers.reserve(30);
   for (int i = 0; i < 30; ++i) workers.push_back(asio::co_spawn(ex, worker(sem), asio::deferred));
   co_await asio::experimental::make_parallel_group(std::move(workers))
       .async_wait(asio::experimental::wait_for_all(), use_awaitable);
@@ -138,7 +139,7 @@ void cancelled_after_the_grant(asio::io_context& io) {
   bool granted = false, aborted = false;
   turnstile::permit taken = sem.try_acquire_permit();
   asio::co_spawn(io, late(sem, granted),
-                 asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e) {
+                 asio::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& e) {
                    try {
                      if (e) std::rethrow_exception(e);
                    } catch (const boost::system::system_error& error) {

@@ -27,7 +27,7 @@ using boost::system::error_code;
 using socket_type = asio::local::stream_protocol::socket;
 using namespace std::chrono_literals;
 
-awaitable<void> sleep(std::chrono::milliseconds time) {
+awaitable<void> sleep_for(std::chrono::milliseconds time) {
   asio::steady_timer timer{co_await asio::this_coro::executor, time};
   co_await timer.async_wait(use_awaitable);
 }
@@ -101,9 +101,9 @@ awaitable<void> convert(turnstile::bounded_semaphore& megabytes, std::size_t nee
   // What needs more than there is runs alone.
   auto permit =
       co_await megabytes.async_acquire_permit(std::min(needed, megabytes.limit()), use_awaitable);
-  co_await sleep(1ms);                 // load
+  co_await sleep_for(1ms);             // load
   permit.release(permit.count() / 2);  // half of the memory is free again
-  co_await sleep(1ms);                 // write
+  co_await sleep_for(1ms);             // write
 }
 
 bool several_permits() {
@@ -111,7 +111,8 @@ bool several_permits() {
   turnstile::bounded_semaphore megabytes{io, 100};
   int done = 0;
   for (const std::size_t needed : {60u, 500u, 1u})
-    asio::co_spawn(io, convert(megabytes, needed), [&](std::exception_ptr e) { done += !e; });
+    asio::co_spawn(io, convert(megabytes, needed),
+                   [&](const std::exception_ptr& e) { done += !e; });
   io.run();
   return done == 3 && megabytes.in_use() == 0;
 }
@@ -139,7 +140,8 @@ bool change_the_limit() {
 
 // ---- Permits across threads ---------------------------------------------------------------------
 
-void compress(turnstile::semaphore& slots, asio::thread_pool& pool, std::function<void()> work) {
+void compress(turnstile::semaphore& slots, asio::thread_pool& pool,
+              const std::function<void()>& work) {
   slots.async_acquire_permit([&pool, work](error_code ec, turnstile::permit permit) {
     if (ec) return;
     asio::post(pool, [work, permit = std::move(permit)] {
@@ -190,7 +192,7 @@ bool a_limit_for_each_key() {
     const std::string host = i % 2 ? "one" : "other";
     auto request = [&, host]() -> awaitable<void> {
       most[host] = std::max(most[host], ++inside[host]);
-      co_await sleep(1ms);
+      co_await sleep_for(1ms);
       --inside[host];
     };
     asio::co_spawn(io, all.fetch(host, request), asio::detached);
@@ -201,12 +203,12 @@ bool a_limit_for_each_key() {
 
 // ---- From a thread that is not Asio's -------------------------------------------------------------
 
-void from_a_thread(turnstile::semaphore& slots, std::function<void()> work) {
+void from_a_thread(turnstile::semaphore& slots, const std::function<void()>& work) {
   turnstile::permit permit = slots.async_acquire_permit(asio::use_future).get();  // blocks
   work();
 }
 
-bool without_waiting(turnstile::semaphore& slots, std::function<void()> work) {
+bool without_waiting(turnstile::semaphore& slots, const std::function<void()>& work) {
   const turnstile::permit permit = slots.try_acquire_permit();
   if (permit) work();
   return static_cast<bool>(permit);
@@ -249,14 +251,14 @@ awaitable<void> call(turnstile::semaphore& upstream, turnstile::bounded_semaphor
       if (done) co_return;
     }  // given back before the pause
     if (!retries.try_acquire()) throw std::runtime_error("too many retries");
-    co_await sleep(pause);
+    co_await sleep_for(pause);
   }
 }
 
 // What call() takes of the retries comes back with time.
 awaitable<void> refill(turnstile::bounded_semaphore& retries, std::size_t each_second) {
   while (!retries.is_closed()) {
-    co_await sleep(1000ms / each_second);
+    co_await sleep_for(1000ms / each_second);
     error_code full;
     retries.release(full);
   }
@@ -272,7 +274,7 @@ bool retry_but_not_too_often() {
     ++requests;
     co_return false;
   };
-  asio::co_spawn(io, call(upstream, retries, request), [&](std::exception_ptr e) {
+  asio::co_spawn(io, call(upstream, retries, request), [&](const std::exception_ptr& e) {
     try {
       if (e) std::rethrow_exception(e);
     } catch (const std::runtime_error& spent) {
@@ -284,8 +286,8 @@ bool retry_but_not_too_often() {
 
   asio::co_spawn(io, refill(retries, 1000), asio::detached);
   auto all_back = [&]() -> awaitable<void> {
-    while (retries.in_use() > 0) co_await sleep(1ms);
-    co_await sleep(5ms);  // some more, which find it full
+    while (retries.in_use() > 0) co_await sleep_for(1ms);
+    co_await sleep_for(5ms);  // some more, which find it full
     retries.close();
   };
   asio::co_spawn(io, all_back(), asio::detached);
@@ -310,11 +312,11 @@ bool closed_is_an_end() {
   turnstile::semaphore jobs{io, 1};
   int done = 0, ended = 0;
   auto job = [&]() -> awaitable<void> {
-    co_await sleep(1ms);
+    co_await sleep_for(1ms);
     if (++done == 5) jobs.close();
   };
   for (int i = 0; i < 3; ++i)
-    asio::co_spawn(io, work(jobs, job), [&](std::exception_ptr e) { ended += !e; });
+    asio::co_spawn(io, work(jobs, job), [&](const std::exception_ptr& e) { ended += !e; });
   io.run();
   return done == 5 && ended == 3;
 }
