@@ -26,7 +26,7 @@ import time
 import traceback
 
 HOST = "127.0.0.1"
-DATA = pathlib.Path("build/traffic").resolve()
+DATA = pathlib.Path(os.environ.get("TDATA","build/traffic")).resolve()
 PROGRAM = os.environ.get("TRAFFIC_PROGRAM", "build/example/example/connection_limiter")
 HERE = pathlib.Path(__file__).resolve().parent
 
