@@ -8,68 +8,18 @@ Who waits behind them is let through as soon as the upstream has closed its side
 given two seconds; and in the end nothing is left behind.
 """
 
-import os
-import signal
 import time
 
 from common import Limiter, Scenario, connected, done, wait_until
-from peers import Upstream, ask, read, request
+from peers import Upstream, Victim, ask, read, request, stages, waits
 
-LIMIT, LARGE = 20, 1 << 28
-
-
-def waits(s):
-    request(s)
-
-
-def does_nothing(s):
-    request(s)
-    read(s, 1)
-
-
-def is_worked_for(s):
-    request(s, ms=1000)
-
-
-def in_an_answer(s):
-    request(s, down=LARGE)
-    read(s, 1 << 16)
-
-
-def in_a_request(s):
-    s.sendall(f"{LARGE} 0 1\n".encode() + bytes(1 << 16))
-
-
-class Victim:
-    """A process with so many connections, all at one stage. It has reached that once made."""
-
-    def __init__(self, port, stage, connections):
-        ready, told = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                clients = [connected(port) for _ in range(connections)]
-                for client in clients:
-                    stage(client)
-                os.write(told, b"x")
-                time.sleep(60)
-            finally:
-                os._exit(1)
-        os.close(told)
-        if os.read(ready, 1) != b"x":
-            raise RuntimeError(f"{stage.__name__}: the client failed")
-        os.close(ready)
-
-    def kill(self):
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-
+LIMIT = 20
 
 with Scenario("Clients killed with -9 at every stage") as s:
     upstream = Upstream()
     limiter = Limiter(upstream.port, LIMIT, "--queue-timeout", "60s")
     slowest = 0
-    for stage in does_nothing, is_worked_for, in_an_answer, in_a_request:
+    for stage in stages:
         holders = Victim(limiter.port, stage, LIMIT)
         wait_until(lambda: upstream.counts()["now"] == LIMIT, "the victims' connections at the upstream")
         queue = Victim(limiter.port, waits, LIMIT)

@@ -9,9 +9,13 @@ with.
 
 import socket
 import struct
+import subprocess
 import sys
+import time
 
-from common import HERE, Process, connected, free_port, is_open, wait_until
+from common import HERE, PATIENCE, Process, connected, free_port, is_open, wait_until
+
+LARGE = 1 << 28
 
 
 class Upstream(Process):
@@ -47,6 +51,73 @@ def read(s, n):
         n -= len(piece)
 
 
+def fill(limiter, clients):
+    """As many clients at once, who then hang up: what the limiter needs for so many, it has then."""
+    sockets = [connected(limiter.port) for _ in range(clients)]
+    for s in sockets:
+        request(s)
+    for s in sockets:
+        s.close()
+    wait_until(limiter.is_quiet, "no connection left")
+
+
 def close_with_reset(s):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.close()
+
+
+# What a client may be at: the stages at which it is killed.
+
+
+def waits(s):
+    request(s)
+
+
+def does_nothing(s):
+    request(s)
+    read(s, 1)
+
+
+def is_worked_for(s):
+    request(s, ms=1000)
+
+
+def in_an_answer(s):
+    request(s, down=LARGE)
+    read(s, 1 << 16)
+
+
+def in_a_request(s):
+    s.sendall(f"{LARGE} 0 1\n".encode() + bytes(1 << 16))
+
+
+# Of those who are let through.
+stages = does_nothing, is_worked_for, in_an_answer, in_a_request
+
+
+class Victim:
+    """A process with so many connections, all at one stage, which they have reached when this returns."""
+
+    def __init__(self, port, stage, connections):
+        self.child = subprocess.Popen([sys.executable, "-B", __file__, str(port), stage.__name__, str(connections)],
+                                      stdout=subprocess.PIPE)
+        if not self.child.stdout.readline():
+            self.kill()
+            raise RuntimeError(f"{stage.__name__}: the client failed")
+
+    def kill(self):
+        self.child.kill()
+        self.child.wait()
+        self.child.stdout.close()
+
+
+def victim(port, stage, connections):
+    clients = [connected(int(port)) for _ in range(int(connections))]
+    for client in clients:
+        globals()[stage](client)
+    print("there", flush=True)
+    time.sleep(2 * PATIENCE)
+
+
+if __name__ == "__main__":
+    victim(*sys.argv[1:])
