@@ -156,14 +156,14 @@ class demo {
 }  // namespace
 
 bool run_demo(const options& o) {
-  if (o.limiter.limit > clients)
+  settings s = o.limiters.front();
+  if (s.limit > clients)
     throw usage_error(text("--limit takes a number from 1 to ", clients, " with --demo"));
-  std::cout << clients << " clients at once, and an upstream that bears " << o.limiter.limit
+  std::cout << clients << " clients at once, and an upstream that bears " << s.limit
             << " connections:" << std::endl;
 
   asio::io_context context;
-  slow_upstream upstream{context, upstream_time * o.limiter.limit / clients};
-  settings s = o.limiter;
+  slow_upstream upstream{context, upstream_time * s.limit / clients};
   s.listen = {"127.0.0.1", 0};
   s.upstream = {"127.0.0.1", upstream.port()};
   s.drain_timeout = 0ms;  // in the end there is nobody whom one would have to wait for

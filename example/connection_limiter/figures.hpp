@@ -14,6 +14,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <list>
+#include <mutex>
 #include <string>
 
 namespace connection_limiter {
@@ -56,17 +58,67 @@ class gauge {
   std::atomic<std::size_t> most_{0};
 };
 
+// Since when those wait who are waiting now.
+class queue_times {
+  using clock = std::chrono::steady_clock;
+
+ public:
+  // One of them, for as long as it lives.
+  class one {
+   public:
+    explicit one(queue_times& q) : queue_(q) {
+      const std::lock_guard lock{q.mutex_};
+      since_ = q.since_.insert(q.since_.end(), clock::now());  // under the lock, so in order
+    }
+    ~one() {
+      const std::lock_guard lock{queue_.mutex_};
+      queue_.since_.erase(since_);
+    }
+    one(const one&) = delete;
+    one& operator=(const one&) = delete;
+
+   private:
+    queue_times& queue_;
+    std::list<clock::time_point>::iterator since_;
+  };
+
+  // How long the one waits already that waits longest; zero where nobody does.
+  std::chrono::microseconds longest() const {
+    const std::lock_guard lock{mutex_};
+    if (since_.empty()) return {};
+    return std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - since_.front());
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::list<clock::time_point> since_;
+};
+
 // How long those waited who were let through: counts in buckets, sixteen to each power of two of
-// microseconds, so that a quantile is at most 7 % too high, at a fixed cost.
+// microseconds, so that a quantile is at most 7 % too high, at a fixed cost. And, coarser, as a
+// histogram whose bounds are round figures.
 class wait_times {
  public:
   using duration = std::chrono::microseconds;
+  static constexpr std::array<duration::rep, 15> bounds{
+      1'000,   2'500,     5'000,     10'000,    25'000,     50'000,     100'000,   250'000,
+      500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000, 60'000'000};
 
   void add(duration wait) noexcept {
     const auto us = static_cast<std::uint64_t>(std::clamp<duration::rep>(wait.count(), 0, longest));
     const int exponent = std::max(0, static_cast<int>(std::bit_width(us)) - 5);
     buckets_[static_cast<std::size_t>(exponent) * 16 + (us >> exponent)].add();
+    const auto bound = std::lower_bound(bounds.begin(), bounds.end(), wait.count());
+    histogram_[static_cast<std::size_t>(bound - bounds.begin())].add();
+    sum_.add(us);
   }
+
+  // How many waited so long that bounds[i], and no lower one, is an upper bound; i may be
+  // bounds.size(): longer than the last.
+  std::uint64_t within(std::size_t i) const noexcept { return histogram_[i].value(); }
+
+  // All their waits together.
+  duration sum() const noexcept { return duration{static_cast<duration::rep>(sum_.value())}; }
 
   // What `share` of those who were let through did not wait longer than.
   duration quantile(double share) const noexcept {
@@ -89,21 +141,24 @@ class wait_times {
   }
 
   std::array<counter, 27 * 16 + 32> buckets_;
+  std::array<counter, bounds.size() + 1> histogram_;
+  counter sum_;
 };
 
 // How a connection ended.
 enum class ending {
-  served,     // it was let through, and went on until either side had enough
-  full,       // refused: no permit, and no place in the queue
-  timed_out,  // refused: no permit within the queue's timeout
-  stopping,   // refused: the limiter stops
-  abandoned,  // it hung up in the queue
-  idle,       // cut: nothing moved for the idle timeout
-  too_long,   // cut: the session timeout was over
-  failed,     // the upstream could not be reached, or something broke here
-  cut         // the limiter stops, and the drain timeout was over
+  served,       // it was let through, and went on until either side had enough
+  full,         // refused: no permit, and no place in the queue
+  client_full,  // refused: its client has as many as it may have, and no place either
+  timed_out,    // refused: no permit within the queue's timeout
+  stopping,     // refused: the limiter stops
+  abandoned,    // it hung up in the queue
+  idle,         // cut: nothing moved for the idle timeout
+  too_long,     // cut: the session timeout was over
+  drain,        // cut: the limiter stops, and the drain timeout was over
+  failed        // the upstream could not be reached, or something broke here
 };
-constexpr std::size_t endings = 9;
+constexpr std::size_t endings = 10;
 
 struct figures {
   counter accepted;
@@ -112,11 +167,13 @@ struct figures {
   counter bytes_up;    // to the upstream
   counter bytes_down;  // to the clients
   gauge active;
+  queue_times waiting;
   wait_times waits;
 
   std::uint64_t of(ending e) const noexcept { return ended[static_cast<std::size_t>(e)].value(); }
   std::uint64_t refused() const noexcept {
-    return of(ending::full) + of(ending::timed_out) + of(ending::stopping);
+    return of(ending::full) + of(ending::client_full) + of(ending::timed_out) +
+           of(ending::stopping);
   }
 };
 

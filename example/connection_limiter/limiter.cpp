@@ -5,9 +5,7 @@
 
 #include "relay.hpp"
 
-#include <array>
-#include <chrono>
-#include <stdexcept>
+#include <exception>
 #include <utility>
 
 namespace connection_limiter {
@@ -15,66 +13,18 @@ namespace connection_limiter {
 namespace {
 
 using namespace asio::experimental::awaitable_operators;
-using std::chrono::steady_clock;
-
-// Until accepting is tried again, after it failed: mostly since the descriptors are used up, and
-// then the next try would fail as well.
-constexpr std::chrono::milliseconds pause_after_failure{100};
-
-std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& where,
-                                   const char* option) {
-  error_code ec;
-  const auto found = tcp::resolver{context}.resolve(where.host, std::to_string(where.port),
-                                                    tcp::resolver::numeric_service, ec);
-  if (ec) throw std::runtime_error(text(option, ' ', to_string(where), ": ", ec.message()));
-  return {found.begin(), found.end()};
-}
-
-tcp::acceptor listen(asio::io_context& context, const host_port& where) {
-  const tcp::endpoint endpoint = look_up(context, where, "--listen").front();
-  try {
-    return {context, endpoint};
-  } catch (...) {
-    throw std::runtime_error(text("--listen ", endpoint, ": ", reason(std::current_exception())));
-  }
-}
-
-// How much of what a client sends while it waits is kept for later.
-constexpr std::size_t most_early = 16384;
-
-// Ends when it is cancelled.
-awaitable<void> never() {
-  asio::steady_timer timer{co_await this_coro::executor, steady_clock::time_point::max()};
-  co_await timer.async_wait(as_result);
-}
-
-// Reads what the client sends while it waits. Ends when it has hung up. (Not of one that has sent
-// too much: nothing more is read of that, and so its end is not seen.)
-awaitable<void> hung_up(tcp::socket& client, std::string& early) {
-  std::array<char, 4096> data;
-  while (early.size() < most_early) {
-    const auto room = asio::buffer(data, most_early - early.size());  // or all of it, where that is less
-    const auto [ec, n] = co_await client.async_read_some(room, as_result);
-    early.append(data.data(), n);
-    if (ec) co_return;
-  }
-  co_await never();
-}
-
-// How many may wait in our own queue.
-std::size_t places(const settings& s) {
-  return s.overflow == overflow_mode::queue ? s.max_queue : 0;
-}
 
 }  // namespace
 
 limiter::limiter(io_threads& threads, const settings& s, log_function log)
     : settings_(s),
       log_(std::move(log)),
-      acceptor_(listen(threads.contexts().front(), s.listen)),
+      acceptor_(listen(threads.contexts().front(),
+                       look_up(threads.contexts().front(), s.listen, "--listen").front(),
+                       "--listen")),
+      listening_on_(acceptor_.local_endpoint()),
       upstream_(look_up(threads.contexts().front(), s.upstream, "--upstream")),
-      permits_(acceptor_.get_executor(), s.limit),
-      places_(acceptor_.get_executor(), places(s)),
+      admission_(acceptor_.get_executor(), settings_, figures_),
       presences_(acceptor_.get_executor(), turnstile::semaphore::max()),
       stop_requests_(acceptor_.get_executor(), 0) {
   for (asio::io_context& context : threads.contexts()) lanes_.push_back({context, {}});
@@ -82,55 +32,56 @@ limiter::limiter(io_threads& threads, const settings& s, log_function log)
 
 void limiter::stop() { stop_requests_.release(); }
 
+void limiter::set_limit(std::size_t limit) {
+  const std::size_t before = admission_.limit();
+  admission_.set_limit(limit);
+  log_(text("limit of ", listening_on_, ": ", limit, ", was ", before));
+}
+
 awaitable<void> limiter::run() {
   co_await (accept_connections() || stop_requests_.async_acquire(use_awaitable));
   acceptor_.close();
-  permits_.close();  // whoever waits for one is refused
+  admission_.close();
   co_await drain();
 }
 
 // ---- Accepting ----------------------------------------------------------------------------------
 
 awaitable<void> limiter::accept_connections() {
-  asio::steady_timer pause{acceptor_.get_executor()};
-  bool failing = false;
+  accept_trouble trouble{acceptor_.get_executor(), log_, "accept"};
   for (auto next = lanes_.begin();; ++next) {
     if (next == lanes_.end()) next = lanes_.begin();
-    std::string trouble;
+    std::string why;
     try {
-      if (const error_code ec = co_await accept_one(*next)) trouble = ec.message();
+      if (const error_code ec = co_await accept_one(*next)) why = ec.message();
     } catch (const std::exception& e) {
-      trouble = e.what();
+      why = e.what();
     }
     if (was_cancelled(co_await this_coro::cancellation_state)) co_return;  // by stop()
 
-    if (trouble.empty()) {
-      if (failing) log_("accept: works again");
-      failing = false;
-      continue;
+    if (why.empty()) {
+      trouble.over();
+    } else {
+      figures_.accept_errors.add();
+      co_await trouble.pause(why);
     }
-    figures_.accept_errors.add();
-    if (!failing) log_("accept: " + trouble + "; trying again ten times a second");
-    failing = true;
-    pause.expires_after(pause_after_failure);
-    co_await pause.async_wait(use_awaitable);
   }
 }
 
 awaitable<error_code> limiter::accept_one(lane& l) {
-  turnstile::permit permit;
+  turnstile::permit in_advance;
   if (settings_.overflow == overflow_mode::backlog)
-    permit = co_await permits_.async_acquire_permit(use_awaitable);
+    in_advance = co_await admission_.before_accepting();
   const asio::any_io_executor executor = l.context.get_executor();
   auto [ec, client] = co_await acceptor_.async_accept(executor, as_result);
-  if (!ec) start(l, std::move(client), std::move(permit));
+  if (!ec) start(l, std::move(client), std::move(in_advance));
   co_return ec;
 }
 
-void limiter::start(lane& l, tcp::socket client, turnstile::permit permit) {
+void limiter::start(lane& l, tcp::socket client, turnstile::permit in_advance) {
   figures_.accepted.add();
   // From here on, everything happens on the lane's thread.
-  asio::post(l.context, [this, &l, client = std::move(client), permit = std::move(permit),
+  asio::post(l.context, [this, &l, client = std::move(client), in_advance = std::move(in_advance),
                          presence = presences_.try_acquire_permit()]() mutable {
     const auto signal = l.connections.emplace(l.connections.end());
     auto at_the_end = [this, &l, signal, presence = std::move(presence)](
@@ -138,7 +89,7 @@ void limiter::start(lane& l, tcp::socket client, turnstile::permit permit) {
       l.connections.erase(signal);
       ended(e, how);
     };
-    asio::co_spawn(l.context, serve(std::move(client), std::move(permit)),
+    asio::co_spawn(l.context, serve(std::move(client), std::move(in_advance)),
                    asio::bind_cancellation_slot(signal->slot(), std::move(at_the_end)));
   });
 }
@@ -153,23 +104,15 @@ void limiter::ended(const std::exception_ptr& e, ending how) {
 
 // ---- One connection -----------------------------------------------------------------------------
 
-awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit permit) try {
+awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit in_advance) try {
   std::string early;
-  if (!permit) {
-    const auto start = steady_clock::now();
-    permit = permits_.try_acquire_permit();
-    if (!permit) {
-      const ending refused = co_await wait_for(permit, client, early);
-      if (!permit) co_return refused;
-    }
-    figures_.waits.add(
-        std::chrono::duration_cast<wait_times::duration>(steady_clock::now() - start));
-  }
+  const auto [pass, refusal] = co_await admission_.decide(client, std::move(in_advance), early);
+  if (!pass) co_return refusal;
   const gauge::one active{figures_.active};
 
   tcp::socket upstream{client.get_executor()};
   if (const error_code ec = co_await connect(upstream)) {
-    if (was_cancelled(co_await this_coro::cancellation_state)) co_return ending::cut;
+    if (was_cancelled(co_await this_coro::cancellation_state)) co_return ending::drain;
     log_(text("upstream ", to_string(settings_.upstream), ": ", ec.message()));
     co_return ending::failed;
   }
@@ -182,26 +125,7 @@ awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit permit) t
   co_return co_await relay(client, upstream, std::move(early), limits, figures_);
 } catch (const boost::system::system_error& e) {
   if (e.code() != asio::error::operation_aborted) throw;
-  co_return ending::cut;
-}
-
-// Waits in the queue for a permit; where there is none in the end, says why.
-awaitable<ending> limiter::wait_for(turnstile::permit& permit, tcp::socket& client,
-                                    std::string& early) {
-  const turnstile::permit place = places_.try_acquire_permit();
-  if (!place) co_return ending::full;
-
-  // Whatever comes second is cancelled. Should more than one have happened, the permit in the result
-  // that is thrown away gives itself back.
-  asio::steady_timer timer{co_await this_coro::executor, settings_.queue_timeout};
-  awaitable<void> gone = settings_.abandon ? hung_up(client, early) : never();
-  auto first = co_await (permits_.async_acquire_permit(as_result) || timer.async_wait(as_result) ||
-                         std::move(gone));
-  if (first.index() == 1) co_return ending::timed_out;
-  if (first.index() == 2) co_return ending::abandoned;
-  auto& [ec, granted] = std::get<0>(first);
-  permit = std::move(granted);
-  co_return ending::stopping;  // where ec says so: the semaphore is closed
+  co_return ending::drain;
 }
 
 awaitable<error_code> limiter::connect(tcp::socket& upstream) {

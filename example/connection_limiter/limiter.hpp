@@ -4,6 +4,7 @@
 #ifndef CONNECTION_LIMITER_LIMITER_HPP
 #define CONNECTION_LIMITER_LIMITER_HPP
 
+#include "admission.hpp"
 #include "figures.hpp"
 #include "io_threads.hpp"
 #include "net.hpp"
@@ -18,14 +19,12 @@
 
 namespace connection_limiter {
 
-// Listens on one address and lets at most so many connections through to one upstream at once.
-//
-// Three semaphores say it all. A connection that is let through holds one of `permits_`, and one
-// that waits for that holds one of `places_` in the queue meanwhile; all of them, in whatever
-// state, hold one of `presences_`, so that whoever acquires all of those knows that none is left.
+// Listens on one address and lets at most so many connections through to one upstream at once: whom,
+// its admission says. All connections, in whatever state, hold one of `presences_`, so that whoever
+// acquires all of those knows that none is left.
 //
 // Accepting, stopping and draining run on the first thread; the connections are dealt out among all
-// threads, and each stays on its own for life. The semaphores are what they share.
+// threads, and each stays on its own for life.
 class limiter {
  public:
   // Looks up the upstream and starts to listen. Throws std::runtime_error where that fails.
@@ -38,9 +37,16 @@ class limiter {
   // called a second time, cuts them at once. For any thread.
   void stop();
 
-  tcp::endpoint listening_on() const { return acceptor_.local_endpoint(); }
-  std::size_t limit() const noexcept { return permits_.limit(); }
-  std::size_t queued() const noexcept { return places_.in_use(); }
+  // Changes the limit; nobody is cut. For any thread.
+  void set_limit(std::size_t limit);
+
+  // The address listened on, also after that has ended. This and all that follows: for any thread.
+  const tcp::endpoint& listening_on() const noexcept { return listening_on_; }
+  bool draining() const noexcept { return admission_.is_closed(); }
+  std::size_t limit() const noexcept { return admission_.limit(); }
+  std::size_t available() const noexcept { return admission_.available(); }
+  std::size_t queued() const noexcept { return admission_.queued(); }
+  std::size_t clients() const { return admission_.clients(); }
   const figures& seen() const noexcept { return figures_; }
 
  private:
@@ -52,27 +58,26 @@ class limiter {
 
   awaitable<void> accept_connections();
   awaitable<error_code> accept_one(lane& l);
-  void start(lane& l, tcp::socket client, turnstile::permit permit);
+  void start(lane& l, tcp::socket client, turnstile::permit in_advance);
   void ended(const std::exception_ptr& e, ending how);
   awaitable<void> drain();
   void cut();
 
-  // One connection, from its acceptance to its end. Its permit comes back on every way out.
-  awaitable<ending> serve(tcp::socket client, turnstile::permit permit);
-  awaitable<ending> wait_for(turnstile::permit& permit, tcp::socket& client, std::string& early);
+  // One connection, from its acceptance to its end. What it holds comes back on every way out.
+  awaitable<ending> serve(tcp::socket client, turnstile::permit in_advance);
   awaitable<error_code> connect(tcp::socket& upstream);
 
   const settings settings_;
   const log_function log_;
   tcp::acceptor acceptor_;
+  const tcp::endpoint listening_on_;
   const std::vector<tcp::endpoint> upstream_;
   std::list<lane> lanes_;
 
-  turnstile::bounded_semaphore permits_;
-  turnstile::bounded_semaphore places_;
+  figures figures_;
+  admission admission_;
   turnstile::semaphore presences_;
   turnstile::semaphore stop_requests_;  // a permit for each call of stop()
-  figures figures_;
 };
 
 }  // namespace connection_limiter

@@ -4,11 +4,16 @@
 #ifndef CONNECTION_LIMITER_NET_HPP
 #define CONNECTION_LIMITER_NET_HPP
 
-// The names of Asio that the whole program uses.
+// What the whole program uses of Asio.
+
+#include "text.hpp"
+#include "values.hpp"
 
 #include <boost/asio.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/system/error_code.hpp>
+
+#include <vector>
 
 namespace connection_limiter {
 
@@ -27,6 +32,29 @@ constexpr auto as_result = asio::as_tuple(use_awaitable);
 inline bool was_cancelled(const asio::cancellation_state& state) {
   return state.cancelled() != asio::cancellation_type::none;
 }
+
+// The addresses of a host, never none. Throws a std::runtime_error that names the option.
+std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& where,
+                                   const char* option);
+
+// Listens there. Throws a std::runtime_error that names the option.
+tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& where, const char* option);
+
+// What an accept loop does when accepting fails: mostly since the descriptors are used up, and then
+// the next try would fail as well. It pauses, and says so once.
+class accept_trouble {
+ public:
+  accept_trouble(asio::any_io_executor executor, const log_function& log, std::string name);
+
+  awaitable<void> pause(const std::string& reason);
+  void over();
+
+ private:
+  asio::steady_timer timer_;
+  const log_function& log_;
+  const std::string name_;
+  bool lasts_ = false;
+};
 
 }  // namespace connection_limiter
 

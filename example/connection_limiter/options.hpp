@@ -4,23 +4,16 @@
 #ifndef CONNECTION_LIMITER_OPTIONS_HPP
 #define CONNECTION_LIMITER_OPTIONS_HPP
 
+#include "values.hpp"
+
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace connection_limiter {
-
-// An address or a name, with a port, as the user gave it.
-struct host_port {
-  std::string host;
-  std::uint16_t port = 0;
-};
-
-// "host:port", with brackets where the host is an IPv6 address.
-std::string to_string(const host_port& where);
 
 // What becomes of the connections that are too many.
 enum class overflow_mode {
@@ -29,13 +22,15 @@ enum class overflow_mode {
   reject    // refused at once
 };
 
-// How one limiter is to work.
+// How the limiter of one listening address is to work.
 struct settings {
   host_port listen;
   host_port upstream;
   std::size_t limit = 0;
   overflow_mode overflow = overflow_mode::queue;
   std::size_t max_queue = 0;
+  std::optional<std::size_t> per_client;
+  std::size_t per_client_queue = 0;
   std::chrono::milliseconds queue_timeout{};
   bool abandon = true;  // who hangs up in the queue leaves it
   std::chrono::milliseconds connect_timeout{};
@@ -45,8 +40,10 @@ struct settings {
 };
 
 struct options {
-  settings limiter;
+  std::vector<settings> limiters;  // at least one
   std::size_t threads = 1;
+  std::optional<host_port> admin;
+  std::string admin_public;  // the name under which that may be asked for; empty: only loopback
   bool demo = false;
   bool help = false;
 };

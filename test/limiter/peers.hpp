@@ -112,7 +112,14 @@ class client {
   explicit client(std::uint16_t port)
       : client(tcp::endpoint{asio::ip::address_v4::loopback(), port}) {}
 
-  explicit client(const tcp::endpoint& server) {
+  // From an address of its own.
+  client(std::uint16_t port, const char* from)
+      : client(tcp::endpoint{asio::ip::address_v4::loopback(), port},
+               {asio::ip::make_address(from), 0}) {}
+
+  explicit client(const tcp::endpoint& server, const tcp::endpoint& from = {}) {
+    socket_.open(server.protocol());
+    if (from != tcp::endpoint{}) socket_.bind(from);
     const error_code ec =
         finish("connect", [&](auto done) { socket_.async_connect(server, done); }).first;
     if (ec) throw boost::system::system_error(ec);
@@ -128,6 +135,14 @@ class client {
     const auto [ec, received] =
         finish("receive", [&](auto done) { asio::async_read(socket_, asio::buffer(text), done); });
     text.resize(received);
+    return text;
+  }
+
+  // All until the end.
+  std::string receive_all() {
+    std::string text;
+    finish("receive all",
+           [&](auto done) { asio::async_read(socket_, asio::dynamic_buffer(text), done); });
     return text;
   }
 

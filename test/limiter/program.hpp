@@ -17,6 +17,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdint>
+#include <fstream>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -74,13 +75,27 @@ class program {
   void wait_for_output(const std::string& text) { wait_for(out_, text); }
   void wait_for_log(const std::string& text) { wait_for(err_, text); }
 
-  // The port it listens on.
-  std::uint16_t port() {
-    const std::string before = "listening on ", after = ", upstream";
-    wait_for_output(after);
-    const std::string text = output();
-    const std::size_t end = text.find(after);
-    return static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':', end - 1) + 1)));
+  // The port it listens on; of several, the n-th.
+  std::uint16_t port(std::size_t n = 0) {
+    std::size_t at = 0;
+    for (std::size_t i = 0; i <= n; ++i) at = wait_for(out_, "listening on ", at);
+    return number_after_colon(wait_for(out_, ", upstream", at) - 1);
+  }
+
+  // The port of its admin endpoint.
+  std::uint16_t admin_port() {
+    return number_after_colon(wait_for(out_, "/\n", wait_for(out_, "admin endpoint: ", 0) + 10) -
+                              1);
+  }
+
+  // What it has used of a processor so far.
+  std::chrono::milliseconds cpu_time() const {
+    std::ifstream stat{"/proc/" + std::to_string(child_) + "/stat"};
+    std::string word;
+    for (int i = 0; i < 13; ++i) stat >> word;
+    long user = 0, system = 0;
+    stat >> user >> system;
+    return std::chrono::milliseconds{(user + system) * 1000 / sysconf(_SC_CLK_TCK)};
   }
 
   // Waits until it has ended: its exit status, or minus the signal that ended it.
@@ -128,12 +143,20 @@ class program {
     std::jthread reader;
   };
 
-  void wait_for(const stream& s, const std::string& text) {
+  // Waits until the text stands in what it printed, from there on. Just behind where it starts.
+  std::size_t wait_for(const stream& s, const std::string& text, std::size_t from = 0) {
     std::unique_lock lock{mutex_};
-    const auto found = [&] { return s.text.find(text) != s.text.npos; };
+    const auto found = [&] { return s.text.find(text, from) != s.text.npos; };
     if (!changed_.wait_for(lock, patience, [&] { return found() || (out_.ended && err_.ended); }) ||
         !found())
       throw std::runtime_error("no '" + text + "'; its log:\n" + err_.text);
+    return s.text.find(text, from) + 1;
+  }
+
+  // The number that ends before `end` in what it printed.
+  std::uint16_t number_after_colon(std::size_t end) {
+    const std::string text = output();
+    return static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':', end - 1) + 1)));
   }
 
   std::string copy(const stream& s) {

@@ -1,0 +1,52 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#include "net.hpp"
+
+#include <chrono>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+namespace connection_limiter {
+
+namespace {
+
+constexpr std::chrono::milliseconds pause_after_failure{100};
+
+}  // namespace
+
+std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& where,
+                                   const char* option) {
+  error_code ec;
+  const auto found = tcp::resolver{context}.resolve(where.host, std::to_string(where.port),
+                                                    tcp::resolver::numeric_service, ec);
+  if (ec) throw std::runtime_error(text(option, ' ', to_string(where), ": ", ec.message()));
+  return {found.begin(), found.end()};
+}
+
+tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& where, const char* option) {
+  try {
+    return {context, where};
+  } catch (...) {
+    throw std::runtime_error(text(option, ' ', where, ": ", reason(std::current_exception())));
+  }
+}
+
+accept_trouble::accept_trouble(asio::any_io_executor executor, const log_function& log,
+                               std::string name)
+    : timer_(std::move(executor)), log_(log), name_(std::move(name)) {}
+
+awaitable<void> accept_trouble::pause(const std::string& reason) {
+  if (!lasts_) log_(name_ + ": " + reason + "; trying again ten times a second");
+  lasts_ = true;
+  timer_.expires_after(pause_after_failure);
+  co_await timer_.async_wait(use_awaitable);
+}
+
+void accept_trouble::over() {
+  if (lasts_) log_(name_ + ": works again");
+  lasts_ = false;
+}
+
+}  // namespace connection_limiter

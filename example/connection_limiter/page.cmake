@@ -1,0 +1,18 @@
+# cmake -D page=<file> -D source=<file> -P page.cmake
+#
+# Writes a source file that defines page(), of page.hpp, with what is in the page.
+file(READ "${page}" bytes HEX)
+string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+string(REGEX REPLACE "(................................................................................)"
+  "\\1\n" bytes "${bytes}")
+file(WRITE "${source}" "#include \"page.hpp\"
+
+namespace connection_limiter {
+
+static constexpr unsigned char bytes[] = {
+${bytes}};
+
+std::string_view page() noexcept { return {reinterpret_cast<const char*>(bytes), sizeof bytes}; }
+
+}  // namespace connection_limiter
+")

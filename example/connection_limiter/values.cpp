@@ -1,0 +1,64 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#include "values.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace connection_limiter {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds longest = std::chrono::hours{1000};
+
+}  // namespace
+
+std::string to_string(const host_port& where) {
+  const bool v6 = where.host.find(':') != std::string::npos;
+  return (v6 ? '[' + where.host + ']' : where.host) + ':' + std::to_string(where.port);
+}
+
+std::optional<host_port> to_host_port(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == text.npos) return {};
+  const auto port = to_number(text.substr(colon + 1), 65535);
+  std::string_view host = text.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
+  else if (host.find_first_of(":[]") != host.npos)
+    return {};
+  if (host.empty() || !port) return {};
+  return host_port{std::string{host}, static_cast<std::uint16_t>(*port)};
+}
+
+std::optional<std::size_t> to_number(std::string_view text, std::size_t most) {
+  std::size_t number = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (ec != std::errc{} || end != text.data() + text.size() || number > most) return {};
+  return number;
+}
+
+std::optional<std::size_t> to_limit(std::string_view text) {
+  const auto number = to_number(text, most_permits);
+  return number && *number != 0 ? number : std::nullopt;
+}
+
+std::optional<milliseconds> to_duration(std::string_view text) {
+  const std::size_t unit_at = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::string_view unit = text.substr(unit_at);
+  const std::size_t unit_ms = unit == "ms"  ? 1
+                              : unit == "s" ? 1'000
+                              : unit == "m" ? 60'000
+                              : unit == "h" ? 3'600'000
+                                            : 0;
+  if (unit_ms == 0) return {};
+  const auto number =
+      to_number(text.substr(0, unit_at), static_cast<std::size_t>(longest.count()) / unit_ms);
+  if (!number) return {};
+  return milliseconds{*number * unit_ms};
+}
+
+}  // namespace connection_limiter

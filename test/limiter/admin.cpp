@@ -1,0 +1,369 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// The admin endpoint.
+
+#include "limiter.hpp"
+
+#include <boost/test/data/test_case.hpp>
+
+#include <cstdlib>
+#include <fstream>
+#include <list>
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace {
+
+words with_admin(words more = {}) {
+  more.insert(more.end(), {"--admin", "127.0.0.1:0", "--queue-timeout", "1h"});
+  return more;
+}
+
+std::string body_of(const std::string& response) {
+  return response.substr(std::min(response.find("\r\n\r\n") + 4, response.size()));
+}
+
+bool is(const std::string& response, const std::string& status) {
+  return response.starts_with("HTTP/1.1 " + status + ' ');
+}
+
+}  // namespace
+
+// ---- What there is to see -----------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(metrics_say_what_happens) {
+  upstream u;
+  limiter l{u.address(), with_admin({"--limit", "1", "--max-queue", "1", "--threads", "1"})};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  const auto value = [&](const std::string& name, const std::string& labels = "") {
+    return metric(admin, port, name, labels);
+  };
+  client active{port};
+  BOOST_TEST(active.echoes("12345"));
+  client queued{port};
+  client refused{port};
+  BOOST_TEST(refused.end() == asio::error::eof);
+  BOOST_TEST(value("active_connections") == 1);
+  BOOST_TEST(value("limit_connections") == 1);
+  BOOST_TEST(value("queued_connections") == 1);
+  BOOST_TEST(value("longest_wait_seconds") > 0);
+  BOOST_TEST(value("clients") == 0);
+  BOOST_TEST(value("draining") == 0);
+  BOOST_TEST(value("accepted_total") == 3);
+  BOOST_TEST(value("served_total") == 0);
+  BOOST_TEST(value("refused_total", ",reason=\"full\"") == 1);
+  for (const char* reason : {"client_full", "timed_out", "stopping"})
+    BOOST_TEST(value("refused_total", ",reason=\"" + std::string{reason} + '"') == 0);
+  BOOST_TEST(value("abandoned_total") == 0);
+  for (const char* reason : {"idle", "too_long", "drain"})
+    BOOST_TEST(value("cut_total", ",reason=\"" + std::string{reason} + '"') == 0);
+  BOOST_TEST(value("failed_total") == 0);
+  BOOST_TEST(value("accept_errors_total") == 0);
+  BOOST_TEST(value("bytes_total", ",direction=\"up\"") == 5);
+  BOOST_TEST(value("bytes_total", ",direction=\"down\"") == 5);
+  BOOST_TEST(value("wait_seconds_count") == 1);  // who did not wait counts, too
+  BOOST_TEST(value("wait_seconds_bucket", ",le=\"0.001\"") <= 1);
+
+  std::this_thread::sleep_for(20ms);  // so that it waits longer than that
+  active.close();
+  BOOST_TEST(queued.echoes("b"));
+  BOOST_TEST(value("longest_wait_seconds") == 0);
+  BOOST_TEST(value("served_total") == 1);
+  BOOST_TEST(value("wait_seconds_count") == 2);
+  BOOST_TEST(value("wait_seconds_bucket", ",le=\"0.01\"") <= 1);
+  BOOST_TEST(value("wait_seconds_bucket", ",le=\"60\"") == 2);
+  BOOST_TEST(value("wait_seconds_bucket", ",le=\"+Inf\"") == 2);
+  BOOST_TEST(value("wait_seconds_sum") >= 0.02);
+}
+
+// By Prometheus' own tool, where it is there.
+BOOST_AUTO_TEST_CASE(metrics_are_well_formed) {
+  upstream u;
+  program l{path(), with_admin({"--upstream", u.address(), "--listen", "127.0.0.1:0",  //
+                                "--listen", "127.0.0.1:0"})};
+  const std::string response = get(l.admin_port(), "/metrics");
+  BOOST_TEST(contains(response, "Content-Type: text/plain; version=0.0.4"));
+  const std::string text = body_of(response);
+  BOOST_TEST(count(text, "\n# TYPE ") == count(text, "# HELP "));
+  if (std::system("command -v promtool >/dev/null") != 0) {
+    BOOST_TEST_MESSAGE("there is no promtool here");
+    return;
+  }
+  const std::string file = "/tmp/turnstile_metrics." + std::to_string(getpid());
+  std::ofstream{file} << text;
+  const std::string check =
+      "promtool check metrics < " + file + " 2>&1 | tee " + file + ".out >&2; ";
+  BOOST_TEST(std::system((check + "test ! -s " + file + ".out").c_str()) == 0);
+  BOOST_TEST(std::system(("rm " + file + ' ' + file + ".out").c_str()) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(healthy_until_it_stops) {
+  upstream u;
+  limiter l{u.address(), with_admin({"--drain-timeout", "1h"})};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  client active{port};
+  BOOST_TEST(active.echoes("a"));
+  std::string response = get(admin, "/healthz");
+  BOOST_TEST(is(response, "200"));
+  BOOST_TEST(body_of(response) == "ok\n");
+  l.signal(SIGTERM);
+  l.wait_for_log("stopping");
+  response = get(admin, "/healthz");
+  BOOST_TEST(is(response, "503"));
+  BOOST_TEST(body_of(response) == "draining\n");
+  BOOST_TEST(metric(admin, port, "draining") == 1);
+  active.close();
+  BOOST_TEST(l.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_page) {
+  upstream u;
+  limiter l{u.address(), with_admin()};
+  const std::string response = get(l.admin_port(), "/");
+  BOOST_TEST(is(response, "200"));
+  BOOST_TEST(contains(response, "Content-Type: text/html; charset=utf-8\r\n"));
+  BOOST_TEST(contains(response, "Content-Security-Policy: default-src 'none'; "));
+  BOOST_TEST(contains(response, "Cache-Control: no-store\r\n"));
+  std::ifstream file{PAGE};
+  const std::string page{std::istreambuf_iterator<char>{file}, {}};
+  BOOST_TEST(!page.empty());
+  BOOST_TEST((body_of(response) == page));
+  const std::string head = ask(l.admin_port(), header(l.admin_port(), "HEAD /") + "\r\n");
+  BOOST_TEST(is(head, "200"));
+  BOOST_TEST(contains(head, "Content-Length: " + std::to_string(page.size()) + "\r\n"));
+  BOOST_TEST(body_of(head) == "");
+}
+
+// ---- The limit ----------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_higher_limit_serves_those_who_wait) {
+  upstream u;
+  limiter l{u.address(), with_admin({"--limit", "1"})};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  client active{port};
+  BOOST_TEST(active.echoes("a"));
+  client second{port}, third{port};
+  BOOST_TEST(comes_true([&] { return metric(admin, port, "queued_connections") == 2; }));
+  const std::string response = put_limit(admin, "3");
+  BOOST_TEST(is(response, "204"));
+  BOOST_TEST(body_of(response) == "");
+  BOOST_TEST(second.echoes("b"));
+  BOOST_TEST(third.echoes("c"));
+  BOOST_TEST(active.echoes("a"));
+  BOOST_TEST(metric(admin, port, "limit_connections") == 3);
+  for (client* c : {&active, &second, &third}) c->close();
+  BOOST_TEST(contains(l.stop(), "permits 3 of 3 back"));
+}
+
+// Nobody is cut, and nobody let through until so many have gone.
+BOOST_AUTO_TEST_CASE(a_lower_limit_is_paid_for_by_those_who_go) {
+  upstream u;
+  limiter l{u.address(), with_admin({"--limit", "3"})};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  client first{port}, second{port}, third{port};
+  for (client* c : {&first, &second, &third}) BOOST_TEST(c->echoes("a"));
+  client waits{port};
+  BOOST_TEST(comes_true([&] { return metric(admin, port, "queued_connections") == 1; }));
+  BOOST_TEST(is(put_limit(admin, "1\n"), "204"));
+  for (client* c : {&first, &second, &third}) BOOST_TEST(c->echoes("still served"));
+  first.close();
+  second.close();
+  BOOST_TEST(comes_true([&] { return metric(admin, port, "active_connections") == 1; }));
+  BOOST_TEST(metric(admin, port, "queued_connections") == 1);
+  BOOST_TEST(third.echoes("still served"));
+  third.close();
+  BOOST_TEST(waits.echoes("b"));
+  waits.close();
+  BOOST_TEST(contains(l.stop(), "served 4, refused 0 "));
+  BOOST_TEST(contains(l.last_line(), "permits 1 of 1 back"));
+}
+
+BOOST_AUTO_TEST_CASE(in_the_backlog_they_are_served_too) {
+  upstream u;
+  limiter l{u.address(), with_admin({"--limit", "1", "--overflow", "backlog"})};
+  const std::uint16_t port = l.port();
+  client active{port}, waits{port};
+  BOOST_TEST(active.echoes("a"));
+  BOOST_TEST(is(put_limit(l.admin_port(), "2"), "204"));
+  BOOST_TEST(waits.echoes("b"));
+}
+
+BOOST_AUTO_TEST_CASE(of_several_listeners_one_is_named) {
+  upstream u;
+  program l{path(), with_admin({"--upstream", u.address(), "--listen", "127.0.0.1:0",  //
+                                "--listen", "127.0.0.1:0"})};
+  const std::uint16_t first = l.port(0), second = l.port(1), admin = l.admin_port();
+  const auto limit = [&](std::uint16_t port) { return metric(admin, port, "limit_connections"); };
+  BOOST_TEST(is(put_limit(admin, "5"), "400"));
+  BOOST_TEST(is(put_limit(admin, "5", "?listener=127.0.0.1:1"), "404"));
+  BOOST_TEST(is(put_limit(admin, "5", "?listener=127.0.0.1:" + std::to_string(first)), "204"));
+  BOOST_TEST(limit(first) == 5);
+  BOOST_TEST(limit(second) == 20);
+  BOOST_TEST(is(put_limit(admin, "6", "?listener=127.0.0.1%3a" + std::to_string(second)), "204"));
+  BOOST_TEST(limit(first) == 5);
+  BOOST_TEST(limit(second) == 6);
+}
+
+// ---- What is refused ----------------------------------------------------------------------------
+
+// In all of them, HOST is the endpoint's address.
+struct refusal {
+  std::string request;
+  std::string status;
+  std::string more = "";
+
+  friend std::ostream& operator<<(std::ostream& s, const refusal& r) {
+    return s << r.status << " for " << r.request.substr(0, r.request.find('\r'));
+  }
+};
+
+std::string put(const std::string& target, const std::string& body, const std::string& more = "") {
+  return "PUT " + target + " HTTP/1.1\r\nHost: HOST\r\n" + more +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+const std::vector<refusal> refusals{
+    {"GET /elsewhere HTTP/1.1\r\nHost: HOST\r\n\r\n", "404"},
+    {"GET /metrics/ HTTP/1.1\r\nHost: HOST\r\n\r\n", "404"},
+    {"GET /../../etc/passwd HTTP/1.1\r\nHost: HOST\r\n\r\n", "404"},
+    {"POST /metrics HTTP/1.1\r\nHost: HOST\r\n\r\n", "405", "Allow: GET, HEAD\r\n"},
+    {"DELETE / HTTP/1.1\r\nHost: HOST\r\n\r\n", "405", "Allow: GET, HEAD\r\n"},
+    {"GET /limit HTTP/1.1\r\nHost: HOST\r\n\r\n", "405", "Allow: PUT\r\n"},
+    {"OPTIONS /limit HTTP/1.1\r\nHost: HOST\r\n\r\n", "405", "Allow: PUT\r\n"},
+    {put("/limit", ""), "400"},
+    {put("/limit", "0"), "400", "a number from 1 to 1000000\n"},
+    {put("/limit", "-1"), "400"},
+    {put("/limit", "1000001"), "400"},
+    {put("/limit", "99999999999999999999999999999999"), "400"},
+    {put("/limit", "5 "), "400"},
+    {put("/limit", "0x10"), "400"},
+    {put("/limit", "many"), "400"},
+    {put("/limit?what=5", "5"), "400"},
+    {put("/limit?listener=%zz", "5"), "400"},
+    {put("/limit?listener=%2", "5"), "400"},
+    {put("/limit?listener=there", "5"), "404"},
+    {put("/limit", std::string(65, '1')), "413"},
+    {put("/limit", std::string(5'000'000, '1')), "413"},
+    {"PUT /limit HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\n\r\n50\r\n" +
+         std::string(0x50, '1') + "\r\n0\r\n\r\n",
+     "413"},
+    {put("/limit", "5", "X: " + std::string(10'000, 'x') + "\r\n"), "431"},
+    {put("/limit", "5", "Host: HOST\r\n"), "403"},
+    {put("/limit", "5", "Origin: http://elsewhere.example\r\n"), "403"},
+    {put("/limit", "5", "Origin: null\r\n"), "403"},
+    {put("/limit", "5", "Origin: http://127.0.0.1\r\n"), "403"},
+    {put("/limit", "5", "Origin: http://HOST.elsewhere.example\r\n"), "403"},
+    {"GET / HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n", "403"},
+    {"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "403"},
+    {"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n", "403"},
+    {"GET /metrics HTTP/1.1\r\n\r\n", "403"},
+    {"GET /metrics HTTP/1.1\r\nHost: HOST\r\nOrigin: http://elsewhere.example\r\n\r\n", "403"},
+    {"what is this\r\n\r\n", "400"},
+    {"\x16\x03\x01\x02\x01\x01\x01\xfc\x03\x03", "400"},  // somebody who speaks TLS
+};
+
+BOOST_DATA_TEST_CASE(refused_and_nothing_changed, boost::unit_test::data::make(refusals), r) {
+  upstream u;
+  limiter l{u.address(), with_admin()};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  std::string request = r.request;
+  for (std::size_t at; (at = request.find("HOST")) != request.npos;)
+    request.replace(at, 4, "127.0.0.1:" + std::to_string(admin));
+  const std::string response = ask(admin, request);
+  BOOST_TEST(is(response, r.status), response);
+  BOOST_TEST(contains(response, r.more));
+  BOOST_TEST(contains(response, "Cache-Control: no-store\r\n"));
+  const std::string line = body_of(response);
+  BOOST_TEST((count(line, "\n") == 1 && line.back() == '\n'), "not one line: " << line);
+  BOOST_TEST(metric(admin, port, "limit_connections") == 20);
+}
+
+BOOST_AUTO_TEST_CASE(our_own_names_and_pages_are_let_in) {
+  upstream u;
+  limiter l{u.address(), with_admin()};
+  const std::uint16_t admin = l.admin_port();
+  const std::string port = ':' + std::to_string(admin);
+  for (const std::string host : {"127.0.0.1", "localhost", "LocalHost", "[::1]"})
+    BOOST_TEST(is(ask(admin, "PUT /limit HTTP/1.1\r\nHost: " + host + port + "\r\nOrigin: http://" +
+                                 host + port + "\r\nContent-Length: 1\r\n\r\n7"),
+                  "204"),
+               host);
+}
+
+BOOST_AUTO_TEST_CASE(others_must_be_let_in) {
+  upstream u;
+  program refused{path(),
+                  {"--upstream", u.address(), "--listen", "127.0.0.1:0",  //
+                   "--admin", "0.0.0.0:0"}};
+  BOOST_TEST(refused.exit_status() == 2);
+  BOOST_TEST(contains(refused.log(), "--admin takes a loopback address"));
+  BOOST_TEST(contains(refused.log(), "--admin-public"));
+  BOOST_TEST(count(refused.log(), "\n") == 1U);
+
+  program l{path(),
+            {"--upstream", u.address(), "--listen", "127.0.0.1:0",  //
+             "--admin", "0.0.0.0:0", "--admin-public", "limiter.example"}};
+  const std::uint16_t admin = l.admin_port();
+  const auto status = [&](const std::string& host) {
+    return ask(admin, "GET /healthz HTTP/1.1\r\nHost: " + host + "\r\n\r\n").substr(9, 3);
+  };
+  BOOST_TEST(status("limiter.example") == "200");
+  BOOST_TEST(status("limiter.example:" + std::to_string(admin)) == "200");
+  BOOST_TEST(status("127.0.0.1:" + std::to_string(admin)) == "200");
+  BOOST_TEST(status("limiter.example:1") == "403");
+  BOOST_TEST(status("elsewhere.example") == "403");
+}
+
+BOOST_AUTO_TEST_CASE(admin_address_is_taken) {
+  upstream u;
+  program p{path(), {"--upstream", u.address(), "--listen", "127.0.0.1:0", "--admin", u.address()}};
+  BOOST_TEST(p.exit_status() == 1);
+  BOOST_TEST(contains(p.log(), "--admin " + u.address() + ": Address already in use"));
+}
+
+// ---- What it bears ------------------------------------------------------------------------------
+
+// Those who say nothing, or say it slowly, are let go after a while; the proxy does not notice them.
+BOOST_AUTO_TEST_CASE(bears_slow_clients) {
+  upstream u;
+  limiter l{u.address(), with_admin()};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  std::list<client> silent;
+  for (int i = 0; i < 40; ++i) {
+    silent.emplace_back(admin);
+    if (i % 2 == 0) silent.back().send("GET / HTTP/1.1\r\nHo");
+  }
+  client c{port};
+  BOOST_TEST(c.echoes("served as ever"));
+  BOOST_TEST(is(get(admin, "/healthz"), "200"));
+  BOOST_TEST(silent.front().receive_all() == "");
+}
+
+BOOST_AUTO_TEST_CASE(bears_rude_clients) {
+  upstream u;
+  limiter l{u.address(), with_admin()};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  client c{port};
+  for (int i = 0; i < 200; ++i) {
+    client rude{admin};
+    if (i % 3 == 0) rude.send(header(admin, "GET /metrics") + "\r\n");
+    if (i % 3 == 1) rude.send("PUT /limit HTTP/1.1\r\nContent-Length: 1");
+    if (i % 2 == 0) rude.reset();
+  }
+  BOOST_TEST(is(get(admin, "/healthz"), "200"));
+  BOOST_TEST(c.echoes("served as ever"));
+  c.close();
+  BOOST_TEST(contains(l.stop(), "served 1,"));
+}
+
+// A stop does not wait for them.
+BOOST_AUTO_TEST_CASE(stops_with_admin_clients) {
+  upstream u;
+  limiter l{u.address(), with_admin({"--drain-timeout", "0ms"})};
+  const std::uint16_t admin = l.admin_port();
+  std::list<client> silent;
+  for (int i = 0; i < 20; ++i) silent.emplace_back(admin);
+  BOOST_TEST(contains(l.stop(), "accepted 0,"));
+}

@@ -1,0 +1,256 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// Limits for each client address, several listeners, and who hangs up.
+
+#include "limiter.hpp"
+
+#include "client_limits.hpp"
+
+#include <boost/test/data/test_case.hpp>
+
+#include <list>
+#include <string>
+
+namespace {
+
+constexpr const char* a = "127.0.0.1";
+constexpr const char* b = "127.0.0.2";
+constexpr const char* c = "127.0.0.3";
+
+}  // namespace
+
+// ---- One limit for each client ------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(each_client_has_its_own_limit) {
+  upstream u;
+  limiter l{u.address(), {"--limit", "10", "--per-client", "2", "--queue-timeout", "1h"}};
+  const std::uint16_t port = l.port();
+  client a1{port, a}, a2{port, a};
+  BOOST_TEST(a1.echoes("a1"));
+  BOOST_TEST(a2.echoes("a2"));
+  client a3{port, a};
+  client b1{port, b};
+  BOOST_TEST(b1.echoes("b1"));  // though another waits that came before
+  BOOST_TEST(u.most() == 3);
+  a1.close();
+  BOOST_TEST(a3.echoes("a3"));
+  for (client* each : {&a2, &a3, &b1}) each->close();
+  BOOST_TEST(contains(l.stop(), "accepted 4, served 4, refused 0 "));
+  BOOST_TEST(u.most() == 3);
+}
+
+// Who waits for its own limit has no place in the queue for the other one, which is full.
+BOOST_AUTO_TEST_CASE(own_limit_comes_first) {
+  upstream u;
+  limiter l{u.address(),
+            {"--limit", "2", "--per-client", "1", "--threads", "1", "--queue-timeout", "1h"}};
+  const std::uint16_t port = l.port();
+  client a1{port, a}, b1{port, b};
+  BOOST_TEST(a1.echoes("a1"));
+  BOOST_TEST(b1.echoes("b1"));
+  client a2{port, a}, c1{port, c};
+  b1.close();
+  BOOST_TEST(c1.echoes("c1"));  // not a2
+  a1.close();
+  BOOST_TEST(a2.echoes("a2"));
+  a2.close();
+  c1.close();
+  BOOST_TEST(contains(l.stop(), "accepted 4, served 4, refused 0 "));
+}
+
+BOOST_DATA_TEST_CASE(without_a_queue_it_is_refused_at_once,
+                     boost::unit_test::data::make({"reject", "backlog"}), mode) {
+  upstream u;
+  limiter l{u.address(), {"--limit", "3", "--per-client", "1", "--overflow", mode}};
+  const std::uint16_t port = l.port();
+  client a1{port, a};
+  BOOST_TEST(a1.echoes("a1"));
+  for (int i = 0; i < 5; ++i) {
+    client a2{port, a};
+    BOOST_TEST(a2.end() == asio::error::eof);
+  }
+  client b1{port, b};
+  BOOST_TEST(b1.echoes("b1"));
+  a1.close();
+  BOOST_TEST(serves_again(port));
+  b1.close();
+  const std::string totals = l.stop();
+  BOOST_TEST(contains(totals, "refused "));
+  BOOST_TEST(!contains(totals, "client full 0"));
+  BOOST_TEST(contains(totals, "permits 3 of 3 back"));
+}
+
+// One client cannot fill the queue.
+BOOST_AUTO_TEST_CASE(own_places_in_the_queue) {
+  upstream u;
+  limiter l{u.address(),
+            {"--limit", "1", "--per-client", "1", "--max-queue", "3", "--per-client-queue", "1",
+             "--threads", "1", "--queue-timeout", "1h"}};
+  const std::uint16_t port = l.port();
+  client a1{port, a};
+  BOOST_TEST(a1.echoes("a1"));
+  client a2{port, a}, a3{port, a};
+  BOOST_TEST(a3.end() == asio::error::eof);
+  client b1{port, b}, b2{port, b};
+  client c1{port, c};  // the fourth in the queue
+  BOOST_TEST(c1.end() == asio::error::eof);
+  a1.close();
+  BOOST_TEST(b1.echoes("b1"));  // was in the queue for all, and a2 had its own before it
+  b1.close();
+  BOOST_TEST(a2.echoes("a2"));
+  a2.close();
+  BOOST_TEST(b2.echoes("b2"));
+  b2.close();
+  BOOST_TEST(contains(l.stop(),
+                      "accepted 6, served 4, refused 2 (full 1, timed out 0, stopping 0, "
+                      "client full 1)"));
+}
+
+BOOST_AUTO_TEST_CASE(time_is_up_for_those_over_their_own_limit) {
+  upstream u;
+  limiter l{u.address(), {"--per-client", "1", "--queue-timeout", "200ms"}};
+  client a1{l.port(), a};
+  BOOST_TEST(a1.echoes("a1"));
+  client a2{l.port(), a};
+  BOOST_TEST(a2.end() == asio::error::eof);
+  BOOST_TEST(a1.echoes("still here"));
+  a1.close();
+  BOOST_TEST(contains(l.stop(), "refused 1 (full 0, timed out 1,"));
+}
+
+BOOST_AUTO_TEST_CASE(those_over_their_own_limit_are_refused_as_it_stops) {
+  upstream u;
+  limiter l{u.address(),
+            {"--per-client", "1", "--max-queue", "1", "--threads", "1", "--queue-timeout", "1h"}};
+  client a1{l.port(), a};
+  BOOST_TEST(a1.echoes("a1"));
+  client a2{l.port(), a}, a3{l.port(), a};
+  BOOST_TEST(a3.end() == asio::error::eof);  // so the other is in the queue
+  l.signal(SIGTERM);
+  BOOST_TEST(a2.end() == asio::error::eof);
+  a1.close();
+  BOOST_TEST(contains(l.stop(), "stopping 1, client full 1)"));
+}
+
+BOOST_AUTO_TEST_CASE(entries_go_when_nobody_needs_them) {
+  upstream u;
+  limiter l{u.address(), {"--limit", "2", "--per-client", "1", "--admin", "127.0.0.1:0"}};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  const auto entries = [&] { return metric(admin, port, "clients"); };
+  BOOST_TEST(entries() == 0);
+  {
+    client a1{port, a}, b1{port, b};
+    BOOST_TEST(a1.echoes("a1"));
+    BOOST_TEST(b1.echoes("b1"));
+    BOOST_TEST(entries() == 2);
+    std::list<client> waiting;
+    for (const char* from : {a, b, c, c, "127.0.0.4"}) waiting.emplace_back(port, from);
+    BOOST_TEST(comes_true([&] { return metric(admin, port, "queued_connections") == 5; }));
+    BOOST_TEST(entries() == 4);
+    waiting.clear();
+    BOOST_TEST(comes_true([&] { return entries() == 2; }));
+    BOOST_TEST(a1.echoes("still here"));
+  }
+  BOOST_TEST(comes_true([&] { return entries() == 0; }));
+  for (int i = 2; i < 200; ++i)
+    BOOST_TEST((client{port, ("127.0.0." + std::to_string(i)).c_str()}.echoes("one of many")));
+  BOOST_TEST(comes_true([&] { return entries() == 0; }));
+  BOOST_TEST(contains(l.stop(), "permits 2 of 2 back"));
+}
+
+// Which addresses are one client.
+BOOST_AUTO_TEST_CASE(one_client) {
+  asio::io_context context;
+  connection_limiter::client_limits limits{context.get_executor(), 1, 0};
+  const auto enter = [&](const char* address) {
+    return limits.enter(asio::ip::make_address(address));
+  };
+  {
+    const auto first = enter("2001:db8:1:2::1");
+    const auto same = enter("2001:db8:1:2:ffff:ffff:ffff:ffff");
+    BOOST_TEST(limits.size() == 1U);
+    const auto other = enter("2001:db8:1:3::1");
+    BOOST_TEST(limits.size() == 2U);
+    BOOST_TEST(first->permits.try_acquire());
+    BOOST_TEST(!same->permits.try_acquire());
+    BOOST_TEST(other->permits.try_acquire());
+  }
+  BOOST_TEST(limits.size() == 0U);
+  {
+    const auto v4 = enter("192.0.2.1");
+    const auto mapped = enter("::ffff:192.0.2.1");
+    BOOST_TEST(limits.size() == 1U);
+    const auto next = enter("192.0.2.2");
+    const auto looks_alike = enter("c000:201::");  // the same bytes
+    BOOST_TEST(limits.size() == 3U);
+  }
+  BOOST_TEST(limits.size() == 0U);
+  limits.close();
+  BOOST_TEST(enter("192.0.2.1")->permits.is_closed());
+}
+
+// ---- Several listeners --------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(each_listener_has_its_own) {
+  upstream u, v;
+  program l{path(),
+            {"--limit", "1", "--queue-timeout", "1h",               //
+             "--listen", "127.0.0.1:0", "--upstream", u.address(),  //
+             "--listen", "127.0.0.1:0", "--upstream", v.address(), "--limit", "2"}};
+  const std::uint16_t first = l.port(0), second = l.port(1);
+  client u1{first}, v1{second}, v2{second};
+  BOOST_TEST(u1.echoes("u1"));
+  BOOST_TEST(v1.echoes("v1"));
+  BOOST_TEST(v2.echoes("v2"));
+  client u2{first}, v3{second};
+  u1.close();
+  BOOST_TEST(u2.echoes("u2"));
+  v1.close();
+  BOOST_TEST(v3.echoes("v3"));
+  BOOST_TEST(u.most() == 1);
+  BOOST_TEST(v.most() == 2);
+  l.signal(SIGTERM);
+  u2.close();
+  BOOST_TEST(v3.echoes("still served"));  // also when the other listener has ended
+  v2.close();
+  v3.close();
+  BOOST_TEST(l.exit_status() == 0);
+  const std::string totals = "totals of 127.0.0.1:";
+  BOOST_TEST(contains(l.output(), totals + std::to_string(first) + ": accepted 2, served 2,"));
+  BOOST_TEST(contains(l.output(), totals + std::to_string(second) + ": accepted 3, served 3,"));
+  BOOST_TEST(contains(l.output(), "permits 1 of 1 back"));
+  BOOST_TEST(contains(l.output(), "permits 2 of 2 back"));
+}
+
+// ---- Who hangs up -------------------------------------------------------------------------------
+
+// At once, and while all the others stay where they are; however much it has sent.
+BOOST_DATA_TEST_CASE(who_hangs_up_is_gone_at_once,
+                     boost::unit_test::data::make({0, 5, 16384, 100'000}), size) {
+  upstream u;
+  limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--admin", "127.0.0.1:0"}};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  const auto queued = [&] { return metric(admin, port, "queued_connections"); };
+  client active{port};
+  BOOST_TEST(active.echoes("a"));
+  client gone{port};
+  gone.send(std::string(static_cast<std::size_t>(size), 'x'));
+  BOOST_TEST(comes_true([&] { return queued() == 1; }));
+  BOOST_TEST(metric(admin, port, "longest_wait_seconds") > 0);
+  client patient{port};
+  BOOST_TEST(comes_true([&] { return queued() == 2; }));
+
+  const auto start = steady_clock::now();
+  gone.close();
+  BOOST_TEST(comes_true([&] { return queued() == 1; }));
+  const auto took = std::chrono::duration<double, std::milli>(steady_clock::now() - start).count();
+  BOOST_TEST_MESSAGE("left the queue within " << took << " ms");
+  BOOST_TEST(took < 2000);  // 50 on a machine that has time
+  BOOST_TEST(metric(admin, port, "abandoned_total") == 1);
+  BOOST_TEST(active.echoes("still served"));
+  active.close();
+  BOOST_TEST(patient.echoes("b"));
+  patient.close();
+  BOOST_TEST(contains(l.stop(), "served 2, refused 0 "));
+}
