@@ -47,7 +47,7 @@ def stopped_under_load(s, ms, within):
     s.with_limiter = f"ended after {seconds:.1f} s, status {status}, {served} of {LIMIT} finished"
     s.expect(seconds < within, f"it took {seconds:.1f} s")
     s.expect(status == 0, f"the exit status was {status}")
-    s.expect("all permits are back" in limiter.totals, f"no 'all permits are back' in: {limiter.totals}")
+    s.expect(limiter.permits_are_back(), f"not all permits were back: {limiter.totals}")
     s.expect(len(outcomes) == 4 * LIMIT, f"{4 * LIMIT - len(outcomes)} clients were left hanging")
     s.expect(upstream.counts()["most"] <= LIMIT, f"{upstream.counts()['most']} at the upstream")
     return served, int(re.search(r"cut (\d+)", limiter.totals)[1])
