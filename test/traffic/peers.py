@@ -15,7 +15,7 @@ import time
 
 from common import HERE, PATIENCE, Process, connected, free_port, is_open, wait_until
 
-LARGE = 1 << 28
+LARGE = 1 << 24  # more than all the buffers on the way hold
 
 
 class Upstream(Process):
