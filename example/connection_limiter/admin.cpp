@@ -126,7 +126,9 @@ awaitable<void> admin::accept_connections() {
         why = ec.message();
       else
         asio::co_spawn(context_, serve(beast::tcp_stream{std::move(socket)}),
-                       [permit = std::move(permit)](const std::exception_ptr&) {});
+                       [this, permit = std::move(permit)](const std::exception_ptr& e) {
+                         if (e) log_("admin endpoint: " + reason(e));
+                       });
     } catch (const std::exception& e) {
       why = e.what();
     }

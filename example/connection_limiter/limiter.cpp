@@ -37,7 +37,7 @@ void limiter::stop() { stop_requests_.release(); }
 void limiter::set_limit(std::size_t limit) {
   const std::size_t before = admission_.limit();
   admission_.set_limit(limit);
-  log_(text("limit of ", listening_on_, ": ", limit, ", was ", before));
+  log_(text(listening_on_, ": limit ", limit, ", was ", before));
 }
 
 awaitable<void> limiter::run() {
@@ -50,7 +50,7 @@ awaitable<void> limiter::run() {
 // ---- Accepting ----------------------------------------------------------------------------------
 
 awaitable<void> limiter::accept_connections() {
-  accept_trouble trouble{acceptor_.get_executor(), log_, "accept"};
+  accept_trouble trouble{acceptor_.get_executor(), log_, text(listening_on_, ": accept")};
   for (auto next = lanes_.begin();; ++next) {
     if (next == lanes_.end()) next = lanes_.begin();
     std::string why;
@@ -163,14 +163,14 @@ awaitable<error_code> limiter::connect_in_the_end(tcp::socket& upstream) {
 
 awaitable<void> limiter::drain() {
   constexpr std::size_t all = turnstile::semaphore::max();
-  log_(text("stopping: ", figures_.active.now(), " connections may finish"));
+  log_(text(listening_on_, ": stopping: ", figures_.active.now(), " connections may finish"));
   asio::steady_timer deadline{acceptor_.get_executor(), settings_.drain_timeout};
   // With permits that give themselves back: should both have happened, these are thrown away.
   const auto first =
       co_await (presences_.async_acquire_permit(all, as_result) || deadline.async_wait(as_result) ||
                 stop_requests_.async_acquire(as_result));
   if (first.index() == 0) co_return;
-  log_(text("cutting ", figures_.active.now(), " connections"));
+  log_(text(listening_on_, ": cutting ", figures_.active.now(), " connections"));
   cut();
   co_await presences_.async_acquire_permit(all, use_awaitable);
 }

@@ -75,8 +75,8 @@ po::options_description description() {
     ("per-client", text("N"),
       "how many connections of one client address (IPv6: of one /64) are let through at once")
     ("per-client-queue", text("N"),
-      "queue: how many of one client address may wait while it has --per-client already; otherwise half "
-      "of --max-queue")
+      "queue: how many of one client address may wait while it has --per-client connections already, so "
+      "that it does not fill the queue; half of --max-queue where it is not given")
     ("abandon", text("on|off")->default_value("on"),
       "queue: whether one leaves that hangs up; off where clients may end their side before they are served")
     ("connect-timeout", text("TIME")->default_value("10s"), "how long connecting to the upstream may take")
@@ -242,9 +242,9 @@ Overflow modes
            refused; once the backlog is full, too, clients see a slow connect, then their own
            time-out.
   reject   Refused (closed) at once.
-A client with --per-client connections already waits in the same queue, and for its own limit first,
-so that it does not stand in the others' way. In the modes reject and backlog it is refused at once
-(who a client is, one knows only once it was accepted).
+With --per-client, the next connection of a client that has as many already waits in the same queue,
+but for one of its own to end first: those of others behind it pass. In the modes reject and backlog
+it is refused at once (who a client is, one knows only once it was accepted).
 
 The admin endpoint
   GET /metrics  the figures, in Prometheus' text format

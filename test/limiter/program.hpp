@@ -17,7 +17,9 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -96,6 +98,12 @@ class program {
     long user = 0, system = 0;
     stat >> user >> system;
     return std::chrono::milliseconds{(user + system) * 1000 / sysconf(_SC_CLK_TCK)};
+  }
+
+  // How many descriptors it has open.
+  std::size_t descriptors() const {
+    const std::filesystem::directory_iterator all{"/proc/" + std::to_string(child_) + "/fd"};
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
   }
 
   // Waits until it has ended: its exit status, or minus the signal that ended it.

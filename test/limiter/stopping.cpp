@@ -8,6 +8,7 @@
 #include <boost/test/data/test_case.hpp>
 
 #include <list>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -96,10 +97,34 @@ BOOST_AUTO_TEST_CASE(stops_under_load) {
           }
       });
     u.wait_for_total(100 * round);
-    l.stop();
+    BOOST_TEST(contains(l.stop(), "permits 4 of 4 back"));
     threads.clear();
     BOOST_TEST(u.most() <= 4);
   }
+}
+
+// Four times as many as may, and all mean to stay.
+BOOST_AUTO_TEST_CASE(stops_in_time_under_load) {
+  upstream u;
+  limiter l{u.address(),
+            {"--limit", "8", "--per-client", "6", "--queue-timeout", "1h",  //
+             "--drain-timeout", "300ms", "--admin", "127.0.0.1:0"}};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  std::list<client> clients;
+  for (int i = 0; i < 32; ++i) clients.emplace_back(port, i % 2 == 0 ? "127.0.0.1" : "127.0.0.2");
+  BOOST_TEST(comes_true([&] {
+    return metric(admin, port, "active_connections") == 8 &&
+           metric(admin, port, "queued_connections") == 24;
+  }));
+  const auto start = steady_clock::now();
+  const std::string totals = l.stop();
+  const auto took = steady_clock::now() - start;
+  BOOST_TEST((took >= 300ms));
+  BOOST_TEST((took < 5s));  // 300 ms, on a machine that has time
+  BOOST_TEST(
+      contains(totals, "accepted 32, served 0, refused 24 (full 0, timed out 0, stopping 24,"));
+  BOOST_TEST(contains(totals, "cut 8; at most 8 at once"));
+  BOOST_TEST(contains(totals, "permits 8 of 8 back"));
 }
 
 // The drain timeout is over at the very moment at which the last connection ends.
@@ -140,29 +165,96 @@ BOOST_AUTO_TEST_CASE(upstream_is_down) {
       contains(totals, "failed " + std::to_string(failed) + ","));  // a line for each, no more
 }
 
+BOOST_AUTO_TEST_CASE(upstream_dies_and_comes_back) {
+  std::optional<upstream> u{std::in_place};
+  const tcp::endpoint where{asio::ip::address_v4::loopback(), u->port()};
+  limiter l{u->address(), {"--limit", "2", "--threads", "1", "--queue-timeout", "1h"}};
+  client first{l.port()}, second{l.port()}, queued{l.port()};
+  BOOST_TEST(first.echoes("a"));
+  BOOST_TEST(second.echoes("b"));
+  u.reset();
+  for (client* c : {&first, &second}) {
+    c->end();
+    c->close();
+  }
+  BOOST_TEST(queued.end() == asio::error::eof);  // its turn came, and there was nobody to serve it
+  u.emplace(upstream::echo, where);
+  BOOST_TEST(serves_again(l.port()));
+  BOOST_TEST(contains(l.stop(), "permits 2 of 2 back"));
+  BOOST_TEST(u->most() <= 2);
+}
+
+// As they are accepted, in the queue, as the upstream is connected to, while bytes move, half closed.
+BOOST_AUTO_TEST_CASE(clients_die_at_every_stage) {
+  upstream u;
+  limiter l{u.address(),
+            {"--limit", "3", "--per-client", "2", "--queue-timeout", "1h",  //
+             "--max-queue", "1000", "--admin", "127.0.0.1:0"}};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  BOOST_TEST(serves_again(port));
+  BOOST_TEST(comes_true([&] { return metric(admin, port, "active_connections") == 0; }));
+  const std::size_t before = l.descriptors();
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 6; ++t)
+    threads.emplace_back([port, t] {
+      const std::string much(100'000, 'x');
+      for (int i = 0; i < 60; ++i) {
+        client c{port, ("127.0.0." + std::to_string(1 + t % 3)).c_str()};
+        const int stage = i % 5;
+        if (stage == 1) c.send("x");
+        if (stage == 2) c.send(much);
+        if (stage == 3) c.half_close();
+        if (stage == 4) c.echoes("x");
+        if (i % 2 == 0) c.reset();
+      }
+    });
+  threads.clear();
+  for (const char* name : {"active_connections", "queued_connections", "clients"})
+    BOOST_TEST(comes_true([&] { return metric(admin, port, name) == 0; }), name);
+  BOOST_TEST(comes_true([&] { return l.descriptors() == before; }));
+  BOOST_TEST(serves_again(port));
+  BOOST_TEST(contains(l.stop(), "permits 3 of 3 back"));
+  BOOST_TEST(u.most() <= 3);
+}
+
 BOOST_AUTO_TEST_CASE(out_of_descriptors) {
   upstream u;
   const auto start = steady_clock::now();
   limiter l{u.address(),
-            {"--limit", "2", "--threads", "1", "--max-queue", "1000", "--queue-timeout", "1h"},
-            24};
-  client first{l.port()};
-  client second{l.port()};
+            {"--limit", "2", "--threads", "1", "--max-queue", "1000", "--queue-timeout", "1h",
+             "--admin", "127.0.0.1:0"},
+            32};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  client first{port};
+  client second{port};
   BOOST_TEST(first.echoes("a"));
   BOOST_TEST(second.echoes("b"));
   std::list<client> queue;
-  for (int i = 0; i < 30; ++i) queue.emplace_back(l.port());
-  l.wait_for_log("accept: Too many open files");
+  for (int i = 0; i < 40; ++i) queue.emplace_back(port);
+  const std::string where = "127.0.0.1:" + std::to_string(port);
+  l.wait_for_log(where + ": accept: Too many open files");
+  client asks{admin};
+  l.wait_for_log("admin endpoint: accept: Too many open files");
+
+  const auto cpu_before = l.cpu_time();
+  std::this_thread::sleep_for(2s);
+  const auto cpu = l.cpu_time() - cpu_before;
+  BOOST_TEST_MESSAGE("used " << cpu.count() << " ms of 2000 ms without descriptors");
+  BOOST_TEST((cpu < 40ms), "it spins");
   BOOST_TEST(first.echoes("still served"));
+
   queue.clear();
   first.close();
   second.close();
-  l.wait_for_log("accept: works again");
-  BOOST_TEST(serves_again(l.port()));
+  l.wait_for_log(where + ": accept: works again");
+  l.wait_for_log("admin endpoint: accept: works again");
+  BOOST_TEST(serves_again(port));
+  BOOST_TEST(metric(admin, port, "queued_connections") == 0);
 
   const std::string totals = l.stop();
   const auto tenths = (steady_clock::now() - start) / 100ms;
   const std::size_t at = totals.find("bytes down; ") + 12;
   BOOST_TEST(std::stol(totals.substr(at)) <= tenths + 1, "it spins: " << totals);
+  BOOST_TEST(contains(totals, "permits 2 of 2 back"));
   BOOST_TEST(u.most() <= 2);
 }
