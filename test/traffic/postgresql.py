@@ -36,13 +36,13 @@ class Server(Process):
         wait_until(lambda: self.sql("select 1")[0] == 0, "PostgreSQL")
         self.sql("create role client login")
         self.sql("create database bench owner client")
-        status, output = run("pgbench", "-h", HOST, "-p", self.port, "-U", "client", "-i", "-s", "20", "-q", "bench")
+        status, output = run(f"{BIN}/pgbench", "-h", HOST, "-p", self.port, "-U", "client", "-i", "-s", "20", "-q", "bench")
         if status != 0:
             raise RuntimeError(output)
 
     def around(self):
         """psql's arguments for a connection that does not go through the limiter."""
-        return ["psql", "-h", self.folder, "-p", self.port, "-U", "super", "-d", "postgres", "-XAtq"]
+        return [f"{BIN}/psql", "-h", self.folder, "-p", self.port, "-U", "super", "-d", "postgres", "-XAtq"]
 
     def sql(self, statement):
         return run(*self.around(), "-c", statement)
@@ -71,7 +71,7 @@ class Activity:
 def pgbench(port):
     """(transactions processed, transactions or clients that failed, "too many clients")."""
     # A thread for each client: one that connects blocks its thread, and those who share it.
-    _, output = run("pgbench", "-h", HOST, "-p", port, "-U", "client", "-n", "-C", "-c", CLIENTS, "-j", CLIENTS,
+    _, output = run(f"{BIN}/pgbench", "-h", HOST, "-p", port, "-U", "client", "-n", "-C", "-c", CLIENTS, "-j", CLIENTS,
                     "-t", TRANSACTIONS, "bench")
     (DATA / "pgbench.log").write_text(output)
     processed = re.search(r"actually processed: (\d+)", output)
