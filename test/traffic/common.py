@@ -258,8 +258,9 @@ def is_open(port):
     return False
 
 
-def connected(port, source=HOST, timeout=PATIENCE):
-    return socket.create_connection((HOST, port), timeout, (source, 0))
+def connected(port, source=None, timeout=PATIENCE):
+    # Bound to an address only where it matters: that takes a port which no other connection has.
+    return socket.create_connection((HOST, port), timeout, source and (source, 0))
 
 
 def run(*command, seconds=120, **options):
