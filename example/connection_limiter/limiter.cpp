@@ -5,7 +5,9 @@
 
 #include "relay.hpp"
 
+#include <chrono>
 #include <exception>
+#include <optional>
 #include <utility>
 
 namespace connection_limiter {
@@ -60,6 +62,8 @@ awaitable<void> limiter::accept_connections() {
     if (was_cancelled(co_await this_coro::cancellation_state)) co_return;  // by stop()
 
     if (why.empty()) {
+      while (lacking_a_descriptor_.now() != 0)
+        co_await trouble.pause("no descriptor left for the upstream");
       trouble.over();
     } else {
       figures_.accept_errors.add();
@@ -130,10 +134,29 @@ awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit in_advanc
 
 awaitable<error_code> limiter::connect(tcp::socket& upstream) {
   asio::steady_timer timer{upstream.get_executor(), settings_.connect_timeout};
-  const auto first =
-      co_await (asio::async_connect(upstream, upstream_, as_result) || timer.async_wait(as_result));
+  const auto first = co_await (connect_in_the_end(upstream) || timer.async_wait(as_result));
   if (first.index() == 1) co_return asio::error::timed_out;
-  co_return std::get<error_code>(std::get<0>(first));
+  co_return std::get<0>(first);
+}
+
+awaitable<error_code> limiter::connect_in_the_end(tcp::socket& upstream) {
+  // Those descriptors that others give back are ours before another client is accepted.
+  std::optional<gauge::one> lacking;
+  asio::steady_timer pause{upstream.get_executor()};
+  for (;;) {
+    error_code ec;
+    for (const tcp::endpoint& address : upstream_) {
+      error_code ignored;
+      upstream.close(ignored);
+      const auto [failure] = co_await upstream.async_connect(address, as_result);
+      ec = failure;
+      if (!ec) break;
+    }
+    if (ec != asio::error::no_descriptors) co_return ec;
+    if (!lacking) lacking.emplace(lacking_a_descriptor_);
+    pause.expires_after(std::chrono::milliseconds{100});
+    co_await pause.async_wait(use_awaitable);
+  }
 }
 
 // ---- Stopping -----------------------------------------------------------------------------------

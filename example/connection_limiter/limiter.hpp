@@ -66,6 +66,7 @@ class limiter {
   // One connection, from its acceptance to its end. What it holds comes back on every way out.
   awaitable<ending> serve(tcp::socket client, turnstile::permit in_advance);
   awaitable<error_code> connect(tcp::socket& upstream);
+  awaitable<error_code> connect_in_the_end(tcp::socket& upstream);
 
   const settings settings_;
   const log_function log_;
@@ -75,6 +76,7 @@ class limiter {
   std::list<lane> lanes_;
 
   figures figures_;
+  gauge lacking_a_descriptor_;  // let through, and none left for the upstream: waits for one
   admission admission_;
   turnstile::semaphore presences_;
   turnstile::semaphore stop_requests_;  // a permit for each call of stop()

@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 namespace connection_limiter {
 
@@ -14,6 +15,11 @@ namespace {
 
 using namespace asio::experimental::awaitable_operators;
 using std::chrono::steady_clock;
+
+// A direction's buffer grows where reads fill it: more bytes for each call, and a connection that
+// says little costs little.
+constexpr std::size_t first_buffer = 4096;
+constexpr std::size_t last_buffer = 65536;
 
 // How long an upstream may take to close a connection whose client is gone.
 constexpr std::chrono::seconds patience_with_upstream{2};
@@ -61,13 +67,15 @@ class session {
 
   // One direction.
   awaitable<void> move(tcp::socket& from, tcp::socket& to, counter& bytes) {
-    std::array<char, 16384> data;
+    std::vector<char> data(first_buffer);
     for (;;) {
       const auto [read_error, n] = co_await from.async_read_some(asio::buffer(data), as_result);
       if (broken_) co_return;
       moved_ = steady_clock::now();
       if (read_error) {
         if (&from == &upstream_) upstream_has_ended_ = true;
+        if (&from == &client_ && upstream_has_ended_)
+          co_return;  // closing both is all that is left
         if (read_error == asio::error::eof)
           half_close(to);
         else
@@ -76,6 +84,7 @@ class session {
       }
       const bool taken = co_await write(to, asio::buffer(data, n), bytes);
       if (!taken) co_return;
+      if (n == data.size() && n < last_buffer) data.resize(2 * n);
     }
   }
 

@@ -1,0 +1,63 @@
+# Copyright (c) 2026 The turnstile authors
+# Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+"""Out of descriptors: the limit on open files is lowered while the limiter runs, and 60 clients come.
+
+While it lasts (five seconds), it uses less than 2 % of a processor, and those who were let through
+before are served. As soon as the limit is raised again, everybody is.
+"""
+
+import resource
+import time
+
+from common import Limiter, Scenario, connected, done, wait_until
+from peers import Upstream, read, request
+
+CLIENTS, LIMIT, SECONDS = 60, 20, 5
+
+
+def allow(limiter, descriptors):
+    """As prlimit(1) does."""
+    resource.prlimit(limiter.pid, resource.RLIMIT_NOFILE, (descriptors, hard))
+
+
+with Scenario(f"Out of descriptors, {CLIENTS} clients") as s:
+    upstream = Upstream()
+    limiter = Limiter(upstream.port, LIMIT, "--queue-timeout", "60s")
+    soft, hard = resource.prlimit(limiter.pid, resource.RLIMIT_NOFILE)
+    before = [connected(limiter.port) for _ in range(LIMIT // 2)]
+    for client in before:
+        request(client)
+        read(client, 1)
+    allow(limiter, limiter.descriptors() + 3)
+
+    clients = [connected(limiter.port) for _ in range(CLIENTS)]
+    for client in clients:
+        request(client)
+    wait_until(lambda: limiter.log.read_text().count("trying again"), "a word in the log")
+    used, start = limiter.cpu_seconds(), time.monotonic()
+    while time.monotonic() < start + SECONDS:
+        time.sleep(SECONDS / 10)
+        for client in before:
+            request(client)
+            read(client, 1)
+    share = (limiter.cpu_seconds() - used) / (time.monotonic() - start)
+    s.expect(limiter.descriptors() <= limiter.first_descriptors + LIMIT + 3, "it had descriptors left")
+    s.expect(share < 0.02, f"{share:.1%} of a processor")
+
+    allow(limiter, soft)
+    for client in before:
+        client.close()
+    served = 0
+    for client in clients:
+        try:
+            read(client, 1)
+            served += 1
+        except OSError:
+            pass  # accepted with the last descriptor, with none left for the upstream
+        client.close()
+    s.with_limiter = f"{share:.1%} of a processor; {served} of {CLIENTS} served afterwards"
+    s.expect(served >= CLIENTS - 3, f"only {served} of {CLIENTS} were served when it was over")
+    limiter.ended_well(s)
+    s.expect(upstream.counts()["most"] <= LIMIT, f"{upstream.counts()['most']} at the upstream")
+done()

@@ -1,0 +1,136 @@
+# Copyright (c) 2026 The turnstile authors
+# Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+"""A soak: so many minutes (the argument) at 4 x the limit, with clients of every sort.
+
+Eighty clients ask, slowly or fast, for little or much, abandon the queue, break off, fall silent, and
+processes full of them are killed with -9. The upstream counts its connections: never above the limit.
+The limiter's resident size and descriptors are looked at every second; after a quarter of the time (five
+minutes at most) they are flat: the line through the samples grows by at most 512 KiB to its end, some
+20 bytes for each connection of five minutes, and by less than one descriptor a minute.
+"""
+
+import asyncio
+import collections
+import contextlib
+import random
+import sys
+import threading
+import time
+
+from common import HOST, Limiter, Scenario, done
+from peers import Upstream, Victim, fill, stages
+
+MINUTES = int(sys.argv[1])
+CLIENTS, LIMIT, QUEUE, TOLERANCE = 80, 20, 200, 512 << 10
+
+
+class Clients:
+    """Eighty of them, on a thread of their own, until stop()."""
+
+    def __init__(self, port):
+        self.port, self.over, self.answered, self.trouble = port, threading.Event(), 0, collections.Counter()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.all()), daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        self.over.set()
+        self.thread.join()
+
+    async def all(self):
+        await asyncio.gather(*(self.one(random.Random(seed)) for seed in range(CLIENTS)))
+
+    async def one(self, dice):
+        manners = {self.asks: 60, self.asks_for_much: 5, self.sends_much: 5, self.reads_slowly: 5,
+                   self.abandons: 10, self.breaks_off: 10, self.falls_silent: 5}
+        while not self.over.is_set():
+            [manner] = dice.choices(list(manners), manners.values())
+            writer = None
+            try:
+                reader, writer = await asyncio.open_connection(HOST, self.port)
+                await manner(dice, reader, writer)
+            except (OSError, EOFError) as error:
+                self.trouble[f"{manner.__name__}: {error!r}"] += 1
+            if writer:
+                writer.close()
+
+    async def ask(self, reader, writer, up=0, ms=0, down=1):
+        writer.write(f"{up} {ms} {down}\n".encode() + bytes(up))
+        await writer.drain()
+        await reader.readexactly(down)
+        self.answered += 1
+
+    async def asks(self, dice, reader, writer):
+        for _ in range(dice.randint(1, 3)):
+            await self.ask(reader, writer, ms=dice.randint(20, 300), down=dice.randint(1, 20_000))
+
+    async def asks_for_much(self, dice, reader, writer):
+        await self.ask(reader, writer, down=1 << 20)
+
+    async def sends_much(self, dice, reader, writer):
+        await self.ask(reader, writer, up=1 << 20)
+
+    async def reads_slowly(self, dice, reader, writer):
+        writer.write(b"0 0 100000\n")
+        for _ in range(10):
+            await reader.readexactly(10_000)
+            await asyncio.sleep(0.05)
+
+    async def abandons(self, dice, reader, writer):
+        await asyncio.sleep(dice.random() / 4)
+
+    async def breaks_off(self, dice, reader, writer):
+        writer.write(b"0 100 1000000\n")
+        await reader.read(1)
+        writer.transport.abort()
+
+    async def falls_silent(self, dice, reader, writer):
+        with contextlib.suppress(ConnectionResetError):  # the --idle-timeout ends it
+            await reader.read(1)
+
+
+def growth(samples):
+    """By how much the line of least squares through (time, figure) grows from the first time to the last."""
+    times, figures = zip(*samples)
+    t, f = sum(times) / len(times), sum(figures) / len(figures)
+    slope = sum((a - t) * (b - f) for a, b in samples) / sum((a - t) ** 2 for a in times)
+    return slope * (times[-1] - times[0])
+
+
+with Scenario(f"Soak, {MINUTES} min at 4 x the limit") as s:
+    upstream = Upstream()
+    limiter = Limiter(upstream.port, LIMIT, "--max-queue", QUEUE, "--queue-timeout", "30s", "--idle-timeout", "3s")
+    for _ in range(5):
+        fill(limiter, LIMIT + QUEUE)
+    used = limiter.cpu_seconds()
+    clients = Clients(limiter.port)
+    start, minute = time.monotonic(), 0
+    warm, end = min(15 * MINUTES, 300), 60 * MINUTES
+    sizes, descriptors, killed = [], [], 0
+    while (now := time.monotonic() - start) < end:
+        time.sleep(1)
+        if now > warm:
+            sizes.append((now, limiter.resident_bytes()))
+            descriptors.append((now, limiter.descriptors()))
+        if int(now) % 7 == 0:
+            with contextlib.suppress(RuntimeError):  # one that was cut before all of it was where it should be
+                Victim(limiter.port, random.choice(stages), random.randint(1, LIMIT // 2)).kill()
+                killed += 1
+        if now // 60 > minute:
+            minute += 1
+            counts = upstream.counts()
+            print(f"  {minute} min: {counts['all']} connections, at most {counts['most']} at once, {killed} processes"
+                  f" killed; {limiter.resident_bytes() >> 10} KiB, {limiter.descriptors()} descriptors", flush=True)
+    share = (limiter.cpu_seconds() - used) / (time.monotonic() - start)
+    clients.stop()
+    counts, grown, more = upstream.counts(), growth(sizes), growth(descriptors)
+    s.with_limiter = (f"{counts['all']:,} connections, at most {counts['most']} at once; {grown / 1024:+.0f} KiB of"
+                      f" {sizes[0][1] >> 10}; {share:.0%} of a processor")
+    s.expect(counts["most"] <= LIMIT, f"{counts['most']} connections at the upstream, the limit is {LIMIT}")
+    s.expect(counts["most"] == LIMIT, f"at most {counts['most']} at the upstream: the limit was never tried")
+    s.expect(grown <= TOLERANCE, f"the resident size grew by {grown / 1024:.0f} KiB")
+    s.expect(more < MINUTES, f"{more:.0f} more descriptors in the end")
+    s.expect(killed > 0 and clients.answered > 100 * MINUTES, f"{killed} killed, {clients.answered} answers: no load")
+    s.expect(not clients.trouble, f"not as they should be: {dict(clients.trouble)}")
+    limiter.ended_well(s)
+done()

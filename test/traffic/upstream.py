@@ -1,0 +1,65 @@
+# Copyright (c) 2026 The turnstile authors
+# Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+"""A server that counts its connections (a program of its own; see peers.py).
+
+A request is a line "<up> <ms> <down>": the server reads so many bytes more, waits, and answers with
+so many bytes. Any number of requests to a connection. At the second port it tells how many connections
+there are now, the most there were at once, and how many in all.
+"""
+
+import asyncio
+import contextlib
+import sys
+
+PIECE = bytes(1 << 16)
+
+
+class Counted(asyncio.StreamReaderProtocol):
+    """Counts a connection before its socket is closed: whoever sees the end of one and opens another
+    is not counted twice."""
+
+    now = most = all = 0
+
+    def connection_made(self, transport):
+        Counted.now += 1
+        Counted.all += 1
+        Counted.most = max(Counted.most, Counted.now)
+        super().connection_made(transport)
+
+    def connection_lost(self, error):
+        Counted.now -= 1
+        super().connection_lost(error)
+
+
+async def serve(reader, writer):
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError):
+        while line := await reader.readline():
+            up, ms, down = map(int, line.split())
+            while up > 0:
+                piece = await reader.read(min(up, len(PIECE)))
+                if not piece:
+                    return writer.close()
+                up -= len(piece)
+            await asyncio.sleep(ms / 1000)
+            while down > 0:
+                writer.write(PIECE[:down])
+                down -= len(PIECE)
+                await writer.drain()
+    writer.close()
+
+
+async def tell(_, writer):
+    writer.write(f"{Counted.now} {Counted.most} {Counted.all}\n".encode())
+    writer.close()
+
+
+async def main(port, counts_at):
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Counted(asyncio.StreamReader(), serve), "127.0.0.1", port, backlog=1024)
+    await asyncio.start_server(tell, "127.0.0.1", counts_at)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*map(int, sys.argv[1:])))
