@@ -7,7 +7,6 @@
 
 #include <boost/test/data/test_case.hpp>
 
-#include <cstdlib>
 #include <fstream>
 #include <list>
 #include <ostream>
@@ -78,7 +77,7 @@ BOOST_AUTO_TEST_CASE(metrics_say_what_happens) {
   BOOST_TEST(value("wait_seconds_sum") >= 0.02);
 }
 
-// By Prometheus' own tool, where it is there.
+// (By Prometheus' own tool, it is test/page that looks at them.)
 BOOST_AUTO_TEST_CASE(metrics_are_well_formed) {
   upstream u;
   program l{path(), with_admin({"--upstream", u.address(), "--listen", "127.0.0.1:0",  //
@@ -87,16 +86,6 @@ BOOST_AUTO_TEST_CASE(metrics_are_well_formed) {
   BOOST_TEST(contains(response, "Content-Type: text/plain; version=0.0.4"));
   const std::string text = body_of(response);
   BOOST_TEST(count(text, "\n# TYPE ") == count(text, "# HELP "));
-  if (std::system("command -v promtool >/dev/null") != 0) {
-    BOOST_TEST_MESSAGE("there is no promtool here");
-    return;
-  }
-  const std::string file = "/tmp/turnstile_metrics." + std::to_string(getpid());
-  std::ofstream{file} << text;
-  const std::string check =
-      "promtool check metrics < " + file + " 2>&1 | tee " + file + ".out >&2; ";
-  BOOST_TEST(std::system((check + "test ! -s " + file + ".out").c_str()) == 0);
-  BOOST_TEST(std::system(("rm " + file + ' ' + file + ".out").c_str()) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(healthy_until_it_stops) {

@@ -4,6 +4,7 @@
 """The page of connection_limiter: the real program, an upstream and clients, and a browser that looks."""
 
 import itertools
+import os
 import random
 import re
 import select
@@ -122,11 +123,13 @@ class Limiter:
         host, port = self.listeners[listener].rsplit(":", 1)
         return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
-    def figure(self, name, listener=0):
+    def metrics(self):
         with urllib.request.urlopen(self.url + "metrics", timeout=PATIENCE) as answer:
-            text = answer.read().decode()
+            return answer.read().decode()
+
+    def figure(self, name, listener=0):
         label = re.escape(f'{{listener="{self.listeners[listener]}"}}')
-        return float(re.search(rf"^connection_limiter_{name}{label} (\S+)$", text, re.MULTILINE)[1])
+        return float(re.search(rf"^connection_limiter_{name}{label} (\S+)$", self.metrics(), re.MULTILINE)[1])
 
     def limit(self, listener=0):
         return self.figure("limit_connections", listener)
@@ -430,6 +433,12 @@ class Page(unittest.TestCase):
                 {"name": "a_total", "value": 12, "labels": {"one": 'x"y\\z\n', "two": "}"}},
                 {"name": "b", "value": 1500, "labels": {}},
                 {"name": "c_bucket", "value": 3, "labels": {"le": "+Inf"}}])
+
+    def test_reads_what_prometheus_accepts(self):
+        limiter = self.start(limits=(3, 5))
+        check = subprocess.run([os.environ["PROMTOOL"], "check", "metrics"], input=limiter.metrics(), text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
+        self.assertEqual((check.returncode, check.stdout), (0, ""))
 
     def test_quantiles(self):
         self.start()
