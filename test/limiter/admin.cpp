@@ -331,7 +331,7 @@ BOOST_AUTO_TEST_CASE(bears_slow_clients) {
   limiter l{u.address(), with_admin()};
   const std::uint16_t port = l.port(), admin = l.admin_port();
   std::list<client> silent;
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 20; ++i) {
     silent.emplace_back(admin);
     if (i % 2 == 0) silent.back().send("GET / HTTP/1.1\r\nHo");
   }

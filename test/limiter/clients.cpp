@@ -159,6 +159,32 @@ BOOST_AUTO_TEST_CASE(entries_go_when_nobody_needs_them) {
   BOOST_TEST(contains(l.stop(), "permits 2 of 2 back"));
 }
 
+BOOST_AUTO_TEST_CASE(each_ipv6_client_has_its_own_limit) {
+  if (!has_ipv6()) return;
+  upstream u;
+  program l{path(),
+            {"--per-client", "1", "--overflow", "reject", "--upstream", u.address(),  //
+             "--listen", "[::1]:0"}};
+  const tcp::endpoint where{asio::ip::address_v6::loopback(), l.port()};
+  client first{where};
+  BOOST_TEST(first.echoes("a"));
+  BOOST_TEST(client{where}.end() == asio::error::eof);
+}
+
+// Clients with IPv4 addresses, of a listener on IPv6 addresses: still one of their own each.
+BOOST_AUTO_TEST_CASE(ipv4_clients_of_an_ipv6_listener) {
+  if (!has_ipv6()) return;
+  upstream u;
+  program l{path(),
+            {"--per-client", "1", "--overflow", "reject", "--upstream", u.address(),  //
+             "--listen", "[::]:0"}};
+  client a1{l.port(), a}, b1{l.port(), b};
+  BOOST_TEST(a1.echoes("a1"));
+  BOOST_TEST(b1.echoes("b1"));
+  client a2{l.port(), a};
+  BOOST_TEST(a2.end() == asio::error::eof);
+}
+
 // Which addresses are one client.
 BOOST_AUTO_TEST_CASE(one_client) {
   asio::io_context context;
@@ -246,7 +272,7 @@ BOOST_DATA_TEST_CASE(who_hangs_up_is_gone_at_once,
   BOOST_TEST(comes_true([&] { return queued() == 1; }));
   const auto took = std::chrono::duration<double, std::milli>(steady_clock::now() - start).count();
   BOOST_TEST_MESSAGE("left the queue within " << took << " ms");
-  BOOST_TEST(took < 2000);  // 50 on a machine that has time
+  BOOST_TEST(took < 5000);  // 50 on a machine that has time
   BOOST_TEST(metric(admin, port, "abandoned_total") == 1);
   BOOST_TEST(active.echoes("still served"));
   active.close();

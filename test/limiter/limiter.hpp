@@ -82,6 +82,16 @@ inline boost::test_tools::assertion_result contains(const std::string& text,
   return result;
 }
 
+// Whether there is IPv6 here; the test says so where there is not.
+inline bool has_ipv6() {
+  asio::io_context context;
+  error_code ec;
+  tcp::acceptor probe{context, tcp::v6()};
+  probe.bind({asio::ip::address_v6::loopback(), 0}, ec);
+  if (ec) BOOST_TEST_MESSAGE("there is no IPv6 here");
+  return !ec;
+}
+
 // ---- Its admin endpoint -------------------------------------------------------------------------
 
 // What comes back for a request: all of it, and its status.
