@@ -14,7 +14,6 @@ import os
 import pathlib
 import pwd
 import re
-import select
 import shutil
 import signal
 import socket

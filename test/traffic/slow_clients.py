@@ -10,7 +10,6 @@ the slow ones are cut and the other one waits for its turn; with --per-client 10
 address, it waits hardly at all.
 """
 
-import socket
 import subprocess
 import threading
 import time
