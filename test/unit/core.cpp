@@ -14,6 +14,7 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <ostream>
 #include <set>
@@ -850,7 +851,10 @@ BOOST_AUTO_TEST_CASE(put_off_calls_have_the_effect_that_they_have_outside) {
     const auto closed = std::find(calls.begin(), calls.end(), world::close);
     const auto last = std::remove(closed, calls.end(), world::cancel_all);  // too late
     auto rank = [](int call) { return (call >= world::close) + (call >= world::release); };
-    std::stable_sort(calls.begin(), last, [&](int x, int y) { return rank(x) < rank(y); });
+    // A stable sort; std::stable_sort of libstdc++ 12 makes clang 19 warn.
+    auto less = [&](int x, int y) { return rank(x) < rank(y); };
+    for (auto call = calls.begin(); call != last; ++call)
+      std::rotate(std::upper_bound(calls.begin(), call, *call, less), call, std::next(call));
     std::for_each(calls.begin(), last, [&](int call) { outside.make_call(call); });
     const std::string expected = outside.result();
     BOOST_TEST(inside.result() == expected, "sequence " << sequence << ": not " << expected);

@@ -235,7 +235,7 @@ BOOST_AUTO_TEST_CASE(destructors_of_handlers_may_close_and_destroy) {
 
 BOOST_AUTO_TEST_CASE(handlers_may_own_the_semaphore_and_permits_of_it) {
   tally t;
-  for (std::size_t grants : {0, 1, 3}) {
+  for (std::size_t grants : {0u, 1u, 3u}) {
     asio::io_context context;
     auto sem = std::make_shared<semaphore>(context, 3);
     auto held = std::make_shared<permit>(sem->try_acquire_permit(2));
