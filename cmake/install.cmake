@@ -45,5 +45,5 @@ install(FILES src/turnstile-gdb.py DESTINATION "${CMAKE_INSTALL_DATADIR}/turnsti
 if(BUILD_SHARED_LIBS)
   install(FILES src/turnstile-gdb.py
     DESTINATION "${CMAKE_INSTALL_DATADIR}/gdb/auto-load${CMAKE_INSTALL_FULL_LIBDIR}"
-    RENAME "$<TARGET_FILE_NAME:turnstile>-gdb.py" COMPONENT runtime)
+    RENAME "$<TARGET_FILE_NAME:turnstile>-gdb.py" COMPONENT development)
 endif()
