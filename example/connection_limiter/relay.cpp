@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -31,13 +32,21 @@ class session {
       : client_(client), upstream_(upstream), early_(std::move(early)), limits_(t), figures_(f) {}
 
   awaitable<ending> run() {
-    if (limits_.idle || limits_.session)
-      co_await (move_both_ways() || watch());
-    else
-      co_await move_both_ways();
-    if (was_cancelled(co_await this_coro::cancellation_state)) {
+    // A direction that is cancelled just as it has moved something throws at its next step; both may.
+    std::exception_ptr failure;
+    try {
+      if (limits_.idle || limits_.session)
+        co_await (move_both_ways() || watch());
+      else
+        co_await move_both_ways();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    const bool cancelled = was_cancelled(co_await this_coro::cancellation_state);
+    if (cancelled || failure) {
       reset(client_);
       reset(upstream_);
+      if (!cancelled) std::rethrow_exception(failure);
       throw boost::system::system_error(asio::error::operation_aborted);
     }
 
