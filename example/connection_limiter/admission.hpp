@@ -45,6 +45,9 @@ class admission {
   // For --overflow backlog: one of the permits, before there is anybody to hold it.
   awaitable<turnstile::permit> before_accepting();
 
+  // Whether more are held than the limit allows, since it was lowered.
+  bool is_over_limit() const noexcept { return permits_.in_use() > permits_.limit(); }
+
   // Decides on one client, which may hold such a permit; waits in the queue where that is the way.
   // What the client sends meanwhile is added to `early`.
   awaitable<decision> decide(tcp::socket& client, turnstile::permit in_advance, std::string& early);

@@ -78,7 +78,13 @@ awaitable<error_code> limiter::accept_one(lane& l) {
     in_advance = co_await admission_.before_accepting();
   const asio::any_io_executor executor = l.context.get_executor();
   auto [ec, client] = co_await acceptor_.async_accept(executor, as_result);
-  if (!ec) start(l, std::move(client), std::move(in_advance));
+  if (ec) co_return ec;
+  // The limit was lowered before it came: so it was not let through, and takes its turn again.
+  if (in_advance && admission_.is_over_limit()) {
+    in_advance.release();
+    in_advance = co_await admission_.before_accepting();
+  }
+  start(l, std::move(client), std::move(in_advance));
   co_return ec;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -31,13 +32,21 @@ class session {
       : client_(client), upstream_(upstream), early_(std::move(early)), limits_(t), figures_(f) {}
 
   awaitable<ending> run() {
-    if (limits_.idle || limits_.session)
-      co_await (move_both_ways() || watch());
-    else
-      co_await move_both_ways();
-    if (was_cancelled(co_await this_coro::cancellation_state)) {
+    // A direction that is cancelled just as it has moved something throws at its next step; both may.
+    std::exception_ptr failure;
+    try {
+      if (limits_.idle || limits_.session)
+        co_await (move_both_ways() || watch());
+      else
+        co_await move_both_ways();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    const bool cancelled = was_cancelled(co_await this_coro::cancellation_state);
+    if (cancelled || failure) {
       reset(client_);
       reset(upstream_);
+      if (!cancelled) std::rethrow_exception(failure);
       throw boost::system::system_error(asio::error::operation_aborted);
     }
 
@@ -76,7 +85,7 @@ class session {
         if (&from == &upstream_) upstream_has_ended_ = true;
         if (&from == &client_ && upstream_has_ended_)
           co_return;  // closing both is all that is left
-        if (read_error == asio::error::eof)
+        if (read_error == asio::error::eof && broke_off_ != &from)
           half_close(to);
         else
           break_off();
@@ -94,6 +103,9 @@ class session {
     const auto [ec, written] = co_await asio::async_write(to, data, as_result);
     bytes.add(written);
     moved_ = steady_clock::now();
+    // A socket tells of a reset once: the read that finds it would take it for an orderly end. (It is
+    // a broken pipe where the other end had ended, and then went away.)
+    if (ec && ec != asio::error::broken_pipe) broke_off_ = &to;
     co_return !broken_ && !ec;
   }
 
@@ -152,9 +164,10 @@ class session {
   figures& figures_;
   ending ending_ = ending::served;
   steady_clock::time_point moved_ =
-      steady_clock::now();           // when a byte, or an end, last came or went
-  bool broken_ = false;              // a side broke off: neither direction goes on
-  bool upstream_has_ended_ = false;  // it sends nothing more
+      steady_clock::now();                  // when a byte, or an end, last came or went
+  bool broken_ = false;                     // a side broke off: neither direction goes on
+  const tcp::socket* broke_off_ = nullptr;  // a write has met the reset of this one
+  bool upstream_has_ended_ = false;         // it sends nothing more
 };
 
 }  // namespace

@@ -179,6 +179,30 @@ BOOST_AUTO_TEST_CASE(in_the_backlog_they_are_served_too) {
   BOOST_TEST(waits.echoes("b"));
 }
 
+// A permit that waits for somebody to come has let nobody through.
+BOOST_AUTO_TEST_CASE(a_lower_limit_holds_for_the_next_from_the_backlog) {
+  upstream u;
+  limiter l{u.address(), with_admin({"--limit", "2", "--overflow", "backlog"})};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  client active{port};
+  BOOST_TEST(active.echoes("a"));
+  BOOST_TEST(is(put_limit(admin, "1"), "204"));
+  client waits{port};
+  waits.send("b");
+  BOOST_TEST(active.echoes("still served"));
+  std::this_thread::sleep_for(200ms);  // were it let through, it would be by now
+  active.close();
+  BOOST_TEST(waits.receive(1) == "b");
+  BOOST_TEST(u.most() == 1);
+  client stopped{port};
+  l.signal(SIGTERM);
+  BOOST_TEST(stopped.end().failed());
+  waits.close();
+  BOOST_TEST(l.exit_status() == 0);
+  BOOST_TEST(contains(l.last_line(), "accepted 2, served 2, refused 0 "));
+  BOOST_TEST(contains(l.last_line(), "permits 1 of 1 back"));
+}
+
 BOOST_AUTO_TEST_CASE(of_several_listeners_one_is_named) {
   upstream u;
   program l{path(), with_admin({"--upstream", u.address(), "--listen", "127.0.0.1:0",  //

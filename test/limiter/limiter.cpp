@@ -230,6 +230,32 @@ BOOST_AUTO_TEST_CASE(reset_of_the_upstream_is_a_reset) {
   l.stop();
 }
 
+// Also where something is on its way up to it that it does not take.
+BOOST_AUTO_TEST_CASE(reset_of_the_upstream_is_a_reset_while_it_is_written_to) {
+  upstream u{[](tcp::socket& socket) -> asio::awaitable<void> {
+    co_await asio::async_write(socket, asio::buffer("half", 4), asio::use_awaitable);
+    asio::steady_timer until_all_is_full{socket.get_executor(), 500ms};
+    co_await until_all_is_full.async_wait(asio::use_awaitable);
+    reset(socket);
+  }};
+  limiter l{u.address(), {}};
+  asio::io_context context;
+  tcp::socket c{context};
+  c.connect({asio::ip::address_v4::loopback(), l.port()});
+  // All that goes into the buffers, and no write that would take the reset before the read does.
+  const std::string much(1 << 16, 'x');
+  const auto start = steady_clock::now();
+  c.non_blocking(true);
+  for (error_code ec; steady_clock::now() - start < 300ms;) c.write_some(asio::buffer(much), ec);
+  std::string answer;
+  error_code end;
+  asio::async_read(c, asio::dynamic_buffer(answer), [&](error_code ec, std::size_t) { end = ec; });
+  context.run_for(patience);
+  BOOST_TEST(answer == "half");
+  BOOST_TEST(end == asio::error::connection_reset);
+  l.stop();
+}
+
 BOOST_AUTO_TEST_CASE(idle_is_cut_and_its_place_taken) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--idle-timeout", "300ms"}};

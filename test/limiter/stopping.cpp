@@ -7,6 +7,7 @@
 
 #include <boost/test/data/test_case.hpp>
 
+#include <functional>
 #include <list>
 #include <optional>
 #include <string>
@@ -78,6 +79,47 @@ BOOST_AUTO_TEST_CASE(cuts_at_the_second_signal) {
   l.wait_for_log("stopping");
   BOOST_TEST(contains(l.stop(SIGINT), "cut 1;"));
   BOOST_TEST(c.end().failed());
+}
+
+// What is cut in the middle does not look like the whole: with bytes on their way down, and both ways.
+// More than once, since it takes a direction that has just moved something.
+BOOST_DATA_TEST_CASE(what_is_cut_while_bytes_move_is_reset,
+                     boost::unit_test::data::xrange(2) * boost::unit_test::data::xrange(5),
+                     both_ways, round) {
+  BOOST_TEST_MESSAGE("round " << round);
+  upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
+    if (both_ways) co_await upstream::echo(socket);
+    const std::string much(1 << 16, 'x');
+    for (;;) co_await asio::async_write(socket, asio::buffer(much), asio::use_awaitable);
+  }};
+  limiter l{u.address(), {"--drain-timeout", "100ms", "--threads", "1"}};
+  asio::io_context context;
+  tcp::socket c{context};
+  c.connect({asio::ip::address_v4::loopback(), l.port()});
+  const std::string much(1 << 16, 'y');
+  std::string sink(1 << 20, '\0');
+  error_code end;
+  std::function<void()> send = [&] {
+    asio::async_write(c, asio::buffer(much), [&](error_code ec, std::size_t) {
+      if (!ec) send();
+    });
+  };
+  std::function<void()> receive = [&] {
+    c.async_read_some(asio::buffer(sink), [&](error_code ec, std::size_t) {
+      if (!ec) return receive();
+      end = ec;
+      context.stop();
+    });
+  };
+  if (both_ways) send();
+  receive();
+  std::jthread moves{[&] { context.run_for(patience); }};
+  u.wait_for_total(1);
+  const std::string totals = l.stop();
+  moves.join();
+  // Where this end was sending, it may be told of the reset there.
+  BOOST_TEST((end == asio::error::connection_reset || (both_ways && end)), end.message());
+  BOOST_TEST(contains(totals, "failed 0, cut 1;"));
 }
 
 // With clients in all states: being accepted, queued, connecting and served.
