@@ -253,7 +253,8 @@ BOOST_AUTO_TEST_CASE(clients_die_at_every_stage) {
   threads.clear();
   for (const char* name : {"active_connections", "queued_connections", "clients"})
     BOOST_TEST(comes_true([&] { return metric(admin, port, name) == 0; }), name);
-  BOOST_TEST(comes_true([&] { return l.descriptors() == before; }));
+  // Fewer, where the endpoint had not closed its last connection when it was counted before.
+  BOOST_TEST(comes_true([&] { return l.descriptors() <= before; }));
   BOOST_TEST(serves_again(port));
   BOOST_TEST(contains(l.stop(), "permits 3 of 3 back"));
   BOOST_TEST(u.most() <= 3);
