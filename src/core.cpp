@@ -42,7 +42,8 @@ outcome core::wait(waiter& x) noexcept {
       enqueue(&x);
       w |= busy | queued;
       // Where nobody has to leave, there is nothing to do: those in front could not be served either.
-      if (must_expel(w) || !leave(w)) run(w);
+      if (!must_expel(w)) w = leave(w);
+      if (w & busy) run(w);
       return outcome::waiting;
     }
   }
@@ -176,7 +177,7 @@ void core::run(word w) noexcept {
     // In this order, so that at last all mail that was announced in w has been taken. Relaxed: what
     // was announced in w is seen, since w was acquired.
     std::uint32_t limit = limit_under(w);
-    for (; mailbox_.load(std::memory_order_relaxed) != 0; limit = limit_under(w)) take_mail(w);
+    for (; mailbox_.load(std::memory_order_relaxed) != 0; limit = limit_under(w)) w = take_mail(w);
     if (w & (pending | owed | orphaned | abandoned)) refused = false;  // that next call came
     if (!refused && must_expel(w)) expel(w, limit);
 
@@ -214,21 +215,21 @@ void core::run(word w) noexcept {
     for (; granted != 0; --granted) decide(queue_.front(), outcome::granted);
     if (!settled) continue;
     refused = !hand_over();
-    if (leave(w)) return;
+    w = leave(w);
+    if (!(w & busy)) return;
   }
 }
 
-// Leaves from w, under which nothing is left to do. False where the word has changed; w is what it
-// is now. False, too, where there is more to do at the end.
-bool core::leave(word& w) noexcept {
-  if (w & orphaned) {
-    // User code may have acquired since: to be settled with what it was lent.
-    w = word_.load(std::memory_order_acquire);
-    return false;
-  }
+// Leaves from w, under which nothing is left to do, and returns what the word is then: with `busy` where
+// it has changed, or where there is more to do at the end.
+core::word core::leave(word w) noexcept {
+  // User code may have acquired since: to be settled with what it was lent.
+  if (w & orphaned) return word_.load(std::memory_order_acquire);
   // Releases the queue to the next holder; or acquires what was set down, and goes on.
   return word_.compare_exchange_strong(w, w & ~busy, std::memory_order_release,
-                                       std::memory_order_acquire);
+                                       std::memory_order_acquire)
+             ? w & ~busy
+             : w;
 }
 
 // Adds up the references, once, when no more can be lent. True where there are none.
@@ -239,8 +240,8 @@ bool core::settle(word w) noexcept {
   return references_.fetch_add(missing, std::memory_order_acquire) + missing == 0;
 }
 
-// Takes all mail, the oldest first.
-void core::take_mail(word& w) noexcept {
+// Takes all mail, the oldest first. Returns w, under the limit that is in force now.
+core::word core::take_mail(word w) noexcept {
   // Acquires the mail and what each sender did before.
   const std::uintptr_t newest = mailbox_.exchange(0, std::memory_order_acquire);
   // Afterwards, so that nobody is judged by an older limit than he saw himself.
@@ -272,6 +273,7 @@ void core::take_mail(word& w) noexcept {
     }
   }
   if (newest & 1) decide_all(outcome::aborted);
+  return w;
 }
 
 // Whether somebody may be in the queue who has nothing to wait for.

@@ -375,27 +375,30 @@ class basic_semaphore {
                                    semaphore_, 0,
                                    WithPermit ? "async_acquire_permit" : "async_acquire"));
 
-      detail::outcome o = c.acquire_at_once(n);
-      if (o != detail::outcome::waiting) {
-        detail::complete_at_once<WithPermit>(std::forward<Handler>(handler), ex, o,
-                                             permit_for(c, o, n), tracked);
-        return;
-      }
+      const detail::outcome o = c.acquire_at_once(n);
+      if (o != detail::outcome::waiting)
+        return complete_at_once(std::forward<Handler>(handler), o, n, tracked);
       const auto handler_executor = boost::asio::get_associated_executor(handler, ex);
       detail::with_target<Executor>(handler_executor, [&]<typename E>(const E& handler_ex) {
         using operation = detail::acquire_op<std::decay_t<Handler>, E, Executor, WithPermit>;
-        auto* const op = operation::create(c, static_cast<std::uint32_t>(n),
+        auto* const op = operation::create(semaphore_->impl_, static_cast<std::uint32_t>(n),
                                            std::forward<Handler>(handler), handler_ex, ex, tracked);
-        o = op->connect_and_wait();
-        if (o == detail::outcome::waiting) return;  // and op may be gone
+        const detail::outcome late = op->connect_and_wait();
+        if (late == detail::outcome::waiting) return;  // and op may be gone
         // Decided after all, since something changed meanwhile.
-        permit p = permit_for(c, o, n);
-        detail::complete_at_once<WithPermit>(op->take_apart().handler, ex, o, std::move(p),
-                                             tracked);
+        complete_at_once(op->take_apart().handler_, late, n, tracked);
       });
     }
 
    private:
+    template <typename Handler>
+    void complete_at_once(Handler&& handler, detail::outcome o, std::size_t n,
+                          const detail::tracked& tracked) const {
+      detail::complete_at_once<WithPermit>(std::forward<Handler>(handler),
+                                           semaphore_->impl_.get_executor(), o,
+                                           permit_for(semaphore_->core(), o, n), tracked);
+    }
+
     basic_semaphore* semaphore_;
   };
 

@@ -64,14 +64,14 @@ class op final : public waiter {
       model::note("refuses to be delivered", id_);
       return false;
     }
-    complete(decided());
+    complete(get_outcome());
     if (t.then) t.then();
     model::set_event(id_);
     return true;
   }
   void discard() noexcept override {
     b.tickets[id_].destroyed = true;
-    if (decided() == outcome::granted) {
+    if (get_outcome() == outcome::granted) {
       b.c->give_back(permits());
       b.c->drop_reference();
     }

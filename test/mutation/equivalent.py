@@ -32,8 +32,6 @@ same('core.cpp',
      'one more turn: the swap is repeated, fails, and w becomes what the first has set; where others '
      'change the word meanwhile, w is stale, and every swap from it fails and reads anew')
 
-same('acquire_op.hpp', 'taken_ = true;', ';',
-     'the executors that have the room allocate one block at a time; the flag guards against others')
 same('service.hpp', 'r.unlink(); r.service_ = nullptr;', 'r.service_ = nullptr; r.unlink();',
      'neither touches what the other does')
 same('service.hpp', 'r.insert_before(abandoned_); r.core_->add_reference();',

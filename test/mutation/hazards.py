@@ -93,7 +93,7 @@ fault('H1', 'a handler is destroyed while it stands in a list',
       (CORE, '      x->discard();\n', '      decided_.push_front(x);\n      x->discard();\n      decided_.erase(x);\n'))
 fault('H1', 'the service of strands shuts down before the semaphores\'',
       'lifetime: contexts/a_strand_that_was_made_after_a_semaphore_is_dropped_in_time',
-      (SERVICE, '    const boost::asio::strand<context_only> s(context_only{&context});\n', ''), address=True)
+      (SERVICE, '    const asio::strand<context_only> s(context_only{&context});\n', ''), address=True)
 fault('H1', 'a strand that is shut down destroys inside execute()',
       'lifetime: contexts/a_shut_down_strand_of_another_context_gives_back_at_once',
       (OP, '    if (hand.came_back()) discard();  // the executor is shut down\n', ''))
@@ -117,7 +117,7 @@ fault('H3', 'permits do not share ownership of the state',
       address=True)
 fault('H3', 'granted operations do not share ownership of the state', 'lifetime: semaphores/so_does_the_last_grant',
       (CORE, '    lent_ += granted;\n', ''), (CORE, '      --lent_;\n', ''),
-      (OP, '    contents c{std::move(handler_),', '    core_->add_reference();\n    contents c{std::move(handler_),'),
+      (OP, '    const outcome o = get_outcome();\n', '    core_->add_reference();\n    const outcome o = get_outcome();\n'),
       address=True)
 # The mutex is the one that Boost.SAM's semaphore and Asio's channels have.
 LOCKS = '\n#include <mutex>\nnamespace { std::mutex guard; }\n'
@@ -144,18 +144,17 @@ fault('H6', 'the slot is not cleared', 'cancellation: emitted/the_slot_is_touche
       (OP, '    if (cancellation_) asio::get_associated_cancellation_slot(handler_).clear();\n', ''))
 fault('H6', 'the slot is cleared by the thread that releases',
       'cancellation: emitted/the_slot_is_touched_on_the_handlers_executor_only',
-      (OP, '    const handing_over hand(*this);\n',
-       '    if (cancellation_) asio::get_associated_cancellation_slot(handler_).clear();\n'
-       '    const handing_over hand(*this);\n'))
+      (OP, '      this->schedule();\n',
+       '      if (cancellation_) asio::get_associated_cancellation_slot(handler_).clear();\n'
+       '      this->schedule();\n'))
 fault('H6', 'the slot is cleared where the handler is destroyed',
       'cancellation: emitted/the_slot_is_touched_on_the_handlers_executor_only',
       (OP, '    take_apart_uncalled();\n', '    take_apart();\n'))
 fault('H6', 'the slot is cleared after the handler was called',
       'cancellation: emitted/inside_the_handler_means_the_slots_next_wait',
-      (OP, '    contents c = take_apart();\n    complete<WithPermit>(std::move(c.handler), o, std::move(c.held), t);',
+      (OP, '    take_apart()();',
        '    auto slot = asio::get_associated_cancellation_slot(handler_);\n'
-       '    contents c = take_apart_uncalled();\n'
-       '    complete<WithPermit>(std::move(c.handler), o, std::move(c.held), t);\n    slot.clear();'))
+       '    take_apart_uncalled()();\n    slot.clear();'))
 fault('H6', 'the slot\'s handler does not own what it names',
       'cancellation: emitted/after_the_destruction_of_the_context_does_nothing',
       (OP, '  ~cancel_handler() { cancellation_->drop_reference(); }', '  ~cancel_handler() {}'),
@@ -166,32 +165,42 @@ fault('H6', 'the slot\'s handler uses itself after it was destroyed',
       (OP, '    c.add_reference();\n    c.request();\n    c.drop_reference();',
        '    c.add_reference();\n    c.request();\n    cancellation_->drop_reference();'), address=True)
 fault('H7', 'completing inside the release', 'queue: completions/are_never_inline',
-      (OP, '      completion c(*this);\n', '      completion c(*this);\n      return std::move(c)(), true;\n'))
+      (OP, '      this->schedule();\n', '      call();\n'))
+fault('H7', 'the same, with an executor that is not Asio\'s scheduler', 'executors: posting/never_inside_a_call_on_a_strand',
+      (OP, '        completion c(*this);\n', '        completion c(*this);\n        return std::move(c)(), true;\n'))
 fault('H7', 'completing inside the acquire that is granted at once', 'queue: completions/are_never_inline',
       (OP, '        detail::post(ex, std::move(f), allocator);', '        f();'))
 fault('H7', 'completing inside a release on the context\'s thread',
       'queue: completions/are_never_inline_on_the_context_either',
+      (OP, '  void schedule() noexcept {',
+       '  void schedule() noexcept {\n    if (scheduler_->can_dispatch()) return run(this, this, {}, 0);\n'))
+fault('H7', 'completing inside a release where the executor prefers that',
+      'executors: posting/never_inside_a_call_on_an_executor_that_prefers_to_block',
       (OP, '    asio::prefer(asio::require(ex, asio::execution::blocking.never),',
        '    asio::prefer(asio::prefer(ex, asio::execution::blocking.possibly),'))
 fault('H8', 'the handler is called before the memory is free', 'allocation: user_code/a_handler_may_own_its_memory',
-      (OP, '    contents c = take_apart();\n    complete<WithPermit>(std::move(c.handler), o, std::move(c.held), t);',
-       '    complete<WithPermit>(std::move(handler_), o, '
-       'o == outcome::granted ? make_permit(*core_, permits()) : permit(), t);\n'
-       '    if (o == outcome::granted) core_->add_reference();\n    take_apart().held.forget();'))
+      (OP, '    take_apart()();',
+       '    const outcome o = get_outcome();\n'
+       '    decided<Handler, WithPermit>{std::move(handler_), o, '
+       'o == outcome::granted ? make_permit(*core_, permits()) : permit(), tracked_}();\n'
+       '    if (o == outcome::granted) core_->add_reference();\n    take_apart().permit_.forget();'))
 fault('H8', 'the handler is destroyed before the memory is free',
       'allocation: user_code/a_handler_that_owns_its_memory_may_be_destroyed',
-      (OP, '               decided() == outcome::granted ? make_permit(*core_, permits()) : permit()};\n    this->~acquire_op();\n',
-       '               decided() == outcome::granted ? make_permit(*core_, permits()) : permit()};\n'
-       '    { const Handler first(std::move(c.handler)); }\n    this->~acquire_op();\n'),
-      (OP, '    contents c = take_apart();\n', '    contents c{std::move(handler_), make_permit(*core_, permits())};\n'),
+      (OP, '    this->~acquire_op();\n', '    { const Handler first(std::move(d.handler_)); }\n    this->~acquire_op();\n'),
+      (OP, '    take_apart()();', '    decided<Handler, WithPermit>{std::move(handler_), get_outcome(), '
+       'make_permit(*core_, permits()), tracked_}();'),
       address=True)
 fault('H9', 'an exception of a handler does not leave run()', 'lifetime: throwing_handlers/leave_nothing_half_done',
       (OP, '      std::exchange(op_, nullptr)->call();', '      try {\n        std::exchange(op_, nullptr)->call();\n      } catch (...) {\n      }'))
 fault('H9', 'permits are passed on after the handler has returned',
       'lifetime: throwing_handlers/leave_nothing_half_done',
-      (OP, "    p.forget();  // they are the handler's now\n    std::forward<Handler>(handler)(ec);",
-       '    std::forward<Handler>(handler)(ec);\n    p.forget();'))
+      (OP, "      permit_.forget();  // they are the handler's now\n      std::move(handler_)(ec);",
+       '      std::move(handler_)(ec);\n      permit_.forget();'))
 fault('H10', 'no work on the handler\'s executor', 'executors: outstanding_work/run_does_not_return_while_a_waiter_waits',
+      (OP, '{ s.work_started(); }', '{}'), (OP, '    if (scheduler_) scheduler_->work_finished();\n', ''),
+      (OP, 'post_deferred_completion(this)', 'post_immediate_completion(this, false)'))
+fault('H10', 'the same, with an executor that is not Asio\'s scheduler',
+      'executors: outstanding_work/a_polymorphic_executor_is_what_it_stands_for',
       (OP, '      : tracked_(asio::prefer(ex, asio::execution::outstanding_work.tracked)) {}',
        '      : tracked_(ex) {}'),
       (OP, '  std::decay_t<typename tracked::type> tracked_;', '  E tracked_;'))
@@ -200,17 +209,13 @@ fault('H10', 'no work on the semaphore\'s executor', 'executors: outstanding_wor
 fault('H10', 'work is counted twice on one executor', 'executors: outstanding_work/the_same_executor_is_not_counted_twice',
       (OP, '      if (!detail::same_executor(handler_ex, ex)) semaphore_work_.emplace(ex);\n', '      semaphore_work_.emplace(ex);\n'))
 fault('H10', 'the work is kept until the handler has returned', 'executors: outstanding_work/the_semaphores_executor_has_none_when_the_wait_is_over',
-      (OP, '        // the work on its handler\'s executor alone.)\n        semaphore_work_.reset();\n', ''))
+      (OP, '      semaphore_work_.reset();\n      this->schedule();\n', '      this->schedule();\n'))
 # The operation finds the state through the semaphore object.
 THROUGH_THE_OBJECT = [
     (SERVICE, '  core* get_core() const noexcept { return core_; }\n',
      '  core* get_core() const noexcept { return core_; }\n'
      '  core* const& place() const noexcept { return core_; }\n'),
-    (SEMAPHORE, 'operation::create(c, static_cast<std::uint32_t>(n),',
-     'operation::create(semaphore_->impl_.place(), static_cast<std::uint32_t>(n),'),
-    (OP, '  static acquire_op* create(core& c,', '  static acquire_op* create(core* const& c,'),
-    (OP, '  acquire_op(core& c, std::uint32_t permits', '  acquire_op(core* const& c, std::uint32_t permits'),
-    (OP, '        core_(&c),\n', '        core_(c),\n'),
+    (OP, 'core_(semaphore.get_core()),', 'core_(semaphore.place()),'),
     (OP, '  core* core_;  // from', '  core* const& core_;  // from'),
 ]
 fault('H11', 'an operation refers to the object that it was started on', 'lifetime: moves/waits_and_permits_follow_the_state',
@@ -222,6 +227,6 @@ fault('H12', 'an initiation does not name its executor', 'tokens: an_initiation_
 fault('H13', 'an error code of another library\'s type', 'cancellation: a_cancelled_co_await_throws',
       (SEMAPHORE, 'async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),',
        'async_initiate<Token, void(std::error_code)>(initiate_acquire<false>(*this),'),
-      (OP, "    p.forget();  // they are the handler's now\n    std::forward<Handler>(handler)(ec);",
-       '    p.forget();\n    std::forward<Handler>(handler)(std::error_code(ec));'),
+      (OP, "      permit_.forget();  // they are the handler's now\n      std::move(handler_)(ec);",
+       '      permit_.forget();\n      std::move(handler_)(std::error_code(ec));'),
       (SEMAPHORE, '      if (core().would_grant(n)) return try_and_wait<false, void>(n, token);\n', ''))

@@ -105,8 +105,8 @@ class fake final : public waiter {
     const bool refused = refusals_ > 0;
     if (refused) --refusals_;
     constexpr const char* what[] = {"!waiting", "", "!aborted", "!closed", "!exceeds"};
-    f_.write(name_ + (refused ? "?" : "") + what[static_cast<int>(decided())]);
-    if (!refused && decided() == outcome::granted) granted_by_ = f_.c;
+    f_.write(name_ + (refused ? "?" : "") + what[static_cast<int>(get_outcome())]);
+    if (!refused && get_outcome() == outcome::granted) granted_by_ = f_.c;
     if (during_) std::exchange(during_, nullptr)();
     return !refused;
   }
@@ -114,7 +114,7 @@ class fake final : public waiter {
   void discard() noexcept override {
     const scope in(f_);
     f_.write(name_ + "!discarded");
-    if (decided() != outcome::granted) return;
+    if (get_outcome() != outcome::granted) return;
     granted_by_ = f_.c;
     f_.c->give_back(permits());
   }
@@ -757,7 +757,7 @@ BOOST_FIXTURE_TEST_CASE(a_raised_limit_holds_for_those_who_come_after_it, fixtur
   struct quiet final : waiter {
     explicit quiet(std::uint32_t n) : waiter(n) {}
     bool deliver() noexcept override {
-      result.store(decided(), std::memory_order_release);
+      result.store(get_outcome(), std::memory_order_release);
       return true;
     }
     void discard() noexcept override {}

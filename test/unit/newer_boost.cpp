@@ -14,8 +14,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/test/unit_test.hpp>
+#include <boost/version.hpp>
 
-#if __has_include(<boost/asio/inline_executor.hpp>)
+#if BOOST_VERSION >= 109000  // has inline_executor
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/bind_immediate_executor.hpp>
 #include <boost/asio/inline_executor.hpp>
@@ -116,7 +117,7 @@ BOOST_AUTO_TEST_CASE(a_time_limit_needs_no_token) {
   });
 }
 
-#if __has_include(<boost/asio/inline_executor.hpp>)
+#if BOOST_VERSION >= 109000  // has inline_executor
 
 BOOST_AUTO_TEST_CASE(an_inline_executor_is_not_run_inside_the_call) {
   asio::io_context context;

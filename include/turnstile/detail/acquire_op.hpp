@@ -12,15 +12,19 @@
 // it is called or destroyed. Who owns the operation, and so may touch it:
 //   1. the initiating call, until core::wait();
 //   2. the strand, while it is queued and until deliver();
-//   3. deliver() posts a `completion`, an owning pointer: from then on the handler's executor. It
-//      calls it, and the handler is moved out, the memory freed and the handler called; or destroys
-//      it, and the handler is destroyed, the memory freed and the permits given back; or throws, and
-//      the operation goes back to the strand.
+//   3. deliver() hands it to the handler's executor: from then on that. It runs the operation, and
+//      the handler is moved out, the memory freed and the handler called; or destroys it, and the
+//      handler is destroyed, the memory freed and the permits given back; or throws, and the operation
+//      goes back to the strand.
+//
+// Asio's own executors run an operation of Asio's kind, `scheduled`: nothing is allocated to post it,
+// and nothing can throw. Other executors are given a `completion`, an owning pointer.
 //
 // The cancellation slot is touched in 1 and, on the handler's executor, in 3 before the call, and
 // nowhere else: a slot is not thread-safe.
 
 #include <turnstile/detail/core.hpp>
+#include <turnstile/detail/service.hpp>
 #include <turnstile/error.hpp>
 #include <turnstile/permit.hpp>
 
@@ -38,6 +42,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
 #include <boost/asio/recycling_allocator.hpp>
 #include <boost/asio/require.hpp>
 #include <boost/asio/system_executor.hpp>
@@ -68,8 +73,6 @@ class promise_executor;  // of use_future
 
 namespace turnstile::inline v1::detail {
 
-namespace asio = boost::asio;
-
 // Why an acquire was not granted.
 inline error_code to_error_code(outcome o) noexcept {
   switch (o) {
@@ -82,21 +85,6 @@ inline error_code to_error_code(outcome o) noexcept {
 // What Asio's handler tracking knows an acquire by. Nothing, and its macros do nothing, unless
 // BOOST_ASIO_ENABLE_HANDLER_TRACKING is defined.
 struct tracked BOOST_ASIO_INHERIT_TRACKED_HANDLER{};
-
-// Calls the handler with the result; p holds the permits of a grant.
-template <bool WithPermit, typename Handler>
-void complete(Handler&& handler, outcome o, permit&& p, [[maybe_unused]] const tracked& t) {
-  const error_code ec = o == outcome::granted ? error_code() : to_error_code(o);
-  BOOST_ASIO_HANDLER_COMPLETION((t));
-  BOOST_ASIO_HANDLER_INVOCATION_BEGIN((ec));
-  if constexpr (WithPermit) {
-    std::forward<Handler>(handler)(ec, std::move(p));
-  } else {
-    p.forget();  // they are the handler's now
-    std::forward<Handler>(handler)(ec);
-  }
-  BOOST_ASIO_HANDLER_INVOCATION_END;
-}
 
 // ---- Executors --------------------------------------------------------------------------------
 
@@ -194,10 +182,9 @@ auto allocator_of(const Handler& handler) noexcept {
     return a;
 }
 
-// ---- Decided at once --------------------------------------------------------------------------
+// ---- Decided ----------------------------------------------------------------------------------
 
-// The completion of an acquire that was decided in the initiating call. Destroyed instead of called,
-// it gives its permits back.
+// A handler and what became of its acquire. Destroyed instead of called, it gives its permits back.
 template <typename Handler, bool WithPermit>
 struct decided {
   Handler handler_;
@@ -206,11 +193,21 @@ struct decided {
   [[no_unique_address]] tracked tracked_;
 
   void operator()() {
-    complete<WithPermit>(std::move(handler_), outcome_, std::move(permit_), tracked_);
+    const error_code ec = outcome_ == outcome::granted ? error_code() : to_error_code(outcome_);
+    BOOST_ASIO_HANDLER_COMPLETION((tracked_));
+    BOOST_ASIO_HANDLER_INVOCATION_BEGIN((ec));
+    if constexpr (WithPermit) {
+      std::move(handler_)(ec, std::move(permit_));
+    } else {
+      permit_.forget();  // they are the handler's now
+      std::move(handler_)(ec);
+    }
+    BOOST_ASIO_HANDLER_INVOCATION_END;
   }
 };
 
-// Posts the completion to the handler's executor, or passes it to its immediate executor.
+// Posts what was decided in the initiating call to the handler's executor, or passes it to its immediate
+// executor.
 template <bool WithPermit, typename Handler, typename Executor>
 void complete_at_once(Handler&& handler, const Executor& io_executor, outcome o, permit&& p,
                       const tracked& t) {
@@ -321,40 +318,63 @@ class handing_over {
   static inline thread_local constinit handing_over* innermost_ = nullptr;
 };
 
-// Whether E allocates one block for a posted function, within `room_size`, and frees it before it
-// calls or destroys the function, so that the block may lie inside the operation.
+// Whether E's functions are run by Asio's scheduler.
 template <typename E>
-constexpr bool fits_in_room = false;
+constexpr bool is_scheduled = false;
 template <typename A, auto Bits>
-constexpr bool fits_in_room<asio::io_context::basic_executor_type<A, Bits>> = true;
+constexpr bool is_scheduled<asio::io_context::basic_executor_type<A, Bits>> = true;
 template <typename A, auto Bits>
-constexpr bool fits_in_room<asio::thread_pool::basic_executor_type<A, Bits>> = true;
+constexpr bool is_scheduled<asio::thread_pool::basic_executor_type<A, Bits>> =
+    std::is_same_v<scheduler, asio::detail::scheduler>;  // that of an io_context, too
 
-// The room that an executor's block is allocated from: then a release allocates nothing, and cannot
-// fail for want of memory.
-class room {
- public:
-  void* take(std::size_t n, std::size_t alignment) noexcept {
-    if (taken_ || n > sizeof(bytes_) || alignment > alignof(void*)) return nullptr;
-    taken_ = true;
-    return bytes_;
+// The base of an Operation that is run by Asio's scheduler, in the way of Asio's own I/O objects: it goes
+// into the scheduler's queue as it is. So a release allocates nothing, and cannot fail for want of memory.
+// It is outstanding work until it has been run, or destroyed. (None of this is public in Asio, and all of
+// it is the same in every version that the matrix tests.)
+template <typename Operation>
+class scheduled : public asio::detail::operation {
+  using operation = asio::detail::operation;
+
+ protected:
+  explicit scheduled(scheduler& s) : operation(&run), scheduler_(&s) { s.work_started(); }
+  scheduled(const scheduled&) = delete;
+  scheduled& operator=(const scheduled&) = delete;
+  ~scheduled() {
+    if (scheduler_) scheduler_->work_finished();
   }
-  bool give_back(void* p) noexcept {
-    if (p != bytes_) return false;
-    taken_ = false;
-    return true;
-  }
+
+  // From here on *this is the scheduler's, and may be gone; so is the work.
+  void schedule() noexcept { std::exchange(scheduler_, nullptr)->post_deferred_completion(this); }
 
  private:
-  // What Asio's executors add to a function: two links, a result and the allocator.
-  alignas(void*) unsigned char bytes_[5 * sizeof(void*)];
-  bool taken_ = false;
+  // Without an owner, it is to be destroyed.
+  static void run(void* owner, operation* base, const boost::system::error_code&, std::size_t) {
+    auto& op = static_cast<Operation&>(static_cast<scheduled&>(*base));
+    if (owner)
+      op.call();
+    else
+      op.discard();
+  }
+
+  scheduler* scheduler_;
 };
 
-struct no_room {};
+template <typename Handler, typename HandlerExecutor, typename Executor, bool WithPermit>
+class acquire_op;
+
+// What the handler's executor has to do with the operation: keeps it from running out of work.
+template <typename Operation, typename HandlerExecutor>
+using handler_work =
+    std::conditional_t<is_scheduled<HandlerExecutor>, scheduled<Operation>, work<HandlerExecutor>>;
 
 template <typename Handler, typename HandlerExecutor, typename Executor, bool WithPermit>
-class acquire_op final : public waiter, private tracked {
+class acquire_op final
+    : public waiter,
+      private handler_work<acquire_op<Handler, HandlerExecutor, Executor, WithPermit>,
+                           HandlerExecutor> {
+  using handler_work_type = handler_work<acquire_op, HandlerExecutor>;
+  friend handler_work_type;
+
   using handler_allocator = decltype(allocator_of(std::declval<const Handler&>()));
   template <typename T>
   using rebound = typename std::allocator_traits<handler_allocator>::template rebind_alloc<T>;
@@ -365,19 +385,18 @@ class acquire_op final : public waiter, private tracked {
                                        Executor>::asio_associated_executor_is_unspecialised;
   };
   static constexpr bool posts = can_post<HandlerExecutor, Executor>;
-  static constexpr bool has_room = posts && fits_in_room<HandlerExecutor>;
 
  public:
   // Allocates the operation; where that throws, nothing has happened to the handler.
   template <typename H>
-  static acquire_op* create(core& c, std::uint32_t permits, H&& handler,
+  static acquire_op* create(const registration& semaphore, std::uint32_t permits, H&& handler,
                             const HandlerExecutor& handler_ex, const Executor& ex,
                             const tracked& t) {
     rebound<acquire_op> allocator(allocator_of(static_cast<const Handler&>(handler)));
     acquire_op* const p = std::allocator_traits<rebound<acquire_op>>::allocate(allocator, 1);
     try {
       return ::new (static_cast<void*>(p))
-          acquire_op(c, permits, std::forward<H>(handler), handler_ex, ex, t);
+          acquire_op(semaphore, permits, std::forward<H>(handler), handler_ex, ex, t);
     } catch (...) {
       std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, p, 1);
       throw;
@@ -406,41 +425,40 @@ class acquire_op final : public waiter, private tracked {
   }
 
   // Frees the operation and returns what was in it. On the thread that may touch the slot.
-  struct contents {
-    Handler handler;
-    permit held;
-  };
-  contents take_apart() {
+  decided<Handler, WithPermit> take_apart() {
     if (cancellation_) asio::get_associated_cancellation_slot(handler_).clear();
     return take_apart_uncalled();
   }
 
   bool deliver() noexcept override {
-    const handing_over hand(*this);
-    try {
-      completion c(*this);
-      if constexpr (posts) {
-        // The wait is over, and with it the work on the semaphore's executor. Dropped before: once
-        // the handler has run, that context may be gone. (A waiter that is refused goes back with
-        // the work on its handler's executor alone.)
-        semaphore_work_.reset();
-        if constexpr (has_room)
-          detail::post(handler_work_.executor(), std::move(c), room_allocator<void>(*this));
-        else
-          detail::post(handler_work_.executor(), std::move(c), allocator_of(handler_));
-      } else {
-        const auto ex = semaphore_work_->executor();
-        detail::post(ex, std::move(c), allocator_of(handler_));
+    // The wait is over, and with it the work on the semaphore's executor. Dropped before: once the
+    // handler has run, that context may be gone. (A waiter that is refused goes back with the work on
+    // its handler's executor alone.)
+    if constexpr (is_scheduled<HandlerExecutor>) {
+      semaphore_work_.reset();
+      this->schedule();
+      return true;
+    } else {
+      const handing_over hand(*this);
+      try {
+        completion c(*this);
+        if constexpr (posts) {
+          semaphore_work_.reset();
+          detail::post(this->executor(), std::move(c), allocator_of(handler_));
+        } else {
+          const auto ex = semaphore_work_->executor();
+          detail::post(ex, std::move(c), allocator_of(handler_));
+        }
+      } catch (...) {
+        return !hand.came_back();
       }
-    } catch (...) {
-      return !hand.came_back();
+      if (hand.came_back()) discard();  // the executor is shut down
+      return true;
     }
-    if (hand.came_back()) discard();  // the executor is shut down
-    return true;
   }
 
   void discard() noexcept override {
-    BOOST_ASIO_HANDLER_COMPLETION((*this));  // not invoked
+    BOOST_ASIO_HANDLER_COMPLETION((tracked_));  // not invoked
     take_apart_uncalled();
   }
 
@@ -464,44 +482,14 @@ class acquire_op final : public waiter, private tracked {
     acquire_op* op_;
   };
 
-  // Allocates in the room, and what does not fit with the handler's allocator.
-  template <typename T>
-  class room_allocator {
-   public:
-    using value_type = T;
-
-    explicit room_allocator(acquire_op& op) noexcept : op_(&op) {}
-    template <typename U>
-    room_allocator(const room_allocator<U>& other) noexcept : op_(other.op_) {}
-
-    T* allocate(std::size_t n) {
-      if (void* const p = op_->room_.take(n * sizeof(T), alignof(T))) return static_cast<T*>(p);
-      return rebound<T>(allocator_of(op_->handler_)).allocate(n);
-    }
-    void deallocate(T* p, std::size_t n) noexcept {
-      if (!op_->room_.give_back(p)) rebound<T>(allocator_of(op_->handler_)).deallocate(p, n);
-    }
-
-    template <typename U>
-    bool operator==(const room_allocator<U>& other) const noexcept {
-      return op_ == other.op_;
-    }
-
-   private:
-    template <typename U>
-    friend class room_allocator;
-
-    acquire_op* op_;
-  };
-
   template <typename H>
-  acquire_op(core& c, std::uint32_t permits, H&& handler, const HandlerExecutor& handler_ex,
-             const Executor& ex, const tracked& t)
+  acquire_op(const registration& semaphore, std::uint32_t permits, H&& handler,
+             const HandlerExecutor& handler_ex, const Executor& ex, const tracked& t)
       : waiter(permits),
-        tracked(t),
-        core_(&c),
+        handler_work_type(run_by(semaphore, handler_ex)),
+        core_(semaphore.get_core()),
         handler_(std::forward<H>(handler)),
-        handler_work_(handler_ex) {
+        tracked_(t) {
     if constexpr (!posts) {
       semaphore_work_.emplace(ex);
     } else if constexpr (!no_executor) {
@@ -513,38 +501,44 @@ class acquire_op final : public waiter, private tracked {
     if (cancellation_) cancellation_->drop_reference();
   }
 
+  // What handler_work is made of.
+  static decltype(auto) run_by(const registration& semaphore, const HandlerExecutor& ex) {
+    if constexpr (is_scheduled<HandlerExecutor>)
+      return semaphore.scheduler_of(asio::query(ex, asio::execution::context));
+    else
+      return (ex);
+  }
+
   // On the handler's executor.
   void call() {
     if constexpr (!posts) {
       // Posted to the semaphore's executor so far. From here the handler's may run it as it likes.
       if (!std::exchange(passed_on_, true)) {
         semaphore_work_.reset();
-        const auto ex = handler_work_.executor();
+        const auto ex = this->executor();
         asio::prefer(ex, asio::execution::allocator(allocator_of(handler_)))
             .execute(completion(*this));
         return;
       }
     }
-    const outcome o = decided();
-    const auto t = static_cast<const tracked&>(*this);  // out of the memory
-    contents c = take_apart();
-    complete<WithPermit>(std::move(c.handler), o, std::move(c.held), t);
+    take_apart()();
   }
 
   // The handler is moved out before the memory is freed, for it may own that memory.
-  contents take_apart_uncalled() noexcept {
+  decided<Handler, WithPermit> take_apart_uncalled() noexcept {
     rebound<acquire_op> allocator(allocator_of(handler_));
-    contents c{std::move(handler_),
-               decided() == outcome::granted ? make_permit(*core_, permits()) : permit()};
+    const outcome o = get_outcome();
+    decided<Handler, WithPermit> d{
+        std::move(handler_), o, o == outcome::granted ? make_permit(*core_, permits()) : permit(),
+        tracked_};
     this->~acquire_op();
     std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, this, 1);
-    return c;
+    return d;
   }
 
   core* core_;  // from the grant on with a reference, which is passed on to a permit
   [[no_unique_address]] Handler handler_;
-  [[no_unique_address]] std::conditional_t<has_room, room, no_room> room_;
-  work<HandlerExecutor> handler_work_;
+  [[no_unique_address]] tracked tracked_;
   // Where the executors differ: outstanding work for both.
   struct none {
     void reset() noexcept {}

@@ -238,7 +238,7 @@ class core {
 
   // The rest is the strand's: only the thread that set `busy` calls it.
   void run(word w) noexcept;
-  void take_mail(word& w) noexcept;
+  word take_mail(word w) noexcept;
   bool must_expel(word w) const noexcept;
   void expel(word w, std::uint32_t limit) noexcept;
   void enqueue(waiter* x) noexcept;
@@ -246,7 +246,7 @@ class core {
   void decide_all(outcome o) noexcept;
   bool hand_over() noexcept;
   void put_back() noexcept;
-  bool leave(word& w) noexcept;
+  word leave(word w) noexcept;
   bool settle(word w) noexcept;
   void count_waiting(std::ptrdiff_t change) noexcept;
 

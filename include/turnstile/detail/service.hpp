@@ -13,6 +13,7 @@
 
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/strand.hpp>
 
@@ -22,6 +23,11 @@
 #include <utility>
 
 namespace turnstile::inline v1::detail {
+
+namespace asio = boost::asio;
+
+// What runs the functions of an io_context, and where it is the same, of a thread_pool.
+using scheduler = asio::detail::io_context_impl;
 
 class service;
 
@@ -50,7 +56,10 @@ class registration : private registration_link {
 
   core* get_core() const noexcept { return core_; }
   bool has_context() const noexcept { return service_; }
-  inline boost::asio::execution_context& context() const noexcept;  // requires that it has one
+  // These require that it has one.
+  inline asio::execution_context& context() const noexcept;
+  // Of another context, which has one; looked up, which takes time, where it is not the semaphore's.
+  inline scheduler& scheduler_of(asio::execution_context& other) const;
 
  protected:
   registration() noexcept = default;
@@ -69,16 +78,18 @@ class registration : private registration_link {
   service* service_ = nullptr;  // null when the context is gone
 };
 
-class service final : public boost::asio::execution_context::service {
+class service final : public asio::execution_context::service {
  public:
   using key_type = service;
-  static inline boost::asio::execution_context::id id;
+  static inline asio::execution_context::id id;
 
-  explicit service(boost::asio::execution_context& context)
-      : boost::asio::execution_context::service(context) {
+  explicit service(asio::execution_context& context)
+      : asio::execution_context::service(context),
+        scheduler_(asio::has_service<scheduler>(context) ? &asio::use_service<scheduler>(context)
+                                                         : nullptr) {
     // Makes the service of strands, if it is not there yet: services are destroyed the newest
     // first, and a strand cannot be destroyed after its service.
-    const boost::asio::strand<context_only> s(context_only{&context});
+    const asio::strand<context_only> s(context_only{&context});
   }
 
   ~service() override {
@@ -97,11 +108,9 @@ class service final : public boost::asio::execution_context::service {
 
   // Just enough of an executor to make a strand of.
   struct context_only {
-    boost::asio::execution_context* context;
+    asio::execution_context* context;
 
-    boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept {
-      return *context;
-    }
+    asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
     template <typename Function>
     void execute(Function&&) const {}
     bool operator==(const context_only&) const = default;
@@ -125,13 +134,16 @@ class service final : public boost::asio::execution_context::service {
     return r.core_;
   }
 
+  scheduler* const scheduler_;  // of this context; null where it has none
   std::mutex mutex_;
   registration_link live_;
   registration_link abandoned_;
 };
 
-boost::asio::execution_context& registration::context() const noexcept {
-  return service_->context();
+asio::execution_context& registration::context() const noexcept { return service_->context(); }
+
+scheduler& registration::scheduler_of(asio::execution_context& other) const {
+  return &other == &context() ? *service_->scheduler_ : asio::use_service<scheduler>(other);
 }
 
 void registration::enter(service& s, core& c) noexcept {
@@ -164,7 +176,7 @@ void registration::leave() noexcept {
 
 // An execution context whose executor is, or becomes, an Executor.
 template <typename Context, typename Executor>
-concept context_for = std::is_convertible_v<Context&, boost::asio::execution_context&> &&
+concept context_for = std::is_convertible_v<Context&, asio::execution_context&> &&
                       requires(Context& c) { Executor(c.get_executor()); };
 
 // What a semaphore object holds: its core, its executor, and its place in the context's list.
@@ -172,7 +184,7 @@ template <typename Executor>
 class implementation final : public registration {
  public:
   implementation(const Executor& ex, std::size_t used, std::size_t limit) : executor_(ex) {
-    auto& s = boost::asio::use_service<service>(context_of(ex));
+    auto& s = asio::use_service<service>(context_of(ex));
     enter(s, *new core(static_cast<std::uint32_t>(used), static_cast<std::uint32_t>(limit)));
   }
 
@@ -207,9 +219,9 @@ class implementation final : public registration {
   template <typename>
   friend class implementation;
 
-  static boost::asio::execution_context& context_of(const Executor& ex) {
-    if constexpr (boost::asio::execution::is_executor<Executor>::value)
-      return boost::asio::query(ex, boost::asio::execution::context);
+  static asio::execution_context& context_of(const Executor& ex) {
+    if constexpr (asio::execution::is_executor<Executor>::value)
+      return asio::query(ex, asio::execution::context);
     else
       return ex.context();
   }

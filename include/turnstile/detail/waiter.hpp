@@ -67,7 +67,7 @@ class waiter : public mail {
   explicit waiter(std::uint32_t permits) noexcept : mail(kind::waiter, permits) {}
   ~waiter() = default;
 
-  outcome decided() const noexcept { return outcome_; }
+  outcome get_outcome() const noexcept { return outcome_; }
 
   // Set before core::wait(), where the acquire can be cancelled; whoever sets it keeps it alive for
   // as long as the waiter.
