@@ -215,7 +215,7 @@ THROUGH_THE_OBJECT = [
     (SERVICE, '  core* get_core() const noexcept { return core_; }\n',
      '  core* get_core() const noexcept { return core_; }\n'
      '  core* const& place() const noexcept { return core_; }\n'),
-    (OP, 'core_(semaphore.get_core()),', 'core_(semaphore.place()),'),
+    (OP, 'core_(sem.get_core()),', 'core_(sem.place()),'),
     (OP, '  core* core_;  // from', '  core* const& core_;  // from'),
 ]
 fault('H11', 'an operation refers to the object that it was started on', 'lifetime: moves/waits_and_permits_follow_the_state',

@@ -389,14 +389,14 @@ class acquire_op final
  public:
   // Allocates the operation; where that throws, nothing has happened to the handler.
   template <typename H>
-  static acquire_op* create(const registration& semaphore, std::uint32_t permits, H&& handler,
+  static acquire_op* create(const registration& sem, std::uint32_t permits, H&& handler,
                             const HandlerExecutor& handler_ex, const Executor& ex,
                             const tracked& t) {
     rebound<acquire_op> allocator(allocator_of(static_cast<const Handler&>(handler)));
     acquire_op* const p = std::allocator_traits<rebound<acquire_op>>::allocate(allocator, 1);
     try {
       return ::new (static_cast<void*>(p))
-          acquire_op(semaphore, permits, std::forward<H>(handler), handler_ex, ex, t);
+          acquire_op(sem, permits, std::forward<H>(handler), handler_ex, ex, t);
     } catch (...) {
       std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, p, 1);
       throw;
@@ -483,11 +483,11 @@ class acquire_op final
   };
 
   template <typename H>
-  acquire_op(const registration& semaphore, std::uint32_t permits, H&& handler,
+  acquire_op(const registration& sem, std::uint32_t permits, H&& handler,
              const HandlerExecutor& handler_ex, const Executor& ex, const tracked& t)
       : waiter(permits),
-        handler_work_type(run_by(semaphore, handler_ex)),
-        core_(semaphore.get_core()),
+        handler_work_type(run_by(sem, handler_ex)),
+        core_(sem.get_core()),
         handler_(std::forward<H>(handler)),
         tracked_(t) {
     if constexpr (!posts) {
@@ -502,9 +502,9 @@ class acquire_op final
   }
 
   // What handler_work is made of.
-  static decltype(auto) run_by(const registration& semaphore, const HandlerExecutor& ex) {
+  static decltype(auto) run_by(const registration& sem, const HandlerExecutor& ex) {
     if constexpr (is_scheduled<HandlerExecutor>)
-      return semaphore.scheduler_of(asio::query(ex, asio::execution::context));
+      return sem.scheduler_of(asio::query(ex, asio::execution::context));
     else
       return (ex);
   }
