@@ -377,26 +377,30 @@ class basic_semaphore {
 
       const detail::outcome o = c.acquire_at_once(n);
       if (o != detail::outcome::waiting)
-        return complete_at_once(std::forward<Handler>(handler), o, n, tracked);
+        return complete_at_once(std::forward<Handler>(handler), o, permit_for(c, o, n), tracked);
       const auto handler_executor = boost::asio::get_associated_executor(handler, ex);
       detail::with_target<Executor>(handler_executor, [&]<typename E>(const E& handler_ex) {
         using operation = detail::acquire_op<std::decay_t<Handler>, E, Executor, WithPermit>;
-        auto* const op = operation::create(semaphore_->impl_, static_cast<std::uint32_t>(n),
-                                           std::forward<Handler>(handler), handler_ex, ex, tracked);
+        auto op = operation::create(semaphore_->impl_, static_cast<std::uint32_t>(n),
+                                    std::forward<Handler>(handler), handler_ex, ex, tracked);
         const detail::outcome late = op->connect_and_wait();
-        if (late == detail::outcome::waiting) return;  // and op may be gone
-        // Decided after all, since something changed meanwhile.
-        complete_at_once(op->take_apart().handler_, late, n, tracked);
+        if (late == detail::outcome::waiting) return void(op.release());  // and it may be gone
+        // Decided after all, since something changed meanwhile. The operation is given up, and until its
+        // handler is posted, the contexts may have no other work than this.
+        permit p = permit_for(semaphore_->core(), late, n);
+        const detail::work<E> handler_work(handler_ex);
+        const detail::work<Executor> semaphore_work(ex);
+        complete_at_once(op.release()->take_apart().handler_, late, std::move(p), tracked);
       });
     }
 
    private:
     template <typename Handler>
-    void complete_at_once(Handler&& handler, detail::outcome o, std::size_t n,
+    void complete_at_once(Handler&& handler, detail::outcome o, permit&& p,
                           const detail::tracked& tracked) const {
       detail::complete_at_once<WithPermit>(std::forward<Handler>(handler),
-                                           semaphore_->impl_.get_executor(), o,
-                                           permit_for(semaphore_->core(), o, n), tracked);
+                                           semaphore_->impl_.get_executor(), o, std::move(p),
+                                           tracked);
     }
 
     basic_semaphore* semaphore_;

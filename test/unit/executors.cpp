@@ -526,6 +526,51 @@ BOOST_AUTO_TEST_CASE(the_same_executor_is_not_counted_twice) {
   BOOST_TEST(other.outstanding_work() == 0);
 }
 
+// Releases when it is asked for memory, as another thread may while a wait is being prepared.
+template <typename T>
+struct releasing_allocator {
+  using value_type = T;
+  explicit releasing_allocator(std::function<void()> f) : release(std::move(f)) {}
+  template <typename U>
+  releasing_allocator(const releasing_allocator<U>& other) : release(other.release) {}
+  T* allocate(std::size_t n) {
+    release();
+    return std::allocator<T>().allocate(n);
+  }
+  void deallocate(T* p, std::size_t n) { std::allocator<T>().deallocate(p, n); }
+  template <typename U>
+  bool operator==(const releasing_allocator<U>&) const {
+    return true;
+  }
+  std::function<void()> release;
+};
+
+// Its operation is given up, and must not have been the last work before the handler is posted.
+template <typename Executor>
+void decide_while_it_prepares_to_wait(asio::io_context& context, const Executor& handler_ex) {
+  semaphore sem(context, 0);
+  bool released = false;
+  const releasing_allocator<void> allocator([&] {
+    if (!std::exchange(released, true)) sem.release();
+  });
+  int called = 0;
+  sem.async_acquire(asio::bind_executor(
+      handler_ex, asio::bind_allocator(allocator, [&](error_code ec) { called += !ec; })));
+  context.run();
+  BOOST_TEST(called == 1);
+}
+
+BOOST_AUTO_TEST_CASE(an_acquire_that_is_decided_while_it_prepares_to_wait_is_not_lost) {
+  asio::io_context context;
+  decide_while_it_prepares_to_wait(context, context.get_executor());
+  context.restart();
+  decide_while_it_prepares_to_wait(context, asio::make_strand(context));
+  context.restart();
+  decide_while_it_prepares_to_wait(context, asio::any_io_executor(asio::make_strand(context)));
+  context.restart();
+  decide_while_it_prepares_to_wait(context, asio::any_completion_executor(context.get_executor()));
+}
+
 BOOST_AUTO_TEST_CASE(no_work_is_left_in_the_handler) {
   custom_executor::state state;
   turnstile::basic_semaphore<custom_executor> sem(custom_executor(state), 0);

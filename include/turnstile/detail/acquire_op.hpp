@@ -387,16 +387,20 @@ class acquire_op final
   static constexpr bool posts = can_post<HandlerExecutor, Executor>;
 
  public:
+  struct give_up {
+    void operator()(acquire_op* op) const noexcept { op->discard(); }
+  };
+  using pointer = std::unique_ptr<acquire_op, give_up>;
+
   // Allocates the operation; where that throws, nothing has happened to the handler.
   template <typename H>
-  static acquire_op* create(const registration& sem, std::uint32_t permits, H&& handler,
-                            const HandlerExecutor& handler_ex, const Executor& ex,
-                            const tracked& t) {
+  static pointer create(const registration& sem, std::uint32_t permits, H&& handler,
+                        const HandlerExecutor& handler_ex, const Executor& ex, const tracked& t) {
     rebound<acquire_op> allocator(allocator_of(static_cast<const Handler&>(handler)));
     acquire_op* const p = std::allocator_traits<rebound<acquire_op>>::allocate(allocator, 1);
     try {
-      return ::new (static_cast<void*>(p))
-          acquire_op(sem, permits, std::forward<H>(handler), handler_ex, ex, t);
+      return pointer(::new (static_cast<void*>(p))
+                         acquire_op(sem, permits, std::forward<H>(handler), handler_ex, ex, t));
     } catch (...) {
       std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, p, 1);
       throw;
@@ -408,16 +412,11 @@ class acquire_op final
   outcome connect_and_wait() {
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) {
+      cancellation_ = new cancellation(*core_, *this);  // two references
       try {
-        cancellation_ = new cancellation(*core_, *this);  // two references
-        try {
-          slot.template emplace<cancel_handler>(*cancellation_);
-        } catch (...) {
-          cancellation_->drop_reference();
-          throw;
-        }
+        slot.template emplace<cancel_handler>(*cancellation_);
       } catch (...) {
-        discard();
+        cancellation_->drop_reference();
         throw;
       }
     }

@@ -58,7 +58,10 @@ class registration : private registration_link {
   bool has_context() const noexcept { return service_; }
   // These require that it has one.
   inline asio::execution_context& context() const noexcept;
-  // Of another context, which has one; looked up, which takes time, where it is not the semaphore's.
+  static scheduler& scheduler_of(asio::io_context& other) {
+    return asio::use_service<scheduler>(other);  // Asio has this at hand
+  }
+  // Of a thread_pool. Looked up, under a mutex, where it is not the semaphore's.
   inline scheduler& scheduler_of(asio::execution_context& other) const;
 
  protected:
@@ -143,7 +146,8 @@ class service final : public asio::execution_context::service {
 asio::execution_context& registration::context() const noexcept { return service_->context(); }
 
 scheduler& registration::scheduler_of(asio::execution_context& other) const {
-  return &other == &context() ? *service_->scheduler_ : asio::use_service<scheduler>(other);
+  scheduler* const s = &other == &context() ? service_->scheduler_ : nullptr;
+  return s ? *s : asio::use_service<scheduler>(other);
 }
 
 void registration::enter(service& s, core& c) noexcept {
