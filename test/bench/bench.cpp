@@ -151,6 +151,23 @@ void await_post(State& state) {
   }
 }
 
+// What Asio itself takes for an awaitable<> that does nothing.
+asio::awaitable<void> nothing() { co_return; }
+
+void await_nothing(State& state) {
+  asio::io_context io;
+  while (state.KeepRunningBatch(batch)) {
+    io.restart();
+    co_spawn(
+        io,
+        []() -> asio::awaitable<void> {
+          for (long i = 0; i != batch; ++i) co_await nothing();
+        },
+        asio::detached);
+    io.run();
+  }
+}
+
 template <typename Semaphore>
 void await(State& state) {
   asio::io_context io;
@@ -371,6 +388,7 @@ void register_all() {
   add("callback/strand", callback<strand_semaphore<io_executor>>);
 
   add("await/post", await_post);
+  add("await/nothing", await_nothing);
   add("await/turnstile", await<semaphore>);
   add("await/turnstile_any", await<turnstile::semaphore>);
   add("await/channel", await<channel_semaphore<io_executor>>);

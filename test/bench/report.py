@@ -45,6 +45,7 @@ def main(bench, others, svg):
         row("callback", "callback/turnstile", "post + pair", t["callback/post"] + t["try/pair"], 1.15)
     beside("callback", "channel", "mutex", "strand")
     beside("await", "post", most=0.5)
+    beside("await", "nothing", most=None)
     beside("await", "channel", "mutex", "strand", "tokio", "go", "asyncio")
     beside("handoff", "post", most=2.0)
     beside("handoff", "channel", "mutex", "strand")
