@@ -239,14 +239,14 @@ class core {
   // The rest is the strand's: only the thread that set `busy` calls it.
   void run(word w) noexcept;
   word take_mail(word w) noexcept;
-  bool must_expel(word w) const noexcept;
+  inline bool must_expel(word w) const noexcept;
   void expel(word w, std::uint32_t limit) noexcept;
-  void enqueue(waiter* x) noexcept;
-  void decide(waiter* x, outcome o) noexcept;
+  inline void enqueue(waiter* x) noexcept;
+  inline void decide(waiter* x, outcome o) noexcept;
   void decide_all(outcome o) noexcept;
-  bool hand_over() noexcept;
+  inline bool hand_over() noexcept;
   void put_back() noexcept;
-  word leave(word w) noexcept;
+  inline word leave(word w) noexcept;
   bool settle(word w) noexcept;
   void count_waiting(std::ptrdiff_t change) noexcept;
 
