@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <utility>
 
 namespace connection_limiter {
@@ -71,7 +72,7 @@ std::string lower_case(std::string_view s) {
 
 // Where the endpoint is to listen, if it may.
 tcp::endpoint place(asio::io_context& context, const host_port& where, bool is_public) {
-  const tcp::endpoint endpoint = look_up(context, where, "--admin").front();
+  tcp::endpoint endpoint = look_up(context, where, "--admin").front();
   if (!is_public && !endpoint.address().is_loopback())
     throw usage_error(text("--admin takes a loopback address such as 127.0.0.1:9100, unless ",
                            "--admin-public says by what name others ask for it; not '",
@@ -141,7 +142,7 @@ awaitable<void> admin::accept_connections() {
 
 // One request, and no other: nobody keeps a place whom nothing is to be told.
 awaitable<void> admin::serve(beast::tcp_stream stream) {
-  beast::flat_buffer buffer{2 * most_header};
+  beast::flat_buffer buffer{std::size_t{2} * most_header};
   http::request_parser<http::string_body> parser;
   parser.header_limit(most_header);
   parser.body_limit(most_body);
