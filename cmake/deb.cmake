@@ -1,6 +1,6 @@
 # The target `package` makes Debian packages: of a shared library libturnstile<major> and
 # libturnstile-dev, of a static one libturnstile-dev alone. They are laid out as Debian wants it where
-# CMAKE_INSTALL_PREFIX is /usr, as the preset `deb` has it. Needs dpkg-dev.
+# CMAKE_INSTALL_PREFIX is /usr, as the preset `deb` has it. Needs dpkg-dev and file.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGING_INSTALL_PREFIX "${CMAKE_INSTALL_PREFIX}")
 set(CPACK_STRIP_FILES ON)

@@ -64,12 +64,12 @@ int main(int argc, char* argv[]) {
 
   asio::io_context context;
   tcp::acceptor acceptor{context, {asio::ip::address_v4::loopback(), port}};
-  asio::co_spawn(context, listen(acceptor, self_test ? 2 : 100), [&](std::exception_ptr e) {
+  asio::co_spawn(context, listen(acceptor, self_test ? 2 : 100), [&](const std::exception_ptr& e) {
     if (acceptor.is_open()) std::rethrow_exception(e);
   });
 
   int inside = 0, most = 0, served = 0, finished = 0;
-  const auto count = [&](std::exception_ptr) {
+  const auto count = [&](const std::exception_ptr&) {
     if (++finished == 5) acceptor.close();  // ends listen(), and so run()
   };
   for (int n = 0; self_test && n < 5; ++n)

@@ -86,7 +86,7 @@ bool limit_any_operation() {
 
   std::size_t sent = 0;
   asio::co_spawn(io, send(writers, *one, "hello "),
-                 [&](std::exception_ptr, std::size_t n) { sent = n; });
+                 [&](const std::exception_ptr&, std::size_t n) { sent = n; });
   send(writers, one, "world");
   io.run();
 

@@ -149,10 +149,10 @@ awaitable<void> admin::serve(beast::tcp_stream stream) {
   stream.expires_after(patience);
   const auto [read_error, n] = co_await http::async_read(stream, buffer, parser, as_result);
   // Of connections that end or fail before they have asked, nothing is said.
-  static const auto& misunderstood = make_error_code(http::error::bad_target).category();
+  static const error_code misunderstood = make_error_code(http::error::bad_target);
   const bool nobody =
       read_error == http::error::end_of_stream || read_error == http::error::partial_message;
-  if (nobody || (read_error && read_error.category() != misunderstood)) co_return;
+  if (nobody || (read_error && read_error.category() != misunderstood.category())) co_return;
 
   response r = read_error ? answer(read_error) : answer(parser.get());
   if (parser.get().method() == http::verb::head) r.body().clear();

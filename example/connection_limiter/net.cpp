@@ -33,9 +33,9 @@ tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& where, cons
   }
 }
 
-accept_trouble::accept_trouble(asio::any_io_executor executor, const log_function& log,
+accept_trouble::accept_trouble(const asio::any_io_executor& executor, const log_function& log,
                                std::string name)
-    : timer_(std::move(executor)), log_(log), name_(std::move(name)) {}
+    : timer_(executor), log_(log), name_(std::move(name)) {}
 
 awaitable<void> accept_trouble::pause(const std::string& reason) {
   if (!lasts_) log_(name_ + ": " + reason + "; trying again ten times a second");

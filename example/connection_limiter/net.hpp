@@ -44,7 +44,7 @@ tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& where, cons
 // the next try would fail as well. It pauses, and says so once.
 class accept_trouble {
  public:
-  accept_trouble(asio::any_io_executor executor, const log_function& log, std::string name);
+  accept_trouble(const asio::any_io_executor& executor, const log_function& log, std::string name);
 
   awaitable<void> pause(const std::string& reason);
   void over();

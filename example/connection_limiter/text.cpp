@@ -24,7 +24,7 @@ void log_to_stderr(const std::string& line) {
   std::fprintf(stderr, "%s.%03d %s\n", time, static_cast<int>(milliseconds), line.c_str());
 }
 
-std::string reason(std::exception_ptr e) try {
+std::string reason(const std::exception_ptr& e) try {
   std::rethrow_exception(e);
 } catch (const boost::system::system_error& error) {
   return error.code().message();

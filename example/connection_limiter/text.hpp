@@ -26,7 +26,7 @@ std::string text(const Parts&... parts) {
 }
 
 // What an exception says: of a system error the message alone, without its code and origin.
-std::string reason(std::exception_ptr e);
+std::string reason(const std::exception_ptr& e);
 
 }  // namespace connection_limiter
 
