@@ -68,7 +68,7 @@ awaitable<std::size_t> send(turnstile::semaphore& writers, socket_type& socket,
       writers, asio::async_write(socket, asio::buffer(text), asio::deferred), use_awaitable);
 }
 
-void send(turnstile::semaphore& writers, std::shared_ptr<socket_type> socket,
+void send(turnstile::semaphore& writers, const std::shared_ptr<socket_type>& socket,
           std::string_view text) {
   turnstile::async_with_permit(writers,
                                asio::async_write(*socket, asio::buffer(text), asio::deferred),

@@ -236,7 +236,8 @@ BOOST_AUTO_TEST_CASE(clients_die_at_every_stage) {
   const std::uint16_t port = l.port(), admin = l.admin_port();
   BOOST_TEST(serves_again(port));
   BOOST_TEST(comes_true([&] { return metric(admin, port, "active_connections") == 0; }));
-  // The fewest of many looks: the endpoint's last connection may be about to be closed.
+  // The fewest of many looks: the endpoint's last connection may be about to be closed. Where it always
+  // was, this is one too many, and what is left in the end may be fewer.
   std::size_t before = l.descriptors();
   for (int i = 0; i < 50; ++i) {
     BOOST_TEST(metric(admin, port, "active_connections") == 0);
@@ -259,7 +260,8 @@ BOOST_AUTO_TEST_CASE(clients_die_at_every_stage) {
   threads.clear();
   for (const char* name : {"active_connections", "queued_connections", "clients"})
     BOOST_TEST(comes_true([&] { return metric(admin, port, name) == 0; }), name);
-  BOOST_TEST(comes_true([&] { return l.descriptors() == before; }));
+  comes_true([&] { return l.descriptors() <= before; });
+  BOOST_TEST(l.descriptors() <= before);
   BOOST_TEST(serves_again(port));
   BOOST_TEST(contains(l.stop(), "permits 3 of 3 back"));
   BOOST_TEST(u.most() <= 3);
