@@ -191,7 +191,7 @@ fault('H8', 'the handler is destroyed before the memory is free',
        'make_permit(*core_, permits()), tracked_}();'),
       address=True)
 fault('H9', 'an exception of a handler does not leave run()', 'lifetime: throwing_handlers/leave_nothing_half_done',
-      (OP, '      std::exchange(op_, nullptr)->call();', '      try {\n        std::exchange(op_, nullptr)->call();\n      } catch (...) {\n      }'))
+      (OP, '      op.call();', '      try {\n        op.call();\n      } catch (...) {\n      }'))
 fault('H9', 'permits are passed on after the handler has returned',
       'lifetime: throwing_handlers/leave_nothing_half_done',
       (OP, "      permit_.forget();  // they are the handler's now\n      std::move(handler_)(ec);",
