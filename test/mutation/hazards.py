@@ -103,8 +103,7 @@ fault('H1', 'what a shut-down executor destroys is destroyed twice',
        'if (op_ && (handing_over::come_back(*op_), true)) op_->discard();'))
 fault('H2', 'a completion destroyed uncalled keeps the permits',
       'lifetime: contexts/permits_of_handlers_that_are_destroyed_go_to_the_next',
-      (OP, 'if (op_ && !handing_over::come_back(*op_)) op_->discard();',
-       'if (op_ && !handing_over::come_back(*op_)) op_->take_apart_uncalled().held.forget();'))
+      (OP, '      op.discard();', '      op.take_apart_uncalled().permit_.forget();'))
 fault('H2', 'one that was granted at once keeps them',
       'lifetime: contexts/permits_of_handlers_that_are_destroyed_go_to_the_next',
       (OP, '  decided<handler_type, WithPermit> f{', '  if constexpr (!WithPermit) p.forget();\n  decided<handler_type, WithPermit> f{'))
