@@ -137,35 +137,30 @@ void handoff(State& state, int hint) {
 
 // ---- Coroutines ----
 
-void await_post(State& state) {
-  asio::io_context io;
+// A coroutine that awaits what `step` makes, again and again.
+template <typename Step>
+void await_each(State& state, asio::io_context& io, Step step) {
   while (state.KeepRunningBatch(batch)) {
     io.restart();
     co_spawn(
         io,
         [&]() -> asio::awaitable<void> {
-          for (long i = 0; i != batch; ++i) co_await asio::post(io, use_awaitable);
+          for (long i = 0; i != batch; ++i) co_await step();
         },
         asio::detached);
     io.run();
   }
 }
 
-// What Asio itself takes for an awaitable<> that does nothing.
-asio::awaitable<void> nothing() { co_return; }
+void await_post(State& state) {
+  asio::io_context io;
+  await_each(state, io, [&] { return asio::post(io, use_awaitable); });
+}
 
+// What Asio itself takes for an awaitable<> that does nothing.
 void await_nothing(State& state) {
   asio::io_context io;
-  while (state.KeepRunningBatch(batch)) {
-    io.restart();
-    co_spawn(
-        io,
-        []() -> asio::awaitable<void> {
-          for (long i = 0; i != batch; ++i) co_await nothing();
-        },
-        asio::detached);
-    io.run();
-  }
+  await_each(state, io, []() -> asio::awaitable<void> { co_return; });
 }
 
 template <typename Semaphore>

@@ -106,6 +106,17 @@ class program {
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
   }
 
+  // How many of them are sockets: listening ones, and connections.
+  std::size_t sockets() const {
+    std::size_t n = 0;
+    for (const auto& entry :
+         std::filesystem::directory_iterator{"/proc/" + std::to_string(child_) + "/fd"}) {
+      std::error_code closed_meanwhile;
+      n += read_symlink(entry.path(), closed_meanwhile).string().starts_with("socket:");
+    }
+    return n;
+  }
+
   // Waits until it has ended: its exit status, or minus the signal that ended it.
   int exit_status() {
     std::unique_lock lock{mutex_};

@@ -47,6 +47,7 @@ class custom_executor {
     std::deque<function> kept;
     std::function<void(function)> script;
     std::shared_ptr<int> work = std::make_shared<int>();
+    std::function<void()> before_tracking = [] {};
 
     long outstanding_work() const { return work.use_count() - 1; }
 
@@ -78,6 +79,7 @@ class custom_executor {
     return asio::execution::blocking.never;
   }
   custom_executor require(asio::execution::outstanding_work_t::tracked_t) const {
+    state_->before_tracking();
     custom_executor tracked = *this;
     tracked.work_ = state_->work;
     return tracked;
@@ -94,6 +96,25 @@ class custom_executor {
 
 static_assert(asio::execution::is_executor<custom_executor>::value);
 static_assert(asio::can_require_v<custom_executor, asio::execution::blocking_t::never_t>);
+
+// Releases when it is asked for memory, as another thread may while a wait is being prepared.
+template <typename T>
+struct releasing_allocator {
+  using value_type = T;
+  explicit releasing_allocator(std::function<void()> f) : release(std::move(f)) {}
+  template <typename U>
+  releasing_allocator(const releasing_allocator<U>& other) : release(other.release) {}
+  T* allocate(std::size_t n) {
+    release();
+    return std::allocator<T>().allocate(n);
+  }
+  void deallocate(T* p, std::size_t n) { std::allocator<T>().deallocate(p, n); }
+  template <typename U>
+  bool operator==(const releasing_allocator<U>&) const {
+    return true;
+  }
+  std::function<void()> release;
+};
 
 // Appends a number to a list.
 auto append(std::vector<int>& list, int number) {
@@ -526,49 +547,35 @@ BOOST_AUTO_TEST_CASE(the_same_executor_is_not_counted_twice) {
   BOOST_TEST(other.outstanding_work() == 0);
 }
 
-// Releases when it is asked for memory, as another thread may while a wait is being prepared.
-template <typename T>
-struct releasing_allocator {
-  using value_type = T;
-  explicit releasing_allocator(std::function<void()> f) : release(std::move(f)) {}
-  template <typename U>
-  releasing_allocator(const releasing_allocator<U>& other) : release(other.release) {}
-  T* allocate(std::size_t n) {
-    release();
-    return std::allocator<T>().allocate(n);
-  }
-  void deallocate(T* p, std::size_t n) { std::allocator<T>().deallocate(p, n); }
-  template <typename U>
-  bool operator==(const releasing_allocator<U>&) const {
-    return true;
-  }
-  std::function<void()> release;
-};
-
 // Its operation is given up, and must not have been the last work before the handler is posted.
-template <typename Executor>
-void decide_while_it_prepares_to_wait(asio::io_context& context, const Executor& handler_ex) {
+template <typename MakeExecutor>
+void decide_while_it_prepares_to_wait(MakeExecutor make_handler_executor) {
+  asio::io_context context, other;
   semaphore sem(context, 0);
-  bool released = false;
-  const releasing_allocator<void> allocator([&] {
-    if (!std::exchange(released, true)) sem.release();
-  });
-  int called = 0;
-  sem.async_acquire(asio::bind_executor(
-      handler_ex, asio::bind_allocator(allocator, [&](error_code ec) { called += !ec; })));
-  context.run();
-  BOOST_TEST(called == 1);
+  for (asio::io_context* its : {&context, &other}) {
+    const auto handler_ex = make_handler_executor(*its);
+    bool released = false;
+    const releasing_allocator<void> allocator([&] {
+      if (!std::exchange(released, true)) sem.release();
+    });
+    int called = 0;
+    sem.async_acquire(asio::bind_executor(
+        handler_ex, asio::bind_allocator(allocator, [&](error_code ec) { called += !ec; })));
+    context.poll();
+    other.poll();
+    BOOST_TEST(called == 1);
+    context.restart();
+    other.restart();
+  }
 }
 
 BOOST_AUTO_TEST_CASE(an_acquire_that_is_decided_while_it_prepares_to_wait_is_not_lost) {
-  asio::io_context context;
-  decide_while_it_prepares_to_wait(context, context.get_executor());
-  context.restart();
-  decide_while_it_prepares_to_wait(context, asio::make_strand(context));
-  context.restart();
-  decide_while_it_prepares_to_wait(context, asio::any_io_executor(asio::make_strand(context)));
-  context.restart();
-  decide_while_it_prepares_to_wait(context, asio::any_completion_executor(context.get_executor()));
+  using asio::any_completion_executor, asio::any_io_executor, asio::io_context, asio::make_strand;
+  decide_while_it_prepares_to_wait([](io_context& c) { return c.get_executor(); });
+  decide_while_it_prepares_to_wait([](io_context& c) { return make_strand(c); });
+  decide_while_it_prepares_to_wait([](io_context& c) { return any_io_executor(make_strand(c)); });
+  decide_while_it_prepares_to_wait(
+      [](io_context& c) { return any_completion_executor(c.get_executor()); });
 }
 
 BOOST_AUTO_TEST_CASE(no_work_is_left_in_the_handler) {
@@ -863,6 +870,31 @@ BOOST_AUTO_TEST_CASE(an_acquire_granted_at_once_and_refused_takes_nothing) {
   BOOST_TEST(sem.available() == 1u);  // the executor's to run
   state.kept.clear();
   BOOST_TEST(sem.available() == 2u);
+}
+
+// Decided while it prepares to wait, and then its executor fails to keep its context at work.
+BOOST_AUTO_TEST_CASE(a_wait_that_an_exception_ends_leaves_nothing_in_the_slot) {
+  custom_executor::state state;
+  turnstile::basic_semaphore<custom_executor> sem(custom_executor(state), 0);
+  bool released = false, called = false;
+  const releasing_allocator<void> allocator([&] {
+    if (!std::exchange(released, true)) sem.release();
+  });
+  int tracked = 0;
+  state.before_tracking = [&] {
+    if (++tracked == 2) throw std::runtime_error("no more work");
+  };
+  asio::cancellation_signal signal;
+  auto handler = asio::bind_cancellation_slot(
+      signal.slot(), asio::bind_allocator(allocator, [&](error_code) { called = true; }));
+  BOOST_CHECK_THROW(sem.async_acquire(handler), std::runtime_error);
+  BOOST_TEST(!signal.slot().has_handler());
+  signal.emit(asio::cancellation_type::terminal);
+  BOOST_TEST(sem.available() == 1u);
+  BOOST_TEST(sem.waiting() == 0u);
+  state.run();
+  BOOST_TEST(!called);
+  BOOST_TEST(state.outstanding_work() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(an_executor_that_drops_a_completion_gives_its_permits_back) {

@@ -17,8 +17,8 @@
 //      handler is destroyed, the memory freed and the permits given back; or throws, and the operation
 //      goes back to the strand.
 //
-// Asio's own executors run an operation of Asio's kind, `scheduled`: nothing is allocated to post it,
-// and nothing can throw. Other executors are given a `completion`, an owning pointer.
+// The executors of io_context and thread_pool run an operation of Asio's kind, `scheduled`: nothing is
+// allocated to post it, and nothing can throw. Others are given a `completion`, an owning pointer.
 //
 // The cancellation slot is touched in 1 and, on the handler's executor, in 3 before the call, and
 // nowhere else: a slot is not thread-safe.
@@ -387,8 +387,13 @@ class acquire_op final
   static constexpr bool posts = can_post<HandlerExecutor, Executor>;
 
  public:
+  // Initiating call only: where that ends by an exception, the slot must not keep what names the
+  // operation.
   struct give_up {
-    void operator()(acquire_op* op) const noexcept { op->discard(); }
+    void operator()(acquire_op* op) const noexcept {
+      BOOST_ASIO_HANDLER_COMPLETION((op->tracked_));  // not invoked
+      op->take_apart();
+    }
   };
   using pointer = std::unique_ptr<acquire_op, give_up>;
 
