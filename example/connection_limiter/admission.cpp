@@ -75,7 +75,10 @@ awaitable<ending> admission::wait(pass& p, tcp::socket& client, std::string& ear
                 read_early_data(client, early, settings_.abandon));
   if (first.index() == 1) co_return ending::timed_out;
   if (first.index() == 2) co_return ending::abandoned;
-  co_return std::get<0>(first) ? ending::stopping : ending::served;  // closed is the only error
+  if (std::get<0>(first)) co_return ending::stopping;  // closed is the only error
+  // Its end may have been read just as its turn came: nobody who reads again is told of that.
+  if (settings_.abandon && has_ended(client)) co_return ending::abandoned;
+  co_return ending::served;
 }
 
 awaitable<error_code> admission::acquire(pass& p, turnstile::permit place_of_client) {

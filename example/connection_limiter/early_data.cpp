@@ -17,12 +17,6 @@ constexpr std::size_t most_early = 16384;
 // How often one is looked at whose end cannot be read, behind what it has sent.
 constexpr std::chrono::milliseconds interval{20};
 
-// Whether the other end sends nothing more, though what it has sent is not read yet.
-bool has_ended(tcp::socket& socket) {
-  pollfd p{socket.native_handle(), POLLRDHUP, 0};
-  return ::poll(&p, 1, 0) > 0;
-}
-
 }  // namespace
 
 awaitable<void> read_early_data(tcp::socket& client, std::string& early, bool watched) {
@@ -39,6 +33,11 @@ awaitable<void> read_early_data(tcp::socket& client, std::string& early, bool wa
     timer.expires_after(watched ? interval : std::chrono::hours{1000});
     co_await timer.async_wait(use_awaitable);
   }
+}
+
+bool has_ended(tcp::socket& socket) {
+  pollfd p{socket.native_handle(), POLLRDHUP, 0};
+  return ::poll(&p, 1, 0) > 0;
 }
 
 }  // namespace connection_limiter

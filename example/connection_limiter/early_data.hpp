@@ -16,6 +16,9 @@ namespace connection_limiter {
 // Unless `watched`: then it reads nothing, and never ends. Cancelled: nothing read is lost.
 awaitable<void> read_early_data(tcp::socket& client, std::string& early, bool watched);
 
+// Whether the other end sends nothing more, though what it has sent is perhaps not read yet.
+bool has_ended(tcp::socket& socket);
+
 }  // namespace connection_limiter
 
 #endif

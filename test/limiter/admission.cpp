@@ -1,0 +1,102 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// Who waits in the queue and hangs up just as its turn comes. The limiter's own code, one handler at a
+// time.
+
+#include "admission.hpp"
+
+#include <boost/asio.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <string>
+#include <utility>
+
+using namespace connection_limiter;
+
+namespace {
+
+// A connection, and who decides on it.
+struct connection {
+  explicit connection(asio::io_context& io) : client(io), accepted(io) {
+    tcp::acceptor acceptor{io, {asio::ip::address_v4::loopback(), 0}};
+    client.connect(acceptor.local_endpoint());
+    acceptor.accept(accepted);
+  }
+
+  void ask(admission& a) {
+    asio::co_spawn(accepted.get_executor(), a.decide(accepted, {}, early),
+                   [this](const std::exception_ptr& e, admission::decision d) {
+                     BOOST_TEST(!e);
+                     decision = std::move(d);
+                   });
+  }
+
+  tcp::socket client, accepted;
+  std::string early;
+  std::optional<admission::decision> decision;
+};
+
+template <typename Condition>
+bool comes_true(asio::io_context& io, Condition condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  while (!condition() && std::chrono::steady_clock::now() < end)
+    io.run_one_for(std::chrono::milliseconds(10));
+  return condition();
+}
+
+// The turn comes, and so many handlers later the client is gone: it is either known to be gone, or
+// whoever reads from it will be told.
+void hang_up_after(int handlers, bool says_something, bool reset) {
+  asio::io_context io;
+  const auto work = asio::make_work_guard(io);
+  settings s;
+  s.limit = 1;
+  s.max_queue = 1;
+  s.queue_timeout = std::chrono::hours(1);
+  figures f;
+  admission a{io.get_executor(), s, f};
+
+  connection holder{io}, waiting{io};
+  holder.ask(a);
+  BOOST_TEST_REQUIRE(comes_true(io, [&] { return holder.decision.has_value(); }));
+  waiting.ask(a);
+  BOOST_TEST_REQUIRE(comes_true(io, [&] { return a.queued() == 1; }));
+  io.poll();
+
+  holder.decision.reset();
+  for (int i = 0; i != handlers; ++i) io.poll_one();
+  if (says_something) waiting.client.send(asio::buffer("x", 1));
+  if (reset) waiting.client.set_option(asio::socket_base::linger{true, 0});
+  waiting.client.close();
+  BOOST_TEST_REQUIRE(comes_true(io, [&] { return waiting.decision.has_value(); }));
+
+  if (waiting.decision->let_through) {
+    std::string rest;
+    std::optional<error_code> result;
+    asio::async_read(waiting.accepted, asio::dynamic_buffer(rest),
+                     [&](error_code ec, std::size_t) { result = ec; });
+    BOOST_TEST(comes_true(io, [&] { return result.has_value(); }));
+    waiting.accepted.close();
+    io.poll();
+  } else {
+    BOOST_TEST((waiting.decision->otherwise == ending::abandoned));
+  }
+  waiting.decision.reset();
+  BOOST_TEST(a.available() == 1U);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(hanging_up_as_the_turn_comes_is_noticed) {
+  for (int handlers = 0; handlers != 30; ++handlers)
+    for (const bool says_something : {false, true})
+      for (const bool reset : {false, true}) {
+        BOOST_TEST_INFO_SCOPE(handlers << " handlers" << (says_something ? ", something said" : "")
+                                       << (reset ? ", reset" : ""));
+        hang_up_after(handlers, says_something, reset);
+      }
+}
