@@ -62,11 +62,28 @@ bool core::release_to_queue(std::size_t n, word w) noexcept {
   do {
     if (n > used(w)) return false;
     next = w - n;
-    if (w & queued) next |= busy | owed;
+    if (w & queued) next = (w & busy) ? next | owed : w | busy;
     // Releases what the caller did before; acquires the strand, where it is free.
   } while (
       !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed));
-  if ((next & busy) && !(w & busy)) run(next);
+  if (!(next & busy) || (w & busy)) return true;
+
+  w = next;
+  if (waiter* const x = pass_on(n, w)) {
+    const bool refused = !tell(x);
+    w = leave(w);
+    if (w & busy) run(w, refused);
+    return true;
+  }
+  // No release, here and in pass_on(): the swap that took the strand has released what came before.
+  do {
+    if (n > used(w)) {  // somebody has given these back meanwhile, who did not have them
+      run(w);
+      return false;
+    }
+    next = (w - n) | owed;
+  } while (!word_.compare_exchange_weak(w, next, std::memory_order_acquire));
+  run(next);
   return true;
 }
 
@@ -171,8 +188,7 @@ void core::set(word flags) noexcept {
 // Each turn of the loop does one thing, and each change of the word is one compare-and-swap from
 // the very word that was judged: grant to those in front; or clear `pending`; or hand over what was
 // decided; or leave. Afterwards *this may be gone.
-void core::run(word w) noexcept {
-  bool refused = false;  // an executor threw: what was put back waits for the next call
+void core::run(word w, bool refused) noexcept {
   for (;;) {
     // In this order, so that at last all mail that was announced in w has been taken. Relaxed: what
     // was announced in w is seen, since w was acquired.
@@ -218,6 +234,24 @@ void core::run(word w) noexcept {
     w = leave(w);
     if (!(w & busy)) return;
   }
+}
+
+// What a release does first, whose n permits are in hand: taken by nobody, and still counted as in use.
+// Where the first in the queue waits for as many, and nothing else is to be done, they are granted to it,
+// and the count stays as it is. Returns whom to tell, or null, and has changed nothing.
+waiter* core::pass_on(std::size_t n, word& w) noexcept {
+  // First: must_expel() sees it if that changes w. So w has no `pending`, as when the strand was taken.
+  const std::uint32_t limit = limit_under(w);
+  waiter* const first = queue_.front();  // there is one: `queued` was set, and the strand was free
+  if (first->permits_ != n || used(w) != limit || must_expel(w)) return nullptr;
+  if (!waiter_list::next(first)) {
+    // Before it is told: it may know that nobody waits any more.
+    if (!word_.compare_exchange_strong(w, w & ~queued, std::memory_order_acquire)) return nullptr;
+    w &= ~queued;
+  }
+  ++lent_;
+  take_out(first, outcome::granted);
+  return first;
 }
 
 // Leaves from w, under which nothing is left to do, and returns what the word is then: with `busy` where
@@ -303,11 +337,15 @@ void core::enqueue(waiter* x) noexcept {
   count_waiting(1);
 }
 
-void core::decide(waiter* x, outcome o) noexcept {
+void core::take_out(waiter* x, outcome o) noexcept {
   queue_.erase(x);
   count_waiting(-1);
   if (x->cancellation_) x->cancellation_->target_ = nullptr;
   if (x->outcome_ == outcome::waiting) x->outcome_ = o;  // a decision stands
+}
+
+void core::decide(waiter* x, outcome o) noexcept {
+  take_out(x, o);
   decided_.push_back(x);
 }
 
@@ -320,17 +358,21 @@ void core::decide_all(outcome o) noexcept {
 bool core::hand_over() noexcept {
   while (waiter* const x = decided_.front()) {
     decided_.erase(x);
-    // Relaxed: a flag that is set meanwhile is seen in time by run().
-    if (!(word_.load(std::memory_order_relaxed) & abandoned) && x->deliver()) continue;
-    if (word_.load(std::memory_order_relaxed) & (orphaned | abandoned)) {
-      x->discard();
-    } else {
-      decided_.push_front(x);
-      put_back();
-      return false;
-    }
+    if (!tell(x)) return false;
   }
   return true;
+}
+
+bool core::tell(waiter* x) noexcept {
+  // Relaxed: a flag that is set meanwhile is seen in time by run().
+  if (!(word_.load(std::memory_order_relaxed) & abandoned) && x->deliver()) return true;
+  if (word_.load(std::memory_order_relaxed) & (orphaned | abandoned)) {
+    x->discard();
+    return true;
+  }
+  decided_.push_front(x);
+  put_back();
+  return false;
 }
 
 // Puts all of decided_ back at the head of the queue. Who was granted waits again, in the old order,

@@ -440,18 +440,33 @@ void limit_release_acquire::thread(int i) {
 }
 void limit_release_acquire::expect() {}
 
+PROGRAM(limit_release, "release, too few for the head | set_limit", 2)
+void limit_release::prepare() {
+  make_core(2, 2);
+  make_op(0, 2);
+  start(0);
+  left_over_ = 1;
+}
+void limit_release::thread(int i) {
+  if (i == 0)
+    release(1);
+  else
+    b.c->set_limit(3);
+}
+void limit_release::expect() { model::check(b.tickets[0].done, "left asleep"); }
+
 // The limit is raised, and only then does somebody ask for as much.
 PROGRAM(raise_then_wait, "raise, then ask for as much | release", 2)
 void raise_then_wait::prepare() {
-  make_core(1, 1);
-  make_op(0, 2);
-  make_op(1, 1);
+  make_core(2, 2);
+  make_op(0, 3);
+  make_op(1, 2);
   start(1);
   left_over_ = 3;
 }
 void raise_then_wait::thread(int i) {
   if (i == 0) {
-    b.c->set_limit(2);
+    b.c->set_limit(3);
     start(0);
   } else {
     release(1);
@@ -690,9 +705,8 @@ struct under_wait final : lifetime {
 struct under_cancel final : lifetime {
   under_cancel() : lifetime("cancel() | release | the handler destroys", 3) { dropped_ = true; }
   void prepare() override {
-    undestroyed_ = false;
     make_core(max, max);
-    make_op(0, 1);
+    make_op(0, 2);
     start(0);
     b.c->add_reference();
   }
@@ -700,21 +714,13 @@ struct under_cancel final : lifetime {
     if (i == 0) {
       b.c->cancel();
     } else if (i == 1) {
-      b.c->release(1);
+      b.c->release(1);  // too few
       b.c->drop_reference();
     } else {
-      // Not before cancel() has found somebody waiting: who calls later needs a semaphore.
       finish(0);
-      if (b.tickets[0].what == outcome::aborted)
-        destroy();
-      else
-        undestroyed_ = true;
+      destroy();
     }
   }
-  void after() override {
-    if (undestroyed_) destroy();
-  }
-  bool undestroyed_ = false;
 } under_cancel_instance;
 
 struct abandon_release final : lifetime {
@@ -955,6 +961,57 @@ void release_too_many::prepare() {
 void release_too_many::thread(int) { release(1); }
 void release_too_many::expect() { model::check(b.tickets[0].done, "left asleep"); }
 
+// What a release has in hand, another gives back, who has not got it: one of them is told.
+PROGRAM(release_in_hand, "release of two | release of two, one waits", 2)
+void release_in_hand::prepare() {
+  make_core(2, 2);
+  make_op(0, 1);
+  start(0);
+  left_over_ = 1;
+}
+void release_in_hand::thread(int) { release(2); }
+void release_in_hand::expect() {
+  model::check(b.tickets[0].done, "left asleep");
+  model::check(free_ == 1, "both gave the two back, or neither");
+}
+
+// The head takes all that comes back; what was free before suffices for the one behind it.
+PROGRAM(release_behind, "release of two | try_acquire, two wait, one permit is free", 2)
+void release_behind::prepare() {
+  make_core(2, 3);
+  make_op(0, 2);
+  make_op(1, 1);
+  start(0);
+  start(1);
+  left_over_ = 3;
+}
+void release_behind::thread(int i) {
+  if (i == 0)
+    release(2);
+  else
+    try_acquire(1);
+}
+void release_behind::expect() {
+  model::check(b.tickets[0].done && b.tickets[1].done, "left asleep");
+}
+
+// Who has the last permit that was waited for, knows that nobody waits any more.
+PROGRAM(release_then_try, "release | who is granted releases, try_acquire", 2)
+void release_then_try::prepare() {
+  make_core(1, 1);
+  make_op(0, 1);
+  start(0);
+}
+void release_then_try::thread(int i) {
+  if (i == 0) {
+    release(1);
+  } else if (finish(0) == outcome::granted) {
+    release(1);
+    model::check(try_acquire(1), "a free permit cannot be had");
+  }
+}
+void release_then_try::expect() { model::check(free_ == 0, "a permit too many"); }
+
 PROGRAM(shrink_release, "shrink | release, one waits", 2)
 void shrink_release::prepare() {
   make_core(max, max);
@@ -986,6 +1043,23 @@ void shrink_release_two::thread(int i) {
     release(2);
 }
 void shrink_release_two::expect() { model::check(b.tickets[1].done, "left asleep"); }
+
+PROGRAM(shrink_releases, "shrink | release | release, two wait", 3)
+void shrink_releases::prepare() {
+  make_core(max, max);
+  make_op(0, 1);
+  make_op(1, 1);
+  start(0);
+  start(1);
+  left_over_ = 3;
+}
+void shrink_releases::thread(int i) {
+  if (i == 0)
+    model::check(shrink(2) == 0, "took what was on its way to a waiter");
+  else
+    release(1);
+}
+void shrink_releases::expect() { model::check(b.tickets[1].done, "left asleep"); }
 
 PROGRAM(try_after_wait, "wait, then try_acquire | release", 2)
 void try_after_wait::prepare() {
@@ -1322,6 +1396,145 @@ void raised_twice_seen::thread(int i) {
 }
 void raised_twice_seen::expect() {}
 
+// A release that puts a limit in force which is what is in use: what that owes the queue is not left
+// standing when nobody waits any more.
+PROGRAM(same_limit, "set_limit to what is in use | release, one waits", 2)
+void same_limit::prepare() {
+  make_core(1, 1);
+  make_op(0, 1);
+  start(0);
+  left_over_ = 1;
+}
+void same_limit::thread(int i) {
+  if (i == 0)
+    b.c->set_limit(1);
+  else
+    release(1);
+}
+void same_limit::expect() {
+  model::check(b.tickets[0].done, "left asleep");
+  release(1);
+  model::check(shrink(1) == 1, "owed to nobody");
+}
+
+// The same, with one behind who asks for more than is allowed now.
+PROGRAM(lower_to_used, "lower the limit to what is in use | release, two wait", 2)
+void lower_to_used::prepare() {
+  make_core(2, 3);
+  make_op(0, 2);
+  make_op(1, 3);
+  start(0);
+  start(1);
+  left_over_ = 3;
+}
+void lower_to_used::thread(int i) {
+  if (i == 0)
+    b.c->set_limit(2);
+  else
+    release(2);
+}
+void lower_to_used::expect() {
+  model::check(b.tickets[0].what == outcome::granted, "the head was not granted");
+  model::check(b.tickets[1].what == outcome::exceeds_limit, "waits for more than the limit");
+}
+
+// Refused, with another behind: shrink may take what came back, and then the word is what it was before.
+struct refuse_shrink final : refusing {
+  refuse_shrink() : refusing("a refusing executor | release | shrink, two wait", 2) {
+    retry_ = true;
+    left_over_ = 3;
+  }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    make_op(1, 1);
+    start(0);
+    start(1);
+    b.tickets[0].refusals = 1;
+  }
+  void thread(int i) override {
+    if (i == 0)
+      release(1);
+    else
+      shrink(1);
+  }
+  void settled() override {
+    release(1);
+    release(1);
+    base::settled();
+  }
+  void expect() override {
+    model::check(b.tickets[0].done && b.tickets[1].done, "left asleep");
+    model::check(b.tickets[0].nth < b.tickets[1].nth, "not back at the head");
+  }
+} refuse_shrink_instance;
+
+// Who is granted what is in hand has a reference, also where the semaphore goes meanwhile and somebody is
+// left behind.
+struct destroy_two final : destroyed_beside {
+  destroy_two() : destroyed_beside("destroy | a permit comes back, two wait", 2) {
+    dropped_ = true;
+  }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    make_op(1, 1);
+    b.c->add_reference();  // the permit's
+    start(0);
+    start(1);
+    left_over_ = 3;
+  }
+} destroy_two_instance;
+
+// The executor that is handed the completion destroys the semaphore, and has the last permit but that.
+struct destroy_within final : lifetime {
+  destroy_within() : lifetime("release, the executor destroys | a permit comes back", 2) {
+    dropped_ = true;
+  }
+  void prepare() override {
+    make_core(2, 2);
+    make_op(0, 1);
+    make_op(1, 1);
+    start(0);
+    start(1);
+    b.c->add_reference();  // the permit's
+    b.tickets[0].then = destroy;
+    left_over_ = 3;
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      b.c->release(1);  // by the semaphore: without a reference
+    } else {
+      b.c->give_back(1);
+      b.c->drop_reference();
+    }
+  }
+} destroy_within_instance;
+
+// The context is gone before the completion is handed over: what was in hand comes back from there.
+struct abandon_two final : lifetime {
+  abandon_two() : lifetime("abandon | a permit comes back, two wait", 2) { dropped_ = true; }
+  void prepare() override {
+    make_core(max, max);
+    make_op(0, 1);
+    make_op(1, 1);
+    b.c->add_reference();
+    b.c->add_reference();
+    start(0);
+    start(1);
+    b.tickets[0].refusals = 1;
+    left_over_ = 3;
+  }
+  void thread(int i) override {
+    if (i == 0)
+      b.c->abandon();
+    else
+      b.c->give_back(1);
+    b.c->drop_reference();
+  }
+  void after() override { destroy(); }
+} abandon_two_instance;
+
 base* const programs[] = {
     &acquire_release_instance,
     &two_by_two_instance,
@@ -1332,6 +1545,7 @@ base* const programs[] = {
     &weighted_head_cancel_instance,
     &close_acquire_release_instance,
     &limit_release_acquire_instance,
+    &limit_release_instance,
     &raise_then_wait_instance,
     &two_limits_instance,
     &lower_limit_instance,
@@ -1356,8 +1570,18 @@ base* const programs[] = {
     &refuse_behind_instance,
     &refuse_limit_instance,
     &release_too_many_instance,
+    &same_limit_instance,
+    &lower_to_used_instance,
+    &refuse_shrink_instance,
+    &destroy_two_instance,
+    &destroy_within_instance,
+    &abandon_two_instance,
+    &release_in_hand_instance,
+    &release_behind_instance,
+    &release_then_try_instance,
     &shrink_release_instance,
     &shrink_release_two_instance,
+    &shrink_releases_instance,
     &try_after_wait_instance,
     &try_beside_wait_instance,
     &fifo_instance,

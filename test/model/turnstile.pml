@@ -202,6 +202,34 @@ inline take_mail() {
 #define MAY_GRANT (WANTS(head) <= FREE(w))
 #endif
 
+/* Tells those who were decided. One step: nothing that a waiter does once it is told depends on who
+   else is. */
+inline tell() {
+  atomic {
+    giving = false;
+    /* Where nobody waits any more, who is told may know it. */
+    assert(queued_count > 0 || HAS(word, PENDING) || !HAS(word, QUEUED));
+    do
+    :: j < decided_count ->
+       t = decided[j];
+       decided[j] = NOBODY;
+       assert(!told[t]); /* once each */
+       told[t] = true;
+       holding = (state[t] == GRANTED -> holding + WANTS(t) : holding);
+       assert(holding <= PERMITS);
+#if MUTANT == 13
+       decided_count = 1; /* only the first */
+#endif
+       j++
+    :: else -> break
+    od;
+    decided_count = 0;
+    j = 0;
+    t = 0;
+    leaving = true
+  }
+}
+
 /* core::run(): w is the word as this thread last saw or set it. Grants to one at a time, where the
    core takes as many as it can. With `leaving`, first core::leave(). */
 inline serve() {
@@ -270,32 +298,39 @@ inline serve() {
      if
      :: leaves -> leaves = false; break
      :: giving ->
-        /* One step: nothing that a waiter does once it is told depends on who else is. */
-        atomic {
-          giving = false;
-          do
-          :: j < decided_count ->
-             t = decided[j];
-             decided[j] = NOBODY;
-             assert(!told[t]); /* once each */
-             told[t] = true;
-             holding = (state[t] == GRANTED -> holding + WANTS(t) : holding);
-             assert(holding <= PERMITS);
-#if MUTANT == 13
-             decided_count = 1; /* only the first */
-#endif
-             j++
-          :: else -> break
-          od;
-          decided_count = 0;
-          j = 0;
-          t = 0;
-          leaving = true
-        }
+        tell()
      :: else
      fi
   od;
   w = 0
+}
+
+/* What core::release() does that has the strand, and n permits in hand, still counted as in use:
+   core::pass_on(), or they are given back to the count. */
+inline pass_on(n) {
+  if
+  :: atomic {
+       queued_count > 0 && FREE(w) == 0 && !HAS(w, CLOSED) &&
+#if MUTANT != 20
+       (queued_count > 1 || word == w) &&
+#endif
+#if MUTANT != 21
+       WANTS(queue[0]) == n &&
+#endif
+       true ->
+       head = queue[0];
+#if MUTANT != 19
+       word = (queued_count == 1 -> WITHOUT(word, QUEUED) : word);
+       w = (queued_count == 1 -> word : w);
+#endif
+       in_order(head);
+       decide(head, GRANTED);
+       head = 0;
+       giving = true
+     };
+     tell()
+  :: else -> atomic { word = word - n; w = word }
+  fi
 }
 
 /* core::set(): mine says whether this thread has the strand now. */
@@ -390,21 +425,18 @@ proctype waiter(byte me) {
        returned[me] = false;
        assert((word & USED) >= WANTS(me)); /* conserved */
        holding = holding - WANTS(me);
-       word = word - WANTS(me);
        if
-       :: HAS(word, QUEUED) && !HAS(word, BUSY) ->
 #if MUTANT != 1
+       :: HAS(word, QUEUED) && !HAS(word, BUSY) ->
           word = word | BUSY;
           w = word;
           mine = true
-#else
-          skip
 #endif
-       :: else
+       :: else -> word = word - WANTS(me)
        fi
      };
      if
-     :: mine -> mine = false; serve()
+     :: mine -> mine = false; pass_on(WANTS(me)); serve()
      :: else
      fi
   :: atomic {

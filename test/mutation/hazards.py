@@ -58,11 +58,10 @@ fault('Q3', 'a release wakes one waiter', 'queue: order/one_release_serves_as_ma
       (CORE, 'more = rest && rest->permits_ <= free;', 'more = false;'))
 fault('Q3', 'several releases in one turn wake one waiter',
       'core: calls_back/a_release_is_enough_for_a_wait_that_comes_after_it',
-      (CORE, '    if (w & queued) next |= busy | owed;',
-       '    if (w & busy) return true;\n    if (w & queued) next |= busy | owed;'))
+      (CORE, '    if (w & queued) next = (w & busy)', '    if (w & busy) return true;\n    if (w & queued) next = (w & busy)'))
 fault('Q4', 'the permits of a grant are free until its handler is called',
       'queue: from_hand_to_hand/nobody_gets_between_the_release_and_the_handler',
-      (CORE, '      next += rest->permits_;\n', ''),
+      (CORE, '      next += rest->permits_;\n', ''), (CORE, '  if (first->permits_ != n', '  if (true'),
       (CORE_HPP, '(w & queued) || n > free', 'n > free'))
 fault('Q4', 'somebody who tries overtakes the queue', 'queue: from_hand_to_hand/try_acquire_does_not_overtake',
       (CORE_HPP, '(w & queued) || n > free', 'n > free'))
@@ -90,7 +89,7 @@ fault('H1', 'handlers are destroyed with a mutex locked',
       (SERVICE, '    const std::scoped_lock lock(mutex_);\n    if (live_.empty())', '    if (live_.empty())'))
 fault('H1', 'a handler is destroyed while it stands in a list',
       'lifetime: contexts/destructors_of_handlers_may_call_every_member',
-      (CORE, '      x->discard();\n', '      decided_.push_front(x);\n      x->discard();\n      decided_.erase(x);\n'))
+      (CORE, '    x->discard();\n', '    decided_.push_front(x);\n    x->discard();\n    decided_.erase(x);\n'))
 fault('H1', 'the service of strands shuts down before the semaphores\'',
       'lifetime: contexts/a_strand_that_was_made_after_a_semaphore_is_dropped_in_time',
       (SERVICE, '    const asio::strand<context_only> s(context_only{&context});\n', ''), address=True)

@@ -32,6 +32,10 @@
 // executor's or an allocator's code finds the strand busy as any other thread would: no deadlock and
 // no recursion.
 //
+// A release that takes the strand has its permits in hand first: taken by nobody, and still counted as
+// in use. Mostly the first in the queue waits for as many, and they are its own without another change
+// of the count (pass_on()). Else they are given back to the count, and run() looks at the queue.
+//
 // Why no wake-up is lost: `busy` is dropped only by a compare-and-swap from the very word under
 // which nothing was left to do, and never from one with `pending`. Permits that come back change the
 // word. Mail is put into the mailbox first and then announced, by a compare-and-swap that sets
@@ -40,11 +44,11 @@
 //
 // Who waits: an acquire that meets `queued`, or not enough permits, sets `queued` in the
 // compare-and-swap that takes the strand or announces the mail. From then on nobody takes permits
-// but run(), in the order of the queue, until run() clears `queued` in the compare-and-swap that
+// but the strand, in the order of the queue, until it clears `queued` in the compare-and-swap that
 // grants to the last waiter. (Never from a word with `pending`: a waiter may have been announced
-// without changing it.) So permits go hand to hand though they pass through the word.
+// without changing it.) So permits go hand to hand, also where they pass through the word.
 //
-// When user code runs: only in hand_over(), after all that was decided has been published, in the
+// When user code runs: only in tell(), after all that was decided has been published, in the
 // order of the decisions, with the strand kept. What it sets down there is looked at afterwards.
 //
 // In which order: what was set down while the strand was busy is looked at in the order of the mail,
@@ -237,14 +241,17 @@ class core {
   void put_into_mailbox(mail& m) noexcept;
 
   // The rest is the strand's: only the thread that set `busy` calls it.
-  void run(word w) noexcept;
+  void run(word w, bool refused = false) noexcept;
+  inline waiter* pass_on(std::size_t n, word& w) noexcept;
   word take_mail(word w) noexcept;
   inline bool must_expel(word w) const noexcept;
   void expel(word w, std::uint32_t limit) noexcept;
   inline void enqueue(waiter* x) noexcept;
+  inline void take_out(waiter* x, outcome o) noexcept;
   inline void decide(waiter* x, outcome o) noexcept;
   void decide_all(outcome o) noexcept;
   inline bool hand_over() noexcept;
+  inline bool tell(waiter* x) noexcept;
   void put_back() noexcept;
   inline word leave(word w) noexcept;
   bool settle(word w) noexcept;
