@@ -92,13 +92,13 @@ class core {
   // Takes n permits where that is possible at once; `waiting` where it is not, and nothing changed.
   // Where asked for, and n is not zero, with a reference for who keeps them.
   outcome try_acquire(std::size_t n, bool reference = false) noexcept {
-    return take(n, 0, reference ? lent_unit : 0);
+    return take<0>(n, reference ? lent_unit : 0);
   }
 
   // As try_acquire(), but `waiting` also where a completion might overtake those that the strand is
   // handing over.
   outcome acquire_at_once(std::size_t n, bool reference = true) noexcept {
-    return take(n, busy, reference ? lent_unit : 0);
+    return take<busy>(n, reference ? lent_unit : 0);
   }
 
   // As acquire_at_once(), for one permit or more; but where this says `waiting`, x belongs to the
@@ -204,7 +204,9 @@ class core {
     return limit > used(w) ? limit - used(w) : 0;
   }
 
-  outcome take(std::size_t n, word unless, word lent) noexcept {
+  // A template: one function for all calls would be too large to be inlined.
+  template <word unless>
+  outcome take(std::size_t n, word lent) noexcept {
     word w = word_.load(std::memory_order_acquire);
     for (;;) {
       const outcome o = judge(w, n);
