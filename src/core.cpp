@@ -75,11 +75,12 @@ bool core::release_to_queue(std::size_t n, word w) noexcept {
     if (w & busy) run(w, refused);
     return true;
   }
-  // No release, here and in pass_on(): the swap that took the strand has released what came before.
+  // Acquires what was set down meanwhile. No release is needed, here and in pass_on(): the swap that took the
+  // strand has released what came before.
   do {
     if (n > used(w)) {  // somebody has given these back meanwhile, who did not have them
       run(w);
-      return false;
+      return false;  // so it is this release that is one too many
     }
     next = (w - n) | owed;
   } while (!word_.compare_exchange_weak(w, next, std::memory_order_acquire));
@@ -187,7 +188,8 @@ void core::set(word flags) noexcept {
 // Works until nothing is left. w is the word as this thread last saw or set it, `busy` included.
 // Each turn of the loop does one thing, and each change of the word is one compare-and-swap from
 // the very word that was judged: grant to those in front; or clear `pending`; or hand over what was
-// decided; or leave. Afterwards *this may be gone.
+// decided; or leave. Afterwards *this may be gone. With `refused`, an executor threw: what was put back
+// waits for the next call.
 void core::run(word w, bool refused) noexcept {
   for (;;) {
     // In this order, so that at last all mail that was announced in w has been taken. Relaxed: what
@@ -238,7 +240,7 @@ void core::run(word w, bool refused) noexcept {
 
 // What a release does first, whose n permits are in hand: taken by nobody, and still counted as in use.
 // Where the first in the queue waits for as many, and nothing else is to be done, they are granted to it,
-// and the count stays as it is. Returns whom to tell, or null, and has changed nothing.
+// and the count stays as it is. Returns whom to tell; or null, and w as it is then.
 waiter* core::pass_on(std::size_t n, word& w) noexcept {
   // First: must_expel() sees it if that changes w. So w has no `pending`, as when the strand was taken.
   const std::uint32_t limit = limit_under(w);
@@ -363,6 +365,8 @@ bool core::hand_over() noexcept {
   return true;
 }
 
+// Tells one who is in no list any more. False where its executor refused: then it is back in the queue,
+// with all of decided_.
 bool core::tell(waiter* x) noexcept {
   // Relaxed: a flag that is set meanwhile is seen in time by run().
   if (!(word_.load(std::memory_order_relaxed) & abandoned) && x->deliver()) return true;

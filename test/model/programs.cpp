@@ -139,6 +139,15 @@ bool start(int id) {
   return false;
 }
 
+// None is free, and two wait for one each.
+void two_wait() {
+  make_core(core::max, core::max);
+  for (int id = 0; id != 2; ++id) {
+    make_op(id, 1);
+    start(id);
+  }
+}
+
 outcome finish(int id) {
   if (!b.tickets[id].immediate) model::wait_event(id);
   get(id)->destroy();
@@ -831,11 +840,7 @@ struct refuse_release final : refusing {
     left_over_ = 3;
   }
   void prepare() override {
-    make_core(max, max);
-    make_op(0, 1);
-    make_op(1, 1);
-    start(0);
-    start(1);
+    two_wait();
     b.tickets[0].refusals = 1;
   }
   void thread(int) override { release(1); }
@@ -1029,11 +1034,7 @@ void shrink_release::expect() { model::check(b.tickets[0].done, "left asleep"); 
 
 PROGRAM(shrink_release_two, "shrink | release of two, two wait", 2)
 void shrink_release_two::prepare() {
-  make_core(max, max);
-  make_op(0, 1);
-  make_op(1, 1);
-  start(0);
-  start(1);
+  two_wait();
   left_over_ = 3;
 }
 void shrink_release_two::thread(int i) {
@@ -1046,11 +1047,7 @@ void shrink_release_two::expect() { model::check(b.tickets[1].done, "left asleep
 
 PROGRAM(shrink_releases, "shrink | release | release, two wait", 3)
 void shrink_releases::prepare() {
-  make_core(max, max);
-  make_op(0, 1);
-  make_op(1, 1);
-  start(0);
-  start(1);
+  two_wait();
   left_over_ = 3;
 }
 void shrink_releases::thread(int i) {
@@ -1112,11 +1109,7 @@ void fifo::expect() { model::check(b.tickets[1].done, "left asleep"); }
 
 PROGRAM(release_two_waiters, "release | release, two wait", 2)
 void release_two_waiters::prepare() {
-  make_core(max, max);
-  make_op(0, 1);
-  make_op(1, 1);
-  start(0);
-  start(1);
+  two_wait();
   left_over_ = 3;
 }
 void release_two_waiters::thread(int) { release(1); }
@@ -1445,11 +1438,7 @@ struct refuse_shrink final : refusing {
     left_over_ = 3;
   }
   void prepare() override {
-    make_core(max, max);
-    make_op(0, 1);
-    make_op(1, 1);
-    start(0);
-    start(1);
+    two_wait();
     b.tickets[0].refusals = 1;
   }
   void thread(int i) override {
@@ -1476,12 +1465,8 @@ struct destroy_two final : destroyed_beside {
     dropped_ = true;
   }
   void prepare() override {
-    make_core(max, max);
-    make_op(0, 1);
-    make_op(1, 1);
+    two_wait();
     b.c->add_reference();  // the permit's
-    start(0);
-    start(1);
     left_over_ = 3;
   }
 } destroy_two_instance;
@@ -1515,13 +1500,9 @@ struct destroy_within final : lifetime {
 struct abandon_two final : lifetime {
   abandon_two() : lifetime("abandon | a permit comes back, two wait", 2) { dropped_ = true; }
   void prepare() override {
-    make_core(max, max);
-    make_op(0, 1);
-    make_op(1, 1);
+    two_wait();
     b.c->add_reference();
     b.c->add_reference();
-    start(0);
-    start(1);
     b.tickets[0].refusals = 1;
     left_over_ = 3;
   }
