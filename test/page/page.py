@@ -324,6 +324,14 @@ class Page(unittest.TestCase):
         self.assertEqual(self.inputs(), ["12", "12"])
         self.browser.press(ENTER)
         self.until(limiter.limit, 12)
+        # Marked, and changed before it is written over.
+        self.until(lambda: self.text("#limit"), "12")
+        self.browser.press((CONTROL, "a"))
+        limiter.set_limit(7)
+        self.until(self.inputs, ["7", "7"])
+        self.browser.press("8", ENTER)
+        self.until(limiter.limit, 8)
+        self.until(lambda: self.text("#limit"), "8")
 
         x, y = self.thumb()
         self.browser.mouse(("move", x, y), ("down",), ("move", x + 120, y))
