@@ -3,6 +3,9 @@
 
 #include "relay.hpp"
 
+#include <poll.h>
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -25,6 +28,17 @@ constexpr std::size_t last_buffer = 65536;
 // How long an upstream may take to close a connection whose client is gone.
 constexpr std::chrono::seconds patience_with_upstream{2};
 
+bool is_broken_off(tcp::socket& socket) {
+  pollfd p{socket.native_handle(), 0, 0};
+  return ::poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
+// How much of what was written the other end has not got yet.
+int unsent(tcp::socket& socket) {
+  int n = 0;
+  return ::ioctl(socket.native_handle(), TIOCOUTQ, &n) == 0 ? n : 0;
+}
+
 // Both directions run on the sockets' one thread: between two co_awaits, nothing changes.
 class session {
  public:
@@ -32,6 +46,8 @@ class session {
       : client_(client), upstream_(upstream), early_(std::move(early)), limits_(t), figures_(f) {}
 
   awaitable<ending> run() {
+    client_.non_blocking(true);
+    upstream_.non_blocking(true);
     // A direction that is cancelled just as it has moved something throws at its next step; both may.
     std::exception_ptr failure;
     try {
@@ -50,8 +66,9 @@ class session {
       throw boost::system::system_error(asio::error::operation_aborted);
     }
 
-    if (!upstream_has_ended_) co_await part_from_upstream();
     if (broken_) reset(client_);
+    if (!upstream_has_ended_) co_await part_from_upstream();
+    if (broken_) reset(upstream_);
     error_code ignored;
     client_.close(ignored);
     upstream_.close(ignored);
@@ -66,6 +83,7 @@ class session {
   // The direction to the upstream, with what was read before.
   awaitable<void> move_up() {
     if (!early_.empty()) {
+      answered_ = false;
       const std::string early = std::exchange(early_, {});  // freed as soon as it is sent
       // A statement of its own: g++ 12 miscompiles co_await inside of larger conditions.
       const bool taken = co_await write(upstream_, asio::buffer(early), figures_.bytes_up);
@@ -81,14 +99,14 @@ class session {
       const auto [read_error, n] = co_await from.async_read_some(asio::buffer(data), as_result);
       if (broken_) co_return;
       moved_ = steady_clock::now();
+      if (n != 0) answered_ = &from == &upstream_;
       if (read_error) {
         if (&from == &upstream_) upstream_has_ended_ = true;
-        if (&from == &client_ && upstream_has_ended_)
-          co_return;  // closing both is all that is left
-        if (read_error == asio::error::eof && broke_off_ != &from)
-          half_close(to);
-        else
+        if (read_error != asio::error::eof || broke_off_ == &from)
           break_off();
+        else if (!std::exchange(one_has_ended_,
+                                true))  // otherwise closing both is all that is left
+          half_close(to);
         co_return;
       }
       const bool taken = co_await write(to, asio::buffer(data, n), bytes);
@@ -100,29 +118,58 @@ class session {
   // False where the other end takes no more: this direction is over. What it has sent is still to
   // be read: the other direction ends of itself.
   awaitable<bool> write(tcp::socket& to, asio::const_buffer data, counter& bytes) {
-    const auto [ec, written] = co_await asio::async_write(to, data, as_result);
-    bytes.add(written);
-    moved_ = steady_clock::now();
-    // A socket tells of a reset once: the read that finds it would take it for an orderly end. (It is
-    // a broken pipe where the other end had ended, and then went away.)
-    if (ec && ec != asio::error::broken_pipe) broke_off_ = &to;
-    co_return !broken_ && !ec;
+    while (data.size() != 0) {
+      error_code ec;
+      const std::size_t n = to.write_some(data, ec);
+      if (ec == asio::error::would_block) {
+        co_await until_writable(to);
+        if (broken_) co_return false;
+        continue;
+      }
+      moved_ = steady_clock::now();
+      // A socket tells of a reset once: the read that finds it would take it for an orderly end. (It is
+      // a broken pipe where the other end had ended, and then went away.)
+      if (ec && ec != asio::error::broken_pipe) broke_off_ = &to;
+      if (ec) co_return false;
+      bytes.add(n);
+      data += n;
+    }
+    co_return true;
+  }
+
+  awaitable<void> until_writable(tcp::socket& to) {
+    if (&to == &upstream_) {
+      // Meanwhile nobody reads from the client, and would meet its reset.
+      const auto first = co_await (upstream_.async_wait(tcp::socket::wait_write, as_result) ||
+                                   client_.async_wait(tcp::socket::wait_error, as_result));
+      if (first.index() == 0) co_return;
+      if (is_broken_off(client_)) co_return break_off();
+    }
+    co_await to.async_wait(tcp::socket::wait_write, as_result);
   }
 
   // Until the time is up.
   awaitable<void> watch() {
     const auto start = moved_;
+    const auto over_at =
+        limits_.session ? start + *limits_.session : steady_clock::time_point::max();
+    const steady_clock::duration idle = limits_.idle.value_or(std::chrono::milliseconds{});
+    int unsent_before = 0;
     asio::steady_timer timer{client_.get_executor()};
     for (;;) {
-      const auto idle_at = limits_.idle ? moved_ + *limits_.idle : steady_clock::time_point::max();
-      const auto over_at =
-          limits_.session ? start + *limits_.session : steady_clock::time_point::max();
       const auto now = steady_clock::now();
-      if (now >= std::min(idle_at, over_at)) {
+      auto next = over_at;
+      if (limits_.idle) {
+        // One who reads slowly empties a buffer for a long time before there is more to be written.
+        const int unsent_now = unsent(client_) + unsent(upstream_);
+        if (std::exchange(unsent_before, unsent_now) != unsent_now) moved_ = now;
+        next = std::min({next, moved_ + idle, now + idle / 4});
+      }
+      if (now >= next) {
         ending_ = now >= over_at ? ending::too_long : ending::idle;
         co_return break_off();
       }
-      timer.expires_at(std::min(idle_at, over_at));
+      timer.expires_at(next);
       const auto [ec] = co_await timer.async_wait(as_result);
       if (ec) co_return;  // both directions have ended
     }
@@ -141,12 +188,19 @@ class session {
     upstream_.cancel(ignored);
   }
 
-  // The client is gone, the upstream is not: tells it, and waits until it has closed, too.
+  // The client is gone, the upstream is not: tells it, and waits until it has closed, too. One that
+  // has not answered yet may be in the middle of a request: it is told by a reset, and gets all the time
+  // that there is, for it cannot tell any more.
   awaitable<void> part_from_upstream() {
-    half_close(upstream_);
     asio::steady_timer timer{upstream_.get_executor(), patience_with_upstream};
-    co_await (discard(upstream_) || timer.async_wait(as_result));
-    reset(upstream_);
+    if (broken_ && !answered_) {
+      reset(upstream_);
+      co_await timer.async_wait(as_result);
+    } else {
+      half_close(upstream_);
+      co_await (discard(upstream_) || timer.async_wait(as_result));
+      reset(upstream_);
+    }
   }
 
   static awaitable<void> discard(tcp::socket& socket) {
@@ -167,7 +221,9 @@ class session {
       steady_clock::now();                  // when a byte, or an end, last came or went
   bool broken_ = false;                     // a side broke off: neither direction goes on
   const tcp::socket* broke_off_ = nullptr;  // a write has met the reset of this one
+  bool one_has_ended_ = false;              // it sends nothing more, in good order
   bool upstream_has_ended_ = false;         // it sends nothing more
+  bool answered_ = true;                    // the last that came was the upstream's
 };
 
 }  // namespace

@@ -15,13 +15,16 @@ namespace connection_limiter {
 
 // Moves bytes both ways between two connected sockets until both directions have ended. The end of
 // one direction is passed on, and the other goes on; that a side broke off (a reset) is passed on
-// as such, so that nobody takes half an answer for the whole. Both sockets are closed afterwards.
+// as such, so that nobody takes half an answer, or half a request, for the whole. (An upstream whose
+// answer was the last that came has no half request: it gets an orderly end, and can say when it has
+// closed its side.) Both sockets are closed afterwards.
 //
 // It returns only when the upstream has closed its side too, or was given a moment to: then whoever
 // is let through next does not meet a server that still counts this connection.
 //
-// `early` is what was read from the client before. Breaks off both sides where nothing moved for `idle`, or it has lasted for `session`; the result
-// says which. Cancelled: breaks off both sides and throws operation_aborted.
+// `early` is what was read from the client before. Breaks off both sides where nothing moved for
+// `idle`, or it has lasted for `session`; the result says which. Cancelled: breaks off both sides and
+// throws operation_aborted.
 struct time_limits {
   std::optional<std::chrono::milliseconds> idle, session;
 };

@@ -10,6 +10,7 @@
 #include <boost/test/data/test_case.hpp>
 
 #include <atomic>
+#include <future>
 #include <list>
 #include <string>
 #include <thread>
@@ -256,6 +257,82 @@ BOOST_AUTO_TEST_CASE(reset_of_the_upstream_is_a_reset_while_it_is_written_to) {
   l.stop();
 }
 
+// An upstream's side of one connection: reads to the end, and how that came.
+class end_of_request {
+ public:
+  asio::awaitable<void> read(tcp::socket& socket) {
+    std::string all;
+    const auto [ec, n] = co_await asio::async_read(socket, asio::dynamic_buffer(all),
+                                                   asio::as_tuple(asio::use_awaitable));
+    promise_.set_value(ec);
+  }
+
+  error_code get() {
+    auto future = promise_.get_future();
+    BOOST_TEST_REQUIRE((future.wait_for(patience) == std::future_status::ready));
+    return future.get();
+  }
+
+ private:
+  std::promise<error_code> promise_;
+};
+
+// Otherwise half a request would be taken for the whole.
+BOOST_DATA_TEST_CASE(reset_of_the_client_is_a_reset, boost::unit_test::data::make({false, true}),
+                     upstream_has_ended) {
+  end_of_request end;
+  upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
+    co_await asio::async_write(socket, asio::buffer("go", 2), asio::use_awaitable);
+    if (upstream_has_ended) socket.shutdown(tcp::socket::shutdown_send);
+    co_await end.read(socket);
+  }};
+  limiter l{u.address(), {"--admin", "127.0.0.1:0"}};
+  client c{l.port()};
+  BOOST_TEST(c.receive(2) == "go");
+  c.send("half a req");
+  BOOST_TEST(comes_true(
+      [&] { return metric(l.admin_port(), l.port(), "bytes_total", ",direction=\"up\"") == 10; }));
+  c.reset();
+  BOOST_TEST(end.get() == asio::error::connection_reset);
+  l.stop();
+}
+
+BOOST_DATA_TEST_CASE(cut_is_a_reset_for_the_upstream_too,
+                     boost::unit_test::data::make({"--idle-timeout", "--session-timeout"}),
+                     timeout) {
+  end_of_request end;
+  upstream u{[&](tcp::socket& socket) { return end.read(socket); }};
+  limiter l{u.address(), {timeout, "300ms"}};
+  client c{l.port()};
+  c.send("half a req");
+  BOOST_TEST(c.end() == asio::error::connection_reset);
+  BOOST_TEST(end.get() == asio::error::connection_reset);
+  l.stop();
+}
+
+// Though nothing is read from one who sends more than the upstream takes.
+BOOST_AUTO_TEST_CASE(who_is_gone_gives_up_its_place_though_the_upstream_takes_nothing) {
+  std::atomic<int> accepted{0};
+  upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
+    if (accepted++ != 0) co_return co_await upstream::echo(socket);
+    co_await asio::steady_timer{socket.get_executor(), std::chrono::hours{1}}.async_wait(
+        asio::use_awaitable);
+  }};
+  limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h"}};
+  asio::io_context context;
+  tcp::socket c{context};
+  c.connect({asio::ip::address_v4::loopback(), l.port()});
+  const std::string much(1 << 16, 'x');
+  c.non_blocking(true);
+  const auto start = steady_clock::now();
+  for (error_code ec; steady_clock::now() - start < 1s;) c.write_some(asio::buffer(much), ec);
+  reset(c);
+  client next{l.port()};
+  BOOST_TEST(next.echoes("my turn"));
+  next.close();
+  BOOST_TEST(contains(l.stop(), "permits 1 of 1 back"));
+}
+
 BOOST_AUTO_TEST_CASE(idle_is_cut_and_its_place_taken) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--idle-timeout", "300ms"}};
@@ -294,6 +371,24 @@ BOOST_AUTO_TEST_CASE(one_who_does_not_read_is_idle) {
   BOOST_TEST(next.receive(1) == "x");
   next.reset();
   BOOST_TEST(contains(l.stop(), "idle 1, "));
+}
+
+// For a long time, the buffers in between have more for it than there is room for.
+BOOST_AUTO_TEST_CASE(one_who_reads_slowly_is_not_idle) {
+  upstream u{[](tcp::socket& socket) -> asio::awaitable<void> {
+    const std::string much(1 << 20, 'x');
+    for (;;) co_await asio::async_write(socket, asio::buffer(much), asio::use_awaitable);
+  }};
+  limiter l{u.address(), {"--idle-timeout", "2s"}};
+  client slow{l.port()};
+  const auto start = steady_clock::now();
+  while (steady_clock::now() - start < 8s) {
+    if (slow.receive(1 << 15).size() != 1 << 15) break;
+    std::this_thread::sleep_for(100ms);
+  }
+  BOOST_TEST((steady_clock::now() - start >= 8s));
+  slow.reset();
+  BOOST_TEST(contains(l.stop(), "idle 0, "));
 }
 
 BOOST_AUTO_TEST_CASE(upstream_by_name) {
