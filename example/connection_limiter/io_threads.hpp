@@ -7,7 +7,6 @@
 #include "net.hpp"
 
 #include <cstddef>
-#include <exception>
 #include <list>
 #include <thread>
 #include <vector>
@@ -19,24 +18,26 @@ namespace connection_limiter {
 class io_threads {
  public:
   explicit io_threads(std::size_t n) {
-    for (std::size_t i = 0; i < n; ++i)
-      work_.push_back(asio::make_work_guard(contexts_.emplace_back(1)));
+    for (std::size_t i = 0; i < n; ++i) {
+      asio::io_context& context = contexts_.emplace_back(1);
+      work_.push_back(asio::make_work_guard(context));
+      const asio::steady_timer first_use{
+          context};  // opens its descriptors now: later, there may be none left
+    }
   }
+
+  // How many descriptors the contexts of so many threads have open.
+  static constexpr std::size_t descriptors(std::size_t n) noexcept { return 3 * n; }
 
   std::list<asio::io_context>& contexts() noexcept { return contexts_; }
 
   // Runs the contexts, the first on the calling thread, until finish() was called and nothing is
-  // under way any more. What a handler throws ends the program, unless the first thread ran it.
-  void run() {
+  // under way any more. What a handler throws ends the program.
+  void run() noexcept {
     std::vector<std::jthread> others;
     for (auto context = std::next(contexts_.begin()); context != contexts_.end(); ++context)
       others.emplace_back([&context = *context] { context.run(); });
-    try {
-      contexts_.front().run();
-    } catch (...) {
-      for (asio::io_context& context : contexts_) context.stop();
-      throw;
-    }
+    contexts_.front().run();
   }
 
   // Lets run() return once nothing is under way. Called once, on any thread.

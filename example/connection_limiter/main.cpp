@@ -29,12 +29,14 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <list>
 #include <optional>
+#include <string>
 
 namespace connection_limiter {
 
@@ -42,7 +44,7 @@ namespace {
 
 // Says so in the log where the descriptors may not suffice.
 void check_descriptors(const options& o) {
-  std::size_t needed = 64;
+  std::size_t needed = 64 + io_threads::descriptors(o.threads);
   for (const settings& s : o.limiters)
     needed += 2 * s.limit + (s.overflow == overflow_mode::queue ? s.max_queue : 0);
   rlimit allowed{};
@@ -114,7 +116,9 @@ int main(int argc, char* argv[]) try {
   if (o.demo) return run_demo(o) ? EXIT_SUCCESS : EXIT_FAILURE;
   serve(o);
 } catch (const connection_limiter::usage_error& e) {
-  std::cerr << "connection_limiter: " << e.what() << std::endl;
+  std::string line = e.what();  // one, whatever was given
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::cerr << "connection_limiter: " << line << std::endl;
   return 2;
 } catch (const std::exception& e) {
   std::cerr << "connection_limiter: " << e.what() << std::endl;

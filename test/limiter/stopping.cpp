@@ -8,6 +8,7 @@
 #include <boost/test/data/test_case.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <list>
 #include <optional>
@@ -243,7 +244,7 @@ BOOST_AUTO_TEST_CASE(clients_die_at_every_stage) {
   for (int t = 0; t < 6; ++t)
     threads.emplace_back([port, t] {
       const std::string much(100'000, 'x');
-      for (int i = 0; i < 60; ++i) {
+      for (int i = 0; i < 30; ++i) {
         client c{port, ("127.0.0." + std::to_string(1 + t % 3)).c_str()};
         const int stage = i % 5;
         if (stage == 1) c.send("x");
@@ -302,4 +303,30 @@ BOOST_AUTO_TEST_CASE(out_of_descriptors) {
   BOOST_TEST(std::stol(totals.substr(at)) <= tenths + 1, "it spins: " << totals);
   BOOST_TEST(contains(totals, "permits 2 of 2 back"));
   BOOST_TEST(u.most() <= 2);
+}
+
+// Before each of its threads has had a connection, too.
+BOOST_AUTO_TEST_CASE(out_of_descriptors_with_many_threads) {
+  upstream u;
+  limiter l{u.address(),
+            {"--limit", "2", "--threads", "8", "--max-queue", "1000", "--queue-timeout", "1h"},
+            38};
+  std::list<client> first;
+  for (int i = 0; i < 2; ++i) BOOST_TEST(first.emplace_back(l.port()).echoes("first"));
+  std::atomic<int> served{0};
+  std::vector<std::jthread> others;
+  for (int i = 0; i < 18; ++i)
+    others.emplace_back([&] { served += client{l.port()}.echoes("mine"); });
+  l.wait_for_log("accept: Too many open files");
+  first.clear();
+  others.clear();
+  BOOST_TEST(served == 18);
+  BOOST_TEST(contains(l.stop(), "accepted 20, served 20, refused 0 "));
+}
+
+BOOST_AUTO_TEST_CASE(too_few_descriptors_for_its_threads) {
+  upstream u;
+  limiter l{u.address(), {"--threads", "16"}, 32};
+  BOOST_TEST(l.exit_status() == 1);
+  BOOST_TEST(contains(l.log(), "Too many open files"));
 }
