@@ -15,6 +15,7 @@ namespace connection_limiter {
 namespace {
 
 using namespace asio::experimental::awaitable_operators;
+using std::chrono::steady_clock;
 
 }  // namespace
 
@@ -139,28 +140,14 @@ awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit in_advanc
 }
 
 awaitable<error_code> limiter::connect(tcp::socket& upstream) {
-  asio::steady_timer timer{upstream.get_executor(), settings_.connect_timeout};
-  const auto first = co_await (connect_in_the_end(upstream) || timer.async_wait(as_result));
-  if (first.index() == 1) co_return asio::error::timed_out;
-  co_return std::get<0>(first);
-}
-
-awaitable<error_code> limiter::connect_in_the_end(tcp::socket& upstream) {
+  const auto deadline = steady_clock::now() + settings_.connect_timeout;
   // Those descriptors that others give back are ours before another client is accepted.
   std::optional<gauge::one> lacking;
-  asio::steady_timer pause{upstream.get_executor()};
   for (;;) {
-    error_code ec;
-    for (const tcp::endpoint& address : upstream_) {
-      error_code ignored;
-      upstream.close(ignored);
-      const auto [failure] = co_await upstream.async_connect(address, as_result);
-      ec = failure;
-      if (!ec) break;
-    }
-    if (ec != asio::error::no_descriptors) co_return ec;
+    const error_code ec = co_await connect_to_one_of(upstream_, upstream, deadline);
+    if (ec != asio::error::no_descriptors || steady_clock::now() >= deadline) co_return ec;
     if (!lacking) lacking.emplace(lacking_a_descriptor_);
-    pause.expires_after(std::chrono::milliseconds{100});
+    asio::steady_timer pause{upstream.get_executor(), std::chrono::milliseconds{100}};
     co_await pause.async_wait(use_awaitable);
   }
 }

@@ -66,7 +66,6 @@ class limiter {
   // One connection, from its acceptance to its end. What it holds comes back on every way out.
   awaitable<ending> serve(tcp::socket client, turnstile::permit in_advance);
   awaitable<error_code> connect(tcp::socket& upstream);
-  awaitable<error_code> connect_in_the_end(tcp::socket& upstream);
 
   const settings settings_;
   const log_function log_;

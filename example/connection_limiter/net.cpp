@@ -12,6 +12,8 @@ namespace connection_limiter {
 
 namespace {
 
+using namespace asio::experimental::awaitable_operators;
+
 constexpr std::chrono::milliseconds pause_after_failure{100};
 
 }  // namespace
@@ -31,6 +33,24 @@ tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& where, cons
   } catch (...) {
     throw std::runtime_error(text(option, ' ', where, ": ", reason(std::current_exception())));
   }
+}
+
+awaitable<error_code> connect_to_one_of(const std::vector<tcp::endpoint>& addresses,
+                                        tcp::socket& socket,
+                                        std::chrono::steady_clock::time_point deadline) {
+  asio::steady_timer timer{socket.get_executor()};
+  error_code ec = asio::error::not_found;
+  std::size_t untried = addresses.size();
+  for (const tcp::endpoint& address : addresses) {
+    error_code ignored;
+    socket.close(ignored);
+    timer.expires_after((deadline - std::chrono::steady_clock::now()) / untried--);
+    const auto first =
+        co_await (socket.async_connect(address, as_result) || timer.async_wait(as_result));
+    ec = first.index() == 0 ? std::get<0>(std::get<0>(first)) : asio::error::timed_out;
+    if (!ec) break;
+  }
+  co_return ec;
 }
 
 accept_trouble::accept_trouble(const asio::any_io_executor& executor, const log_function& log,

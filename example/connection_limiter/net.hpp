@@ -13,6 +13,8 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/system/error_code.hpp>
 
+#include <chrono>
+#include <string>
 #include <vector>
 
 namespace connection_limiter {
@@ -39,6 +41,12 @@ std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& w
 
 // Listens there. Throws a std::runtime_error that names the option.
 tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& where, const char* option);
+
+// Connects to the first of the addresses that can be connected to by then. One that is silent leaves the
+// others their share of the time.
+awaitable<error_code> connect_to_one_of(const std::vector<tcp::endpoint>& addresses,
+                                        tcp::socket& socket,
+                                        std::chrono::steady_clock::time_point deadline);
 
 // What an accept loop does when accepting fails: mostly since the descriptors are used up, and then
 // the next try would fail as well. It pauses, and says so once.

@@ -1,0 +1,90 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// An upstream that has several addresses. The limiter's own code.
+
+#include "net.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <exception>
+#include <list>
+#include <vector>
+
+using namespace connection_limiter;
+using std::chrono::steady_clock;
+
+namespace {
+
+// An address that neither accepts nor refuses: as many are in its backlog as it takes.
+struct silent {
+  explicit silent(asio::io_context& io) : acceptor(io, tcp::v4()) {
+    acceptor.bind({asio::ip::address_v4::loopback(), 0});
+    acceptor.listen(0);
+    for (int i = 0; i != 4; ++i)
+      waiting.emplace_back(io).async_connect(acceptor.local_endpoint(), asio::detached);
+    io.poll();
+  }
+
+  tcp::acceptor acceptor;
+  std::list<tcp::socket> waiting;
+};
+
+// Where it came to, or why not.
+struct result {
+  error_code ec = asio::error::would_block;
+  tcp::endpoint where;
+};
+
+result connect(asio::io_context& io, const std::vector<tcp::endpoint>& addresses,
+               std::chrono::milliseconds timeout) {
+  tcp::socket socket{io};
+  result r;
+  bool done = false;
+  asio::co_spawn(io, connect_to_one_of(addresses, socket, steady_clock::now() + timeout),
+                 [&](const std::exception_ptr& e, error_code ec) {
+                   BOOST_TEST(!e);
+                   r.ec = ec;
+                   done = true;
+                 });
+  while (!done) io.run_one();
+  if (!r.ec) r.where = socket.remote_endpoint();
+  return r;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_silent_address_leaves_time_for_the_others) {
+  asio::io_context io;
+  const auto work = asio::make_work_guard(io);
+  const silent first{io};
+  const tcp::acceptor second{io, {asio::ip::address_v4::loopback(), 0}};
+  const result r = connect(io, {first.acceptor.local_endpoint(), second.local_endpoint()},
+                           std::chrono::seconds{2});
+  BOOST_TEST(!r.ec);
+  BOOST_TEST(r.where == second.local_endpoint());
+}
+
+BOOST_AUTO_TEST_CASE(one_that_refuses_costs_no_time) {
+  asio::io_context io;
+  const auto work = asio::make_work_guard(io);
+  tcp::acceptor gone{io, {asio::ip::address_v4::loopback(), 0}};
+  const tcp::endpoint refuses = gone.local_endpoint();
+  gone.close();
+  const tcp::acceptor second{io, {asio::ip::address_v4::loopback(), 0}};
+  BOOST_TEST(connect(io, {refuses, second.local_endpoint()}, std::chrono::hours{1}).where ==
+             second.local_endpoint());
+  BOOST_TEST(connect(io, {refuses}, std::chrono::hours{1}).ec == asio::error::connection_refused);
+}
+
+BOOST_AUTO_TEST_CASE(all_are_silent) {
+  asio::io_context io;
+  const auto work = asio::make_work_guard(io);
+  const silent first{io};
+  const auto start = steady_clock::now();
+  const tcp::endpoint address = first.acceptor.local_endpoint();
+  const result r = connect(io, {address, address}, std::chrono::milliseconds{200});
+  BOOST_TEST(r.ec == asio::error::timed_out);
+  BOOST_TEST((steady_clock::now() - start >= std::chrono::milliseconds{200}));
+}
