@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t most_early = 16384;
 
 // How often one is looked at whose end cannot be read, behind what it has sent.
-constexpr std::chrono::milliseconds interval{20};
+constexpr std::chrono::milliseconds interval{100};
 
 }  // namespace
 
