@@ -38,6 +38,11 @@ std::string taken_by(std::string_view option) {
   return "a duration such as 500ms, 5s, 2m or 1h, at most 1000h";
 }
 
+std::optional<host_port> to_upstream(std::string_view text) {
+  const auto where = to_host_port(text);
+  return where && where->port != 0 ? where : std::nullopt;
+}
+
 std::optional<overflow_mode> to_overflow_mode(std::string_view text) {
   if (text == "queue") return overflow_mode::queue;
   if (text == "backlog") return overflow_mode::backlog;
@@ -155,7 +160,7 @@ settings to_settings(const po::variables_map& given, bool demo) {
   const auto to_places = [](const std::string& text) { return to_number(text, most_permits); };
   settings s;
   s.listen = value_of(given, "listen", to_host_port);
-  if (!demo) s.upstream = value_of(given, "upstream", to_host_port);
+  if (!demo) s.upstream = value_of(given, "upstream", to_upstream);
   s.limit = value_of(given, "limit", to_limit);
   s.overflow = value_of(given, "overflow", to_overflow_mode);
   s.max_queue = value_of(given, "max-queue", to_places);
