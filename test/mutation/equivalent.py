@@ -36,7 +36,8 @@ same('service.hpp', 'r.unlink(); r.service_ = nullptr;', 'r.service_ = nullptr; 
      'neither touches what the other does')
 same('service.hpp', 'r.insert_before(abandoned_); r.core_->add_reference();',
      'r.core_->add_reference(); r.insert_before(abandoned_);', 'neither touches what the other does')
-same('service.hpp', 'service_ = &s; insert_before(s.live_);', 'insert_before(s.live_); service_ = &s;',
+same('service.hpp', 'service_ = &s; insert_before(s.is_shut_down_ ? s.abandoned_ : s.live_);',
+     'insert_before(s.is_shut_down_ ? s.abandoned_ : s.live_); service_ = &s;',
      'neither touches what the other does, and the mutex is locked')
 same('service.hpp', 'replace(other); other.drop_executor();', 'other.drop_executor(); replace(other);',
      'neither touches what the other does')

@@ -86,7 +86,10 @@ fault('H1', 'handlers are destroyed with a mutex locked',
       'lifetime: contexts/destructors_of_handlers_may_close_and_destroy',
       (SERVICE, '    while (core* const c = next_to_abandon()) {',
        '    const std::scoped_lock lock(mutex_);\n    while (core* const c = next_to_abandon()) {'),
-      (SERVICE, '    const std::scoped_lock lock(mutex_);\n    if (live_.empty())', '    if (live_.empty())'))
+      (SERVICE, '    const std::scoped_lock lock(mutex_);\n    is_shut_down_', '    is_shut_down_'))
+fault('H1', 'a semaphore that comes during the destruction is not abandoned',
+      'lifetime: contexts/destructors_of_handlers_may_make_semaphores',
+      (SERVICE, 'if (s.is_shut_down_) c.abandon();', ''))
 fault('H1', 'a handler is destroyed while it stands in a list',
       'lifetime: contexts/destructors_of_handlers_may_call_every_member',
       (CORE, '    x->discard();\n', '    decided_.push_front(x);\n    x->discard();\n    decided_.erase(x);\n'))

@@ -233,6 +233,25 @@ BOOST_AUTO_TEST_CASE(destructors_of_handlers_may_close_and_destroy) {
   BOOST_TEST(t.handlers() == 0);
 }
 
+// Also those that are destroyed with the context's own queue, after those who wait.
+BOOST_AUTO_TEST_CASE(destructors_of_handlers_may_make_semaphores) {
+  std::optional<asio::io_context> context(std::in_place);
+  tally t;
+  semaphore first(*context, 0);
+  std::optional<semaphore> made, moved;
+  asio::post(*context, [&, owner = std::shared_ptr<void>(nullptr, [&](void*) {
+                             made.emplace(*context, 0);
+                             made->async_acquire(t.handler());
+                             moved.emplace(std::move(first));
+                             moved->async_acquire(t.handler());
+                           })] {});
+  context.reset();
+  BOOST_TEST(t.handlers() == 0);
+  BOOST_TEST(t.called == 0);
+  BOOST_TEST(made->waiting() == 0u);
+  made.reset();
+}
+
 BOOST_AUTO_TEST_CASE(handlers_may_own_the_semaphore_and_permits_of_it) {
   tally t;
   for (std::size_t grants : {0u, 1u, 3u}) {

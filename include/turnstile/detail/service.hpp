@@ -129,7 +129,8 @@ class service final : public asio::execution_context::service {
 
   core* next_to_abandon() noexcept {
     const std::scoped_lock lock(mutex_);
-    if (live_.empty()) return nullptr;
+    is_shut_down_ = live_.empty();
+    if (is_shut_down_) return nullptr;
     auto& r = static_cast<registration&>(*live_.next);
     r.unlink();
     r.insert_before(abandoned_);
@@ -139,6 +140,7 @@ class service final : public asio::execution_context::service {
 
   scheduler* const scheduler_;  // of this context; null where it has none
   std::mutex mutex_;
+  bool is_shut_down_ = false;  // who comes now, from a handler's destructor, is abandoned at once
   registration_link live_;
   registration_link abandoned_;
 };
@@ -154,7 +156,8 @@ void registration::enter(service& s, core& c) noexcept {
   const std::scoped_lock lock(s.mutex_);
   core_ = &c;
   service_ = &s;
-  insert_before(s.live_);
+  insert_before(s.is_shut_down_ ? s.abandoned_ : s.live_);
+  if (s.is_shut_down_) c.abandon();  // nobody waits: no user code runs
 }
 
 void registration::replace(registration& other) noexcept {
