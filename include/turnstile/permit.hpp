@@ -56,7 +56,7 @@ class permit {
   permit(permit&& other) noexcept
       : core_(std::exchange(other.core_, nullptr)), count_(std::exchange(other.count_, 0)) {}
 
-  /// Gives back what this permit owns, then takes over what the source owns; that is left empty.
+  /// Takes over what the source owns, which is left empty, and gives back what this permit owned.
   permit& operator=(permit&& other) noexcept {
     permit(std::move(other)).swap(*this);
     return *this;

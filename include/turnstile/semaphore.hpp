@@ -37,6 +37,14 @@ constexpr bool is_token_for =
     true;  // Asio cannot tell
 #endif
 
+// What is meant as a number. A handler may be convertible to bool, and so to a number.
+template <typename T, typename Signature>
+concept count_not_token = std::is_convertible_v<T, std::size_t>
+#if defined(BOOST_ASIO_HAS_CONCEPTS)
+                          && !is_token_for<T, Signature>
+#endif
+    ;
+
 // What an acquire without a token gets where the executor has no default.
 struct no_token {};
 
@@ -87,7 +95,10 @@ using default_token_t = typename default_token<Executor>::type;
 /// Where the handler of a granted acquire is destroyed instead of called, since its context was
 /// destroyed, the permits go back to the semaphore. Where an executor throws as a completion is
 /// handed to it, the waiter is put back at the head of the queue, and tried again by the next call
-/// that looks at the queue.
+/// that looks at the queue. (Until then it is work of its handler's executor only. And a handler whose
+/// executor cannot promise not to call it at once, such as `any_completion_executor`, is passed on by the
+/// semaphore's: should that fail, it is destroyed, the permits go back, and the exception leaves the
+/// semaphore's context as one of a handler would.)
 ///
 /// @par Work and memory
 /// While an acquire waits, it counts as outstanding work on the semaphore's and on the handler's
@@ -104,7 +115,8 @@ using default_token_t = typename default_token<Executor>::type;
 /// its execution context. Where the context is destroyed first, the handlers of those who wait are
 /// destroyed uncalled. As always in Asio, no other thread may use a context, also by giving back a
 /// permit that serves a waiter on it, while it is destroyed; and a context that a handler's own
-/// executor belongs to has to outlive the wait.
+/// executor belongs to has to outlive the wait. (An executor of one's own that must not outlive a service
+/// of its context: that service has to be there before the first semaphore on that context.)
 ///
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///
@@ -216,8 +228,8 @@ class basic_semaphore {
   /// });
   /// @endcode
   template <typename Token = detail::default_token_t<executor_type>>
-    requires(!std::is_convertible_v<Token, std::size_t>)
-  auto async_acquire(Token&& token = Token()) {
+    requires(!detail::count_not_token<Token, void(error_code)>)
+  decltype(auto) async_acquire(Token&& token = Token()) {
     return async_acquire(std::size_t(1), std::forward<Token>(token));
   }
 
@@ -233,7 +245,7 @@ class basic_semaphore {
   /// @par Signature
   /// `void(turnstile::error_code)`
   template <typename Token = detail::default_token_t<executor_type>>
-  auto async_acquire(std::size_t n, Token&& token = Token()) {
+  decltype(auto) async_acquire(std::size_t n, Token&& token = Token()) {
     static_assert(
         detail::is_token_for<Token, void(error_code)>,
         "turnstile: async_acquire takes a completion token for void(error_code): a handler "
@@ -261,8 +273,8 @@ class basic_semaphore {
   /// });
   /// @endcode
   template <typename Token = detail::default_token_t<executor_type>>
-    requires(!std::is_convertible_v<Token, std::size_t>)
-  auto async_acquire_permit(Token&& token = Token()) {
+    requires(!detail::count_not_token<Token, void(error_code, permit)>)
+  decltype(auto) async_acquire_permit(Token&& token = Token()) {
     return async_acquire_permit(std::size_t(1), std::forward<Token>(token));
   }
 
@@ -276,7 +288,7 @@ class basic_semaphore {
   /// @par Signature
   /// `void(turnstile::error_code, turnstile::permit)`
   template <typename Token = detail::default_token_t<executor_type>>
-  auto async_acquire_permit(std::size_t n, Token&& token = Token()) {
+  decltype(auto) async_acquire_permit(std::size_t n, Token&& token = Token()) {
     static_assert(detail::is_token_for<Token, void(error_code, permit)>,
                   "turnstile: async_acquire_permit takes a completion token for void(error_code, "
                   "permit): a handler that can be called with a turnstile::error_code and a "

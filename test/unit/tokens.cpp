@@ -60,7 +60,29 @@ void run(asio::io_context& context, semaphore& sem, Body body) {
 // Is told by an initiation which executor it uses.
 struct inspecting_token {};
 
+// Has a result that is referred to.
+struct counting_token {
+  int* count;
+};
+
 }  // namespace
+
+// Has a name that the library has, too.
+namespace other_library {
+
+struct handler {
+  int* called;
+
+  explicit(false) operator bool() const { return true; }
+  void operator()(error_code ec, auto&&...) const { *called += !ec; }
+};
+
+template <typename T>
+void allocator_of(const T&) = delete;
+template <typename T, typename Function>
+void with_target(const T&, Function&&) = delete;
+
+}  // namespace other_library
 
 template <typename Signature>
 struct boost::asio::async_result<inspecting_token, Signature> {
@@ -70,6 +92,16 @@ struct boost::asio::async_result<inspecting_token, Signature> {
     if constexpr (requires { typename std::decay_t<Initiation>::executor_type; })
       ex = initiation.get_executor();
     return ex;
+  }
+};
+
+template <typename Signature>
+struct boost::asio::async_result<counting_token, Signature> {
+  template <typename Initiation, typename... Args>
+  static int& initiate(Initiation&& initiation, counting_token t, Args&&... args) {
+    std::forward<Initiation>(initiation)([t](auto&&...) { ++*t.count; },
+                                         std::forward<Args>(args)...);
+    return *t.count;
   }
 };
 
@@ -108,6 +140,30 @@ BOOST_AUTO_TEST_CASE(callbacks_that_cannot_be_copied) {
   sem.release(2);
   context.run();
   BOOST_TEST(called == 4);
+}
+
+// Which makes it a number, as well; but it is the handler that is meant.
+BOOST_AUTO_TEST_CASE(callbacks_that_are_convertible_to_bool) {
+  asio::io_context context;
+  semaphore sem(context, 2);
+  int called = 0;
+  other_library::handler handler{&called};
+  sem.async_acquire(handler);
+  sem.async_acquire_permit(other_library::handler{&called});
+  sem.async_acquire(1, handler);
+  sem.release();
+  context.run();
+  BOOST_TEST(called == 3);
+}
+
+BOOST_AUTO_TEST_CASE(a_result_may_be_a_reference) {
+  asio::io_context context;
+  semaphore sem(context, 2);
+  int count = 0;
+  BOOST_TEST(&sem.async_acquire(counting_token{&count}) == &count);
+  BOOST_TEST(&sem.async_acquire_permit(counting_token{&count}) == &count);
+  context.run();
+  BOOST_TEST(count == 2);
 }
 
 BOOST_AUTO_TEST_CASE(use_future) {

@@ -227,9 +227,9 @@ void complete_at_once(Handler&& handler, const Executor& io_executor, outcome o,
 #endif
   {
     const auto handler_executor = asio::get_associated_executor(f.handler_, io_executor);
-    with_target<Executor>(handler_executor, [&]<typename E>(const E& ex) {
+    detail::with_target<Executor>(handler_executor, [&]<typename E>(const E& ex) {
       if constexpr (can_post<E, Executor>) {
-        const auto allocator = allocator_of(f.handler_);
+        const auto allocator = detail::allocator_of(f.handler_);
         detail::post(ex, std::move(f), allocator);
       } else {
         asio::post(io_executor, std::move(f));  // and from there to the handler's
@@ -375,7 +375,7 @@ class acquire_op final
   using handler_work_type = handler_work<acquire_op, HandlerExecutor>;
   friend handler_work_type;
 
-  using handler_allocator = decltype(allocator_of(std::declval<const Handler&>()));
+  using handler_allocator = decltype(detail::allocator_of(std::declval<const Handler&>()));
   template <typename T>
   using rebound = typename std::allocator_traits<handler_allocator>::template rebind_alloc<T>;
 
@@ -401,7 +401,7 @@ class acquire_op final
   template <typename H>
   static pointer create(const registration& sem, std::uint32_t permits, H&& handler,
                         const HandlerExecutor& handler_ex, const Executor& ex, const tracked& t) {
-    rebound<acquire_op> allocator(allocator_of(static_cast<const Handler&>(handler)));
+    rebound<acquire_op> allocator(detail::allocator_of(static_cast<const Handler&>(handler)));
     acquire_op* const p = std::allocator_traits<rebound<acquire_op>>::allocate(allocator, 1);
     try {
       return pointer(::new (static_cast<void*>(p))
@@ -448,10 +448,10 @@ class acquire_op final
         completion c(*this);
         if constexpr (posts) {
           semaphore_work_.reset();
-          detail::post(this->executor(), std::move(c), allocator_of(handler_));
+          detail::post(this->executor(), std::move(c), detail::allocator_of(handler_));
         } else {
           const auto ex = semaphore_work_->executor();
-          detail::post(ex, std::move(c), allocator_of(handler_));
+          detail::post(ex, std::move(c), detail::allocator_of(handler_));
         }
       } catch (...) {
         return !hand.came_back();
@@ -520,7 +520,7 @@ class acquire_op final
       if (!std::exchange(passed_on_, true)) {
         semaphore_work_.reset();
         const auto ex = this->executor();
-        asio::prefer(ex, asio::execution::allocator(allocator_of(handler_)))
+        asio::prefer(ex, asio::execution::allocator(detail::allocator_of(handler_)))
             .execute(completion(*this));
         return;
       }
@@ -530,7 +530,7 @@ class acquire_op final
 
   // The handler is moved out before the memory is freed, for it may own that memory.
   decided<Handler, WithPermit> take_apart_uncalled() noexcept {
-    rebound<acquire_op> allocator(allocator_of(handler_));
+    rebound<acquire_op> allocator(detail::allocator_of(handler_));
     const outcome o = get_outcome();
     decided<Handler, WithPermit> d{
         std::move(handler_), o, o == outcome::granted ? make_permit(*core_, permits()) : permit(),
