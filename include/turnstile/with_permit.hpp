@@ -71,7 +71,7 @@ class with_permit_op<Semaphore, Operation, void(error_code, Ts...)> {
       ec = boost::asio::error::operation_aborted;
     if (ec) {
       p.release();
-      self.complete(ec, Ts()...);
+      self.complete(ec, std::decay_t<Ts>()...);
       return;
     }
     held_ = std::move(p);
@@ -98,6 +98,15 @@ concept a_semaphore = requires(T& s) {
 template <typename Operation>
 concept has_signature = boost::asio::is_async_operation<Operation>::value && requires {
   typename boost::asio::completion_signature_of<Operation>::type;
+};
+
+template <typename Signature>
+struct without_noexcept {
+  using type = Signature;
+};
+template <typename... Ts>
+struct without_noexcept<void(Ts...) noexcept> {
+  using type = void(Ts...);
 };
 
 template <typename Signature>
@@ -132,7 +141,7 @@ struct default_token_of<Semaphore> : default_token<typename Semaphore::executor_
 ///
 /// @par Signature
 /// The operation's own, `void(turnstile::error_code, Ts...)`. Where the acquire fails: its error,
-/// and value-initialised Ts.
+/// and value-initialised Ts, without references.
 ///
 /// @par Executor
 /// All steps run on the handler's associated executor, by default the semaphore's.
@@ -157,8 +166,8 @@ struct default_token_of<Semaphore> : default_token<typename Semaphore::executor_
 /// @endcode
 template <typename Semaphore, typename Operation,
           typename Token = typename detail::default_token_of<Semaphore>::type>
-auto async_with_permit(Semaphore& sem, std::size_t n, Operation&& operation,
-                       Token&& token = Token()) {
+decltype(auto) async_with_permit(Semaphore& sem, std::size_t n, Operation&& operation,
+                                 Token&& token = Token()) {
   using operation_type = std::decay_t<Operation>;
   static_assert(detail::a_semaphore<Semaphore>,
                 "turnstile: the first argument of async_with_permit is not a basic_semaphore or "
@@ -167,7 +176,8 @@ auto async_with_permit(Semaphore& sem, std::size_t n, Operation&& operation,
                 "turnstile: Asio cannot tell the completion signature of the operation that "
                 "async_with_permit is to run; it takes what boost::asio::deferred returns, or a "
                 "function of a completion token that returns what the operation returns");
-  using signature = typename boost::asio::completion_signature_of<operation_type>::type;
+  using signature = typename detail::without_noexcept<
+      typename boost::asio::completion_signature_of<operation_type>::type>::type;
   static_assert(detail::starts_with_error_code<signature>,
                 "turnstile: the operation that async_with_permit is to run completes without an "
                 "error_code; its signature has to be void(error_code, Ts...), so that the handler "
@@ -189,8 +199,9 @@ auto async_with_permit(Semaphore& sem, std::size_t n, Operation&& operation,
 /// @tparam Token a completion token for the signature.
 template <typename Semaphore, typename Operation,
           typename Token = typename detail::default_token_of<Semaphore>::type>
-  requires(!std::is_convertible_v<Operation, std::size_t>)
-auto async_with_permit(Semaphore& sem, Operation&& operation, Token&& token = Token()) {
+  requires(!std::is_convertible_v<Operation, std::size_t> ||
+           detail::has_signature<std::decay_t<Operation>>)
+decltype(auto) async_with_permit(Semaphore& sem, Operation&& operation, Token&& token = Token()) {
   return turnstile::async_with_permit(sem, 1, std::forward<Operation>(operation),
                                       std::forward<Token>(token));
 }

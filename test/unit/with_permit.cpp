@@ -217,6 +217,43 @@ BOOST_AUTO_TEST_CASE(may_have_no_result) {
   BOOST_TEST(sem.available() == 2u);
 }
 
+// As Asio allows it.
+BOOST_AUTO_TEST_CASE(may_complete_with_references) {
+  const std::string seven = "seven";
+  const auto refers = [&](auto&& token) {
+    return asio::async_initiate<decltype(token), void(error_code, const std::string&)>(
+        [&](auto h) {
+          asio::post(context, [&, h = std::move(h)]() mutable { h(error_code(), seven); });
+        },
+        token);
+  };
+  const auto store = [this](error_code ec, const std::string& s) {
+    result = ec;
+    text = s;
+  };
+  async_with_permit(sem, refers, store);
+  poll();
+  BOOST_TEST(!result);
+  BOOST_TEST(text == "seven");
+  sem.close();
+  async_with_permit(sem, refers, store);
+  poll();
+  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(text == "");
+}
+
+BOOST_AUTO_TEST_CASE(may_promise_not_to_throw) {
+  const auto harmless = [&](auto&& token) {
+    return asio::async_initiate<decltype(token), void(error_code) noexcept>(
+        [&](auto h) { asio::post(context, [h = std::move(h)]() mutable { h(error_code()); }); },
+        token);
+  };
+  async_with_permit(sem, harmless, [&](error_code ec) noexcept { result = ec; });
+  poll();
+  BOOST_TEST(!result);
+  BOOST_TEST(sem.available() == 2u);
+}
+
 // It has the signature of the acquire that comes first.
 BOOST_AUTO_TEST_CASE(may_be_acquires_themselves) {
   semaphore other(context, 0);
