@@ -102,10 +102,10 @@ class session {
       if (n != 0) answered_ = &from == &upstream_;
       if (read_error) {
         if (&from == &upstream_) upstream_has_ended_ = true;
+        const bool is_first = !std::exchange(one_has_ended_, true);
         if (read_error != asio::error::eof || broke_off_ == &from)
           break_off();
-        else if (!std::exchange(one_has_ended_,
-                                true))  // otherwise closing both is all that is left
+        else if (is_first)  // after the second, closing both is all that is left
           half_close(to);
         co_return;
       }
@@ -221,8 +221,8 @@ class session {
       steady_clock::now();                  // when a byte, or an end, last came or went
   bool broken_ = false;                     // a side broke off: neither direction goes on
   const tcp::socket* broke_off_ = nullptr;  // a write has met the reset of this one
-  bool one_has_ended_ = false;              // it sends nothing more, in good order
-  bool upstream_has_ended_ = false;         // it sends nothing more
+  bool one_has_ended_ = false;              // a side sends nothing more
+  bool upstream_has_ended_ = false;         // and it is this one, or that, too
   bool answered_ = true;                    // the last that came was the upstream's
 };
 
