@@ -290,6 +290,24 @@ BOOST_AUTO_TEST_CASE(a_handlers_executor_comes_first) {
   BOOST_TEST(called == 4);
 }
 
+// A pool of threads that is neither the semaphore's nor known to it.
+BOOST_AUTO_TEST_CASE(so_does_that_of_another_thread_pool) {
+  asio::io_context context;
+  asio::thread_pool own(1), other(1);
+  semaphore of_context(context, 0);
+  turnstile::basic_semaphore<asio::thread_pool::executor_type> of_pool(own.get_executor(), 0);
+  int there = 0;
+  auto handler = asio::bind_executor(other.get_executor(), [&](error_code ec) {
+    there += !ec && other.get_executor().running_in_this_thread();
+  });
+  of_context.async_acquire(handler);
+  of_pool.async_acquire(handler);
+  of_context.release();
+  of_pool.release();
+  other.join();
+  BOOST_TEST(there == 2);
+}
+
 BOOST_AUTO_TEST_CASE(a_strand_keeps_its_handlers_apart) {
   asio::thread_pool pool(4);
   turnstile::basic_semaphore<asio::thread_pool::executor_type> sem(pool.get_executor(), 0);
