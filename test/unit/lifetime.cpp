@@ -235,17 +235,18 @@ BOOST_AUTO_TEST_CASE(destructors_of_handlers_may_close_and_destroy) {
 
 // Also those that are destroyed with the context's own queue, after those who wait.
 BOOST_AUTO_TEST_CASE(destructors_of_handlers_may_make_semaphores) {
-  std::optional<asio::io_context> context(std::in_place);
+  auto owner = std::make_unique<asio::io_context>();
+  asio::io_context& context = *owner;
   tally t;
-  semaphore first(*context, 0);
+  semaphore first(context, 0);
   std::optional<semaphore> made, moved;
-  asio::post(*context, [&, owner = std::shared_ptr<void>(nullptr, [&](void*) {
-                             made.emplace(*context, 0);
-                             made->async_acquire(t.handler());
-                             moved.emplace(std::move(first));
-                             moved->async_acquire(t.handler());
-                           })] {});
-  context.reset();
+  asio::post(context, [&, last = std::shared_ptr<void>(nullptr, [&](void*) {
+                            made.emplace(context, 0);
+                            made->async_acquire(t.handler());
+                            moved.emplace(std::move(first));
+                            moved->async_acquire(t.handler());
+                          })] {});
+  owner.reset();
   BOOST_TEST(t.handlers() == 0);
   BOOST_TEST(t.called == 0);
   BOOST_TEST(made->waiting() == 0u);
