@@ -21,8 +21,8 @@ class io_threads {
     for (std::size_t i = 0; i < n; ++i) {
       asio::io_context& context = contexts_.emplace_back(1);
       work_.push_back(asio::make_work_guard(context));
-      const asio::steady_timer first_use{
-          context};  // opens its descriptors now: later, there may be none left
+      // Opens its descriptors now: later, there may be none left.
+      const asio::steady_timer first_use{context};
     }
   }
 
