@@ -231,6 +231,15 @@ BOOST_AUTO_TEST_CASE(reset_of_the_upstream_is_a_reset) {
   l.stop();
 }
 
+// Sends whatever goes into the buffers in between, to an upstream that takes nothing.
+void fill(tcp::socket& socket, steady_clock::duration time) {
+  const std::string much(1 << 16, 'x');
+  const auto start = steady_clock::now();
+  socket.non_blocking(true);
+  for (error_code ec; steady_clock::now() - start < time;)
+    socket.write_some(asio::buffer(much), ec);
+}
+
 // Also where something is on its way up to it that it does not take.
 BOOST_AUTO_TEST_CASE(reset_of_the_upstream_is_a_reset_while_it_is_written_to) {
   upstream u{[](tcp::socket& socket) -> asio::awaitable<void> {
@@ -243,11 +252,7 @@ BOOST_AUTO_TEST_CASE(reset_of_the_upstream_is_a_reset_while_it_is_written_to) {
   asio::io_context context;
   tcp::socket c{context};
   c.connect({asio::ip::address_v4::loopback(), l.port()});
-  // All that goes into the buffers, and no write that would take the reset before the read does.
-  const std::string much(1 << 16, 'x');
-  const auto start = steady_clock::now();
-  c.non_blocking(true);
-  for (error_code ec; steady_clock::now() - start < 300ms;) c.write_some(asio::buffer(much), ec);
+  fill(c, 300ms);  // and no write that would take the reset before the read does
   std::string answer;
   error_code end;
   asio::async_read(c, asio::dynamic_buffer(answer), [&](error_code ec, std::size_t) { end = ec; });
@@ -297,6 +302,47 @@ BOOST_DATA_TEST_CASE(reset_of_the_client_is_a_reset, boost::unit_test::data::mak
   l.stop();
 }
 
+// Also where all of it was sent in the queue.
+BOOST_AUTO_TEST_CASE(so_it_is_of_one_who_has_waited) {
+  end_of_request end;
+  std::atomic<int> accepted{0};
+  upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
+    if (accepted++ == 0) co_return co_await upstream::echo(socket);
+    co_await end.read(socket);
+  }};
+  limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--admin", "127.0.0.1:0"}};
+  client active{l.port()};
+  BOOST_TEST(active.echoes("a"));
+  client queued{l.port()};
+  queued.send("half a req");
+  BOOST_TEST(
+      comes_true([&] { return metric(l.admin_port(), l.port(), "queued_connections") == 1; }));
+  active.close();
+  BOOST_TEST(comes_true(
+      [&] { return metric(l.admin_port(), l.port(), "bytes_total", ",direction=\"up\"") == 11; }));
+  queued.reset();
+  BOOST_TEST(end.get() == asio::error::connection_reset);
+  l.stop();
+}
+
+// There is no half request: and by an orderly end one learns when the upstream has closed.
+BOOST_AUTO_TEST_CASE(a_reset_after_the_answer_is_an_orderly_end) {
+  end_of_request end;
+  upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
+    char byte;
+    co_await asio::async_read(socket, asio::buffer(&byte, 1), asio::use_awaitable);
+    co_await asio::async_write(socket, asio::buffer("done", 4), asio::use_awaitable);
+    co_await end.read(socket);
+  }};
+  limiter l{u.address(), {}};
+  client c{l.port()};
+  c.send("x");
+  BOOST_TEST(c.receive(4) == "done");
+  c.reset();
+  BOOST_TEST(end.get() == asio::error::eof);
+  l.stop();
+}
+
 BOOST_DATA_TEST_CASE(cut_is_a_reset_for_the_upstream_too,
                      boost::unit_test::data::make({"--idle-timeout", "--session-timeout"}),
                      timeout) {
@@ -322,10 +368,7 @@ BOOST_AUTO_TEST_CASE(who_is_gone_gives_up_its_place_though_the_upstream_takes_no
   asio::io_context context;
   tcp::socket c{context};
   c.connect({asio::ip::address_v4::loopback(), l.port()});
-  const std::string much(1 << 16, 'x');
-  c.non_blocking(true);
-  const auto start = steady_clock::now();
-  for (error_code ec; steady_clock::now() - start < 1s;) c.write_some(asio::buffer(much), ec);
+  fill(c, 1s);
   reset(c);
   client next{l.port()};
   BOOST_TEST(next.echoes("my turn"));

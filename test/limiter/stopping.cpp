@@ -326,7 +326,17 @@ BOOST_AUTO_TEST_CASE(out_of_descriptors_with_many_threads) {
 
 BOOST_AUTO_TEST_CASE(too_few_descriptors_for_its_threads) {
   upstream u;
-  limiter l{u.address(), {"--threads", "16"}, 32};
+  limiter l{u.address(), {"--threads", "16", "--limit", "1", "--max-queue", "0"}, 32};
   BOOST_TEST(l.exit_status() == 1);
+  BOOST_TEST(contains(l.log(), "may need 114 descriptors, and is allowed 32"));  // 48 the threads'
   BOOST_TEST(contains(l.log(), "Too many open files"));
+}
+
+BOOST_AUTO_TEST_CASE(threads_have_three_descriptors_each_from_the_start) {
+  upstream u;
+  limiter one{u.address(), {"--threads", "1"}};
+  limiter nine{u.address(), {"--threads", "9"}};
+  one.port();  // which are open by now
+  nine.port();
+  BOOST_TEST(nine.descriptors() - one.descriptors() == 24u);
 }
