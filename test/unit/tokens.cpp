@@ -67,8 +67,15 @@ struct counting_token {
 
 }  // namespace
 
-// Has a name that the library has, too.
+// Has names that the library has, too.
 namespace other_library {
+
+template <typename T>
+struct allocator : std::allocator<T> {
+  allocator() = default;
+  template <typename U>
+  explicit(false) allocator(const allocator<U>&) noexcept {}
+};
 
 struct handler {
   int* called;
@@ -151,9 +158,13 @@ BOOST_AUTO_TEST_CASE(callbacks_that_are_convertible_to_bool) {
   sem.async_acquire(handler);
   sem.async_acquire_permit(other_library::handler{&called});
   sem.async_acquire(1, handler);
-  sem.release();
+  sem.async_acquire(asio::bind_executor(
+      asio::prefer(context.get_executor(),
+                   asio::execution::allocator(other_library::allocator<void>())),
+      handler));
+  sem.release(2);
   context.run();
-  BOOST_TEST(called == 3);
+  BOOST_TEST(called == 4);
 }
 
 BOOST_AUTO_TEST_CASE(a_result_may_be_a_reference) {

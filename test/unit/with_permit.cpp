@@ -77,6 +77,16 @@ class by_hand {
   std::function<void(error_code)> finish_;
 };
 
+// An operation that could be taken for a number.
+struct convertible_to_bool {
+  asio::io_context* context;
+
+  explicit(false) operator bool() const { return true; }
+  auto operator()(auto&& token) const {
+    return asio::post(*context, asio::append(std::forward<decltype(token)>(token), error_code()));
+  }
+};
+
 struct fixture {
   asio::io_context context;
   bounded_semaphore sem{context, 2};
@@ -249,6 +259,13 @@ BOOST_AUTO_TEST_CASE(may_promise_not_to_throw) {
         token);
   };
   async_with_permit(sem, harmless, [&](error_code ec) noexcept { result = ec; });
+  poll();
+  BOOST_TEST(!result);
+  BOOST_TEST(sem.available() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(may_be_convertible_to_bool) {
+  async_with_permit(sem, convertible_to_bool{&context}, [&](error_code ec) { result = ec; });
   poll();
   BOOST_TEST(!result);
   BOOST_TEST(sem.available() == 2u);
