@@ -86,8 +86,8 @@ struct handler {
 
 template <typename T>
 void allocator_of(const T&) = delete;
-template <typename T, typename Function>
-void with_target(const T&, Function&&) = delete;
+template <typename T, typename E, typename Function>
+void with_target(const E&, Function&&) = delete;
 
 }  // namespace other_library
 
