@@ -3,6 +3,8 @@
 
 #include <turnstile/error.hpp>
 
+#include <boost/system/errc.hpp>
+
 #include <string>
 
 namespace turnstile::inline v1 {
@@ -12,7 +14,7 @@ namespace {
 class category final : public boost::system::error_category {
  public:
   // The identity makes copies of the category equal where two shared objects each link their own.
-  category() noexcept : error_category(0x7c2d5f0a91b3e648) {}
+  constexpr category() noexcept : error_category(0x7c2d5f0a91b3e648) {}
 
   const char* name() const noexcept override { return "turnstile"; }
 
@@ -21,17 +23,28 @@ class category final : public boost::system::error_category {
       case errc::closed: return "The semaphore is closed";
       case errc::over_release: return "More permits released than the semaphore has room for";
       case errc::exceeds_limit: return "More permits requested than the semaphore can ever grant";
+      case errc::timed_out: return "No permit was granted in time";
     }
     return "Unknown semaphore error";
   }
+
+  boost::system::error_condition default_error_condition(int value) const noexcept override {
+    if (static_cast<errc>(value) == errc::timed_out) return boost::system::errc::timed_out;
+    return {value, *this};
+  }
 };
+
+// Initialised by the compiler: the first error code may be made when there is no memory left. Never
+// destroyed: error codes may be compared while statics are torn down.
+union storage {
+  constexpr storage() noexcept : instance() {}
+  ~storage() {}
+  category instance;
+};
+constinit storage the_category;
 
 }  // namespace
 
-const boost::system::error_category& error_category() noexcept {
-  // Never destroyed: error codes may be compared while statics are torn down.
-  static const category& instance = *new category;
-  return instance;
-}
+const boost::system::error_category& error_category() noexcept { return the_category.instance; }
 
 }  // namespace turnstile::inline v1

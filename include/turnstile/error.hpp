@@ -23,7 +23,10 @@ enum class errc {
   /// More permits were released than the limit, or `max()`, has room for. Nothing was changed.
   over_release,
   /// More permits were requested than the semaphore can ever have free at once.
-  exceeds_limit
+  exceeds_limit,
+  /// A timed acquire was still queued when its time was up. Compares equal to
+  /// `boost::system::errc::timed_out`.
+  timed_out = 5
 };
 
 /// The category of `errc`; its `name()` is "turnstile".
