@@ -7,6 +7,22 @@
 
 namespace turnstile::inline v1::detail {
 
+namespace {
+
+constexpr int most_granted = 32;  // by one compare-and-swap
+
+// How many completions one call hands over for other threads before it offers the strand. An offer fails if
+// its completion has run before the holder could leave, and costs one completion more: this leaves room
+// for 32 of those in a bound of 64.
+constexpr std::size_t most_for_others = 32;
+
+}  // namespace
+
+#if defined(TURNSTILE_MODEL)  // whose programs are too small for that
+extern std::size_t model_most_for_others;
+#define most_for_others model_most_for_others
+#endif
+
 // ---- Any thread -------------------------------------------------------------------------------
 
 void core::drop_reference() noexcept {
@@ -14,13 +30,6 @@ void core::drop_reference() noexcept {
   if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   // Nobody is left to call us but, perhaps, the holder of the strand: it sees the flag when it leaves.
   if (!(word_.fetch_or(dead, std::memory_order_acq_rel) & busy)) delete this;
-}
-
-void cancellation::drop_reference() noexcept {
-  if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  core& c = core_;
-  delete this;
-  c.drop_reference();
 }
 
 outcome core::wait(waiter& x) noexcept {
@@ -31,19 +40,18 @@ outcome core::wait(waiter& x) noexcept {
       const word next = w + x.permits_ + lent_unit;
       if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;
       book(next);
-      if (!(w & busy)) return o;
+      if (!(w & (busy | offered))) return o;
       x.outcome_ = o;
-      if (x.cancellation_) x.cancellation_->target_ = nullptr;
       break;
     }
     if (o != outcome::waiting) return o;
-    if (w & busy) break;
+    if (w & (busy | offered)) break;
     if (word_.compare_exchange_weak(w, w | busy | queued, std::memory_order_acquire)) {
       enqueue(&x);
       w |= busy | queued;
-      // Where nobody has to leave, there is nothing to do: those in front could not be served either.
-      if (!must_expel(w)) w = leave(w);
-      if (w & busy) run(w);
+      // If no waiter has to leave, there is nothing to do: those in front could not be served either.
+      if (!must_expel(w, limit_under(w)) && decided_.empty()) w = leave(w);
+      if (w & busy) run(w, 0);
       return outcome::waiting;
     }
   }
@@ -52,7 +60,7 @@ outcome core::wait(waiter& x) noexcept {
   // From put_into_mailbox() on, x and its reference may be gone at any moment.
   add_reference();
   put_into_mailbox(x);
-  set(announcement);
+  set(announcement, false);
   drop_reference();
   return outcome::waiting;
 }
@@ -62,29 +70,31 @@ bool core::release_to_queue(std::size_t n, word w) noexcept {
   do {
     if (n > used(w)) return false;
     next = w - n;
-    if (w & queued) next = (w & busy) ? next | owed : w | busy;
-    // Releases what the caller did before; acquires the strand, where it is free.
+    if (w & queued) next = (w & busy) ? next | owed : with_strand(w);
+    // Releases what the caller did before; acquires the strand, if it is free.
   } while (
       !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed));
   if (!(next & busy) || (w & busy)) return true;
 
+  // With an offer, other work comes first.
+  const bool work_was_left = w & offered;
   w = next;
-  if (waiter* const x = pass_on(n, w)) {
+  if (waiter* const x = work_was_left ? nullptr : pass_on(n, w)) {
     const bool refused = !tell(x);
     w = leave(w);
-    if (w & busy) run(w, refused);
+    if (w & busy) run(w, 0, refused);
     return true;
   }
   // Acquires what was set down meanwhile. No release is needed, here and in pass_on(): the swap that took the
   // strand has released what came before.
   do {
-    if (n > used(w)) {  // somebody has given these back meanwhile, who did not have them
-      run(w);
+    if (n > used(w)) {  // another thread has released more than it had meanwhile
+      run(w, 0);
       return false;  // so it is this release that is one too many
     }
     next = (w - n) | owed;
   } while (!word_.compare_exchange_weak(w, next, std::memory_order_acquire));
-  run(next);
+  run(next, (std::min)(n, waiting()));
   return true;
 }
 
@@ -92,7 +102,7 @@ std::size_t core::shrink(std::size_t n) noexcept {
   word w = word_.load(std::memory_order_acquire);
   for (;;) {
     const std::size_t available = free_permits(w, limit_under(w));
-    const std::size_t taken = (w & owed) ? 0 : std::min(n, available);
+    const std::size_t taken = (w & owed) ? 0 : (std::min)(n, available);
     if (taken == 0) return 0;
     if (word_.compare_exchange_weak(w, w + taken, std::memory_order_acquire)) return taken;
   }
@@ -109,8 +119,8 @@ void core::set_limit(std::size_t n) noexcept {
     if (limit_.compare_exchange_strong(l, proposal, std::memory_order_acq_rel)) break;
   }
   word w = word_.load(std::memory_order_acquire);
-  limit_under(w);  // puts ours in force, where nobody has yet
-  set(0);
+  limit_under(w);  // puts ours in force, unless another thread has
+  set(0, true);
 }
 
 std::uint32_t core::adopt_limit(word& w) const noexcept {
@@ -131,11 +141,12 @@ void core::cancel() noexcept {
   word w = word_.load(std::memory_order_acquire);
   for (;;) {
     if (!(w & queued)) return;
-    if (w & closed) return set(0);  // whoever still waits is to be told that
-    if (w & busy) break;
+    if (w & closed) return set(0, true);  // what still waits is closed
+    if (w & (busy | offered)) break;
     if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
+      const std::size_t own = waiting_.load(std::memory_order_relaxed);
       decide_all(outcome::aborted);
-      run(w | busy);
+      run(w | busy, own);
       return;
     }
   }
@@ -143,22 +154,23 @@ void core::cancel() noexcept {
   // released by who put it there, and what matters of the mark is in the word, by set().
   add_reference();  // those who wait, and hold the others, may be gone before set()
   mailbox_.fetch_or(1, std::memory_order_relaxed);
-  set(pending);
+  set(pending, true);
   drop_reference();
 }
 
 void core::cancel(cancellation& c) noexcept {
   word w = word_.load(std::memory_order_acquire);
-  while (!(w & busy)) {
+  while (!(w & (busy | offered))) {
     if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
-      if (c.target_) decide(c.target_, outcome::aborted);
-      run(w | busy);
+      const std::size_t own = waiting_.load(std::memory_order_relaxed);
+      if (c.target_) decide(c.target_, c.requested());
+      run(w | busy, own);
       return;
     }
   }
   c.add_reference();  // the mailbox's
   put_into_mailbox(c);
-  set(pending);
+  set(pending, true);
 }
 
 void core::put_into_mailbox(mail& m) noexcept {
@@ -171,41 +183,56 @@ void core::put_into_mailbox(mail& m) noexcept {
                                            std::memory_order_release, std::memory_order_relaxed));
 }
 
-void core::set(word flags) noexcept {
+void core::set(word flags, bool ends_waits) noexcept {
   word w = word_.load(std::memory_order_relaxed);
   word next;
   do {
     next = w | flags;
-    if (next & (queued | pending)) next |= (w & busy) ? pending : busy;
+    if (next & (queued | pending | offered)) next = (w & busy) ? next | pending : with_strand(next);
     // Also where nothing changes: the swap is what the holder of the strand synchronises with.
   } while (
       !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed));
-  if ((next & busy) && !(w & busy)) run(next);
+  // What an offer left behind is not this call's own.
+  if ((next & busy) && !(w & busy)) run(next, ends_waits && !(w & offered) ? waiting() : 0);
+}
+
+void core::resume() noexcept {
+  word w = word_.load(std::memory_order_acquire);
+  while (w & offered) {
+    const word next = with_strand(w);
+    // Acquires the queue from the holder that left it.
+    if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;
+    if (!(w & busy)) run(next, 0);
+    break;
+  }
+  drop_reference();
 }
 
 // ---- The strand -------------------------------------------------------------------------------
 
-// Works until nothing is left. w is the word as this thread last saw or set it, `busy` included.
-// Each turn of the loop does one thing, and each change of the word is one compare-and-swap from
-// the very word that was judged: grant to those in front; or clear `pending`; or hand over what was
-// decided; or leave. Afterwards *this may be gone. With `refused`, an executor threw: what was put back
-// waits for the next call.
-void core::run(word w, bool refused) noexcept {
+// Works until nothing is left, or this call has done its share. w is the word as this thread last saw
+// or set it, `busy` included. Each turn of the loop does one thing, and each change of the word is one
+// compare-and-swap from the very word that was judged: grant to those in front; or clear `pending`;
+// or hand over what was decided; or leave. Afterwards *this may be gone. `own` is how many completions
+// this call may decide itself. With `refused`, an executor threw: what was put back waits for the next
+// call.
+void core::run(word w, std::size_t own, bool refused) noexcept {
+  std::size_t left = own + most_for_others;     // completions
+  std::size_t turns = own / most_granted + 16;  // before the next hand-over
   for (;;) {
     // In this order, so that at last all mail that was announced in w has been taken. Relaxed: what
     // was announced in w is seen, since w was acquired.
     std::uint32_t limit = limit_under(w);
     for (; mailbox_.load(std::memory_order_relaxed) != 0; limit = limit_under(w)) w = take_mail(w);
     if (w & (pending | owed | orphaned | abandoned)) refused = false;  // that next call came
-    if (!refused && must_expel(w)) expel(w, limit);
+    if (!refused && must_expel(w, limit)) expel(w, limit);
 
-    // Not all at once: where the word changes meanwhile, they are looked at again.
-    constexpr int most = 32;
+    // Not all at once: if the word changes meanwhile, they are looked at again.
     std::uint32_t free = refused ? 0 : free_permits(w, limit);
     waiter* rest = queue_.front();
     word next = w;
     int granted = 0;
-    for (; granted != most && rest && rest->permits_ <= free; ++granted) {
+    for (; granted != most_granted && rest && rest->permits_ <= free; ++granted) {
       free -= rest->permits_;
       next += rest->permits_;
       rest = waiter_list::next(rest);
@@ -231,21 +258,56 @@ void core::run(word w, bool refused) noexcept {
     w = next;
     lent_ += granted;
     for (; granted != 0; --granted) decide(queue_.front(), outcome::granted);
-    if (!settled) continue;
-    refused = !hand_over();
-    w = leave(w);
+    // While others keep adding work, at some time without waiting for its end.
+    if (!settled && turns != 0) {
+      --turns;
+      continue;
+    }
+    turns = 16;
+    refused = !hand_over(left);
+    if (!decided_.empty()) {
+      if (offer(refused)) return;
+      w = word_.load(std::memory_order_acquire);
+      continue;
+    }
+    w = settled ? leave(w) : word_.load(std::memory_order_acquire);
     if (!(w & busy)) return;
   }
+}
+
+// Hands over one completion, which may carry the strand, and leaves. False if this thread still has the
+// strand: the completion has run before, or, with `refused`, its executor refused it.
+bool core::offer(bool& refused) noexcept {
+  waiter* const x = decided_.front();
+  decided_.erase(x);
+  x->carries_strand_ = true;
+  add_reference();  // the completion's
+  word_.fetch_or(offered, std::memory_order_relaxed);
+  refused = !tell(x);
+  word w = word_.load(std::memory_order_relaxed);
+  if (refused) {
+    word_.fetch_and(~offered, std::memory_order_relaxed);
+    drop_reference();
+    return false;
+  }
+  while (w & offered) {
+    // Releases the queue to the next holder.
+    if (word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release,
+                                    std::memory_order_relaxed))
+      return true;
+  }
+  return false;
 }
 
 // What a release does first, whose n permits are in hand: taken by nobody, and still counted as in use.
 // Where the first in the queue waits for as many, and nothing else is to be done, they are granted to it,
 // and the count stays as it is. Returns whom to tell; or null, and w as it is then.
 waiter* core::pass_on(std::size_t n, word& w) noexcept {
-  // First: must_expel() sees it if that changes w. So w has no `pending`, as when the strand was taken.
+  // First: must_expel() sees what that changes. So w has no `pending`, as when the strand was taken.
   const std::uint32_t limit = limit_under(w);
   waiter* const first = queue_.front();  // there is one: `queued` was set, and the strand was free
-  if (first->permits_ != n || used(w) != limit || must_expel(w)) return nullptr;
+  if (first->permits_ != n || used(w) != limit || (w & owed) || must_expel(w, limit))
+    return nullptr;
   if (!waiter_list::next(first)) {
     // Before it is told: it may know that nobody waits any more.
     if (!word_.compare_exchange_strong(w, w & ~queued, std::memory_order_acquire)) return nullptr;
@@ -301,10 +363,11 @@ core::word core::take_mail(word w) noexcept {
       enqueue(x);
       mailed_.fetch_sub(1, std::memory_order_release);  // see waiting()
       // The limit may have changed since the sender looked.
-      if (x->permits_ > limit && !(w & closed)) decide(x, outcome::exceeds_limit);
+      if (x->outcome_ == outcome::waiting && x->permits_ > limit && !(w & closed))
+        decide(x, outcome::exceeds_limit);
     } else {
       cancellation* const c = static_cast<cancellation*>(m);
-      if (c->target_) decide(c->target_, outcome::aborted);
+      if (c->target_) decide(c->target_, c->requested());
       c->drop_reference();
     }
   }
@@ -313,9 +376,9 @@ core::word core::take_mail(word w) noexcept {
 }
 
 // Whether somebody may be in the queue who has nothing to wait for.
-bool core::must_expel(word w) const noexcept {
+bool core::must_expel(word w, std::uint32_t limit) const noexcept {
   const waiter* const head = queue_.front();
-  return head && ((w & (closed | orphaned | abandoned)) || (w & epoch_mask) != checked_epoch_);
+  return head && ((w & (closed | orphaned | abandoned)) || largest_ > limit);
 }
 
 // Takes out of the queue who has nothing to wait for: all, where w says so; those that a lowered
@@ -325,8 +388,8 @@ void core::expel(word w, std::uint32_t limit) noexcept {
     decide(queue_.front(), outcome::aborted);  // as it was decided before
   if (w & (orphaned | abandoned)) decide_all(outcome::aborted);
   if (w & closed) decide_all(outcome::closed);
-  if ((w & epoch_mask) == checked_epoch_) return;
-  checked_epoch_ = w & epoch_mask;
+  if (largest_ <= limit) return;
+  largest_ = limit;
   for (waiter* x = queue_.front(); x;) {
     waiter* const after = waiter_list::next(x);
     if (x->permits_ > limit) decide(x, outcome::exceeds_limit);
@@ -335,8 +398,15 @@ void core::expel(word w, std::uint32_t limit) noexcept {
 }
 
 void core::enqueue(waiter* x) noexcept {
+  if (queue_.empty()) largest_ = 0;
+  largest_ = (std::max)(largest_, x->permits_);
   queue_.push_back(x);
   count_waiting(1);
+  if (cancellation* const c = x->cancellation_) {
+    c->target_ = x;
+    // A timer may have requested it before it was queued.
+    if (c->requested() != outcome::waiting) decide(x, c->requested());
+  }
 }
 
 void core::take_out(waiter* x, outcome o) noexcept {
@@ -355,10 +425,11 @@ void core::decide_all(outcome o) noexcept {
   while (queue_.front()) decide(queue_.front(), o);
 }
 
-// Tells those who are to be told. False where an executor refused: then the rest is back in the
-// queue. All of this is user code's turn; only what it sets down reaches us.
-bool core::hand_over() noexcept {
-  while (waiter* const x = decided_.front()) {
+// Tells those who are to be told, as many as are left for this call. False if an executor refused: then
+// the rest is back in the queue. All of this is user code's turn; only what it sets down reaches us.
+bool core::hand_over(std::size_t& left) noexcept {
+  for (; decided_.front() && left != 0; --left) {
+    waiter* const x = decided_.front();
     decided_.erase(x);
     if (!tell(x)) return false;
   }
@@ -382,19 +453,19 @@ bool core::tell(waiter* x) noexcept {
 // Puts all of decided_ back at the head of the queue. Who was granted waits again, in the old order,
 // and has given back the permits; other decisions stand, and stand in front.
 void core::put_back() noexcept {
-  checked_epoch_ = ~epoch_mask;  // of no limit: they have escaped the latest, or stand decided
+  largest_ = max + 1;  // they have escaped the latest limit, or stand decided
   std::uint32_t permits = 0;
   waiter_list standing;
   while (waiter* const x = decided_.back()) {
     decided_.erase(x);
     count_waiting(1);
+    x->carries_strand_ = false;
     cancellation* const c = x->cancellation_;
     if (x->outcome_ == outcome::granted) {
       --lent_;
       permits += x->permits_;
       // A cancellation that came too late for the grant is in time now.
-      const bool cancelled = c && c->requested_.load(std::memory_order_relaxed);
-      x->outcome_ = cancelled ? outcome::aborted : outcome::waiting;
+      x->outcome_ = c ? c->requested() : outcome::waiting;
     }
     if (x->outcome_ == outcome::waiting) {
       if (c) c->target_ = x;
@@ -411,7 +482,7 @@ void core::put_back() noexcept {
   word next;
   do {
     // Fewer, where somebody has released what he did not have.
-    next = (w - std::min(permits, used(w))) | queued;
+    next = (w - (std::min)(permits, used(w))) | queued;
     // Relaxed: these permits were released by who gave them back first, and a swap keeps that.
   } while (!word_.compare_exchange_weak(w, next, std::memory_order_relaxed));
 }

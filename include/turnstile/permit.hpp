@@ -47,7 +47,7 @@ permit make_permit(core& c, std::size_t n) noexcept;
 ///   start_session(std::move(one));  // whoever holds it last gives it back
 /// }  // p gives back its one here, also where an exception leaves the scope
 /// @endcode
-class permit {
+class [[nodiscard]] permit {
  public:
   /// Constructs an empty permit: of no semaphore, with a count of zero.
   permit() noexcept = default;

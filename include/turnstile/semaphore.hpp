@@ -11,10 +11,14 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/execution/executor.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/is_executor.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/assert.hpp>
 
+#include <chrono>
 #include <coroutine>
 #include <cstddef>
 #include <stdexcept>
@@ -41,21 +45,22 @@ constexpr bool is_token_for =
 template <typename T, typename Signature>
 concept count_not_token = std::is_convertible_v<T, std::size_t>
 #if defined(BOOST_ASIO_HAS_CONCEPTS)
-                          && !is_token_for<T, Signature>
+    && !is_token_for<T, Signature>
 #endif
     ;
 
-// What an acquire without a token gets where the executor has no default.
+// What async_with_permit without a token gets if its first argument is no semaphore.
 struct no_token {};
 
+// That of the executor; `deferred` if it has none, as all executors in newer versions of Asio.
 template <typename Executor>
 struct default_token {
   using type = typename boost::asio::default_completion_token<Executor>::type;
 };
 template <typename Executor>
-  requires std::is_void_v<typename boost::asio::default_completion_token<Executor>::type>
+requires std::is_void_v<typename boost::asio::default_completion_token<Executor>::type>
 struct default_token<Executor> {
-  using type = no_token;
+  using type = boost::asio::deferred_t;
 };
 template <typename Executor>
 using default_token_t = typename default_token<Executor>::type;
@@ -156,13 +161,13 @@ class basic_semaphore {
   /// Constructs a semaphore with `initial` permits available. Zero is valid.
   /// @throws std::invalid_argument where `initial > max()`, as a negative number would be.
   explicit basic_semaphore(const executor_type& ex, std::size_t initial = 1)
-      : basic_semaphore(ex, initial, max()) {}
+      : basic_semaphore(ex, initial, (max)()) {}
 
   /// Constructs a semaphore that uses the executor of an execution context.
   /// @tparam ExecutionContext an `io_context`, a `thread_pool` or another `execution_context`.
   /// @throws std::invalid_argument where `initial > max()`.
   template <typename ExecutionContext>
-    requires detail::context_for<ExecutionContext, Executor>
+  requires detail::context_for<ExecutionContext, Executor>
   explicit basic_semaphore(ExecutionContext& context, std::size_t initial = 1)
       : basic_semaphore(executor_type(context.get_executor()), initial) {}
 
@@ -179,15 +184,16 @@ class basic_semaphore {
   /// Moves the semaphore of a convertible executor type.
   /// @tparam Executor1 that type.
   template <typename Executor1>
-    requires std::is_convertible_v<Executor1, Executor>
-  basic_semaphore(basic_semaphore<Executor1>&& other) : impl_(std::move(other.impl_)) {}
+  requires std::is_convertible_v<Executor1, Executor> basic_semaphore(
+      basic_semaphore<Executor1>&& other)
+      : impl_(std::move(other.impl_)) {}
 
   /// Moves the semaphore of a convertible executor type. What waited on the target completes with
   /// `operation_aborted`.
   /// @tparam Executor1 that type.
   template <typename Executor1>
-    requires std::is_convertible_v<Executor1, Executor>
-  basic_semaphore& operator=(basic_semaphore<Executor1>&& other) {
+  requires std::is_convertible_v<Executor1, Executor> basic_semaphore& operator=(
+      basic_semaphore<Executor1>&& other) {
     impl_.assign(std::move(other.impl_));
     return *this;
   }
@@ -200,7 +206,7 @@ class basic_semaphore {
   executor_type get_executor() const noexcept { return impl_.get_executor(); }
 
   /// How many permits a semaphore can hold: 2^31 - 1.
-  static constexpr std::size_t max() noexcept { return detail::core::max; }
+  static constexpr std::size_t(max)() noexcept { return detail::core::max; }
 
   /// Acquires one permit asynchronously, to be given back with `release()`.
   ///
@@ -228,8 +234,8 @@ class basic_semaphore {
   /// });
   /// @endcode
   template <typename Token = detail::default_token_t<executor_type>>
-    requires(!detail::count_not_token<Token, void(error_code)>)
-  decltype(auto) async_acquire(Token&& token = Token()) {
+  requires(!detail::count_not_token<Token, void(error_code)>) decltype(auto)
+      async_acquire(Token&& token = Token()) {
     return async_acquire(std::size_t(1), std::forward<Token>(token));
   }
 
@@ -273,8 +279,8 @@ class basic_semaphore {
   /// });
   /// @endcode
   template <typename Token = detail::default_token_t<executor_type>>
-    requires(!detail::count_not_token<Token, void(error_code, permit)>)
-  decltype(auto) async_acquire_permit(Token&& token = Token()) {
+  requires(!detail::count_not_token<Token, void(error_code, permit)>) decltype(auto)
+      async_acquire_permit(Token&& token = Token()) {
     return async_acquire_permit(std::size_t(1), std::forward<Token>(token));
   }
 
@@ -300,15 +306,99 @@ class basic_semaphore {
         initiate_acquire<true>(*this), token, n);
   }
 
+  /// Acquires one permit asynchronously, or gives up after a time.
+  ///
+  /// Completes like `async_acquire`, and also with `errc::timed_out` if the acquire is still queued
+  /// when `patience` has passed. A grant is final: an acquire that was granted is not timed out. If
+  /// `patience` is zero or less, the acquire does not wait: it completes with `errc::timed_out` if
+  /// `try_acquire()` would return false.
+  ///
+  /// Safe on every executor, also if several threads run it; it needs no strand.
+  ///
+  /// @param patience how long the acquire may wait. The time is measured by a timer on the semaphore's
+  /// execution context, which has to be run. An acquire that is granted at once uses no timer.
+  /// @tparam Token a completion token for the signature.
+  ///
+  /// @par Signature
+  /// `void(turnstile::error_code)`
+  template <typename Token = detail::default_token_t<executor_type>>
+  requires(!detail::count_not_token<Token, void(error_code)>) decltype(auto)
+      async_acquire_for(std::chrono::steady_clock::duration patience, Token&& token = Token()) {
+    return async_acquire_for(patience, 1, std::forward<Token>(token));
+  }
+
+  /// Acquires n permits asynchronously, all at once, or gives up after a time.
+  ///
+  /// Like the overload for one permit, but acquires n permits as `async_acquire(n)` does.
+  ///
+  /// @tparam Token a completion token for the signature.
+  ///
+  /// @par Signature
+  /// `void(turnstile::error_code)`
+  template <typename Token = detail::default_token_t<executor_type>>
+  decltype(auto) async_acquire_for(std::chrono::steady_clock::duration patience, std::size_t n,
+                                   Token&& token = Token()) {
+    static_assert(
+        detail::is_token_for<Token, void(error_code)>,
+        "turnstile: async_acquire_for takes a completion token for void(error_code): a handler "
+        "that can be called with one turnstile::error_code, or use_awaitable and the like");
+    return boost::asio::async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),
+                                                                token, n, patience);
+  }
+
+  /// Acquires one permit asynchronously, or gives up after a time. The permit releases itself.
+  ///
+  /// Completes like `async_acquire_for`. With an error, the permit is empty.
+  ///
+  /// @tparam Token a completion token for the signature.
+  ///
+  /// @par Signature
+  /// `void(turnstile::error_code, turnstile::permit)`
+  ///
+  /// @par Example
+  /// @code
+  /// sem.async_acquire_permit_for(100ms, [](turnstile::error_code ec, turnstile::permit p) {
+  ///   if (ec == turnstile::errc::timed_out) return reject();
+  ///   if (!ec) start_session(std::move(p));
+  /// });
+  /// @endcode
+  template <typename Token = detail::default_token_t<executor_type>>
+  requires(!detail::count_not_token<Token, void(error_code, permit)>) decltype(auto)
+      async_acquire_permit_for(std::chrono::steady_clock::duration patience,
+                               Token&& token = Token()) {
+    return async_acquire_permit_for(patience, 1, std::forward<Token>(token));
+  }
+
+  /// Acquires n permits asynchronously, all at once, or gives up after a time. The permits release
+  /// themselves.
+  ///
+  /// Like the overload for one permit, but acquires n permits as `async_acquire_permit(n)` does.
+  ///
+  /// @tparam Token a completion token for the signature.
+  ///
+  /// @par Signature
+  /// `void(turnstile::error_code, turnstile::permit)`
+  template <typename Token = detail::default_token_t<executor_type>>
+  decltype(auto) async_acquire_permit_for(std::chrono::steady_clock::duration patience,
+                                          std::size_t n, Token&& token = Token()) {
+    static_assert(
+        detail::is_token_for<Token, void(error_code, permit)>,
+        "turnstile: async_acquire_permit_for takes a completion token for void(error_code, "
+        "permit): a handler that can be called with a turnstile::error_code and a "
+        "turnstile::permit, or use_awaitable and the like");
+    return boost::asio::async_initiate<Token, void(error_code, permit)>(
+        initiate_acquire<true>(*this), token, n, patience);
+  }
+
   /// Takes n permits if that is possible at once: they are available, nobody waits, and the
   /// semaphore is not closed. @returns whether they were taken.
-  bool try_acquire(std::size_t n = 1) noexcept {
+  [[nodiscard]] bool try_acquire(std::size_t n = 1) noexcept {
     return core().try_acquire(n) == detail::outcome::granted;
   }
 
   /// As `try_acquire`, with permits that give themselves back. @returns an empty permit where
   /// `try_acquire(n)` would be false.
-  permit try_acquire_permit(std::size_t n = 1) noexcept {
+  [[nodiscard]] permit try_acquire_permit(std::size_t n = 1) noexcept {
     return permit_for(core(), core().try_acquire(n, true), n);
   }
 
@@ -377,25 +467,27 @@ class basic_semaphore {
 
     executor_type get_executor() const noexcept { return semaphore_->get_executor(); }
 
-    template <typename Handler>
-    void operator()(Handler&& handler, std::size_t n) const {
+    template <typename Handler, std::same_as<detail::patience>... Time>
+    void operator()(Handler&& handler, std::size_t n, Time... time) const {
+      constexpr bool timed = sizeof...(Time) != 0;
       const Executor& ex = semaphore_->impl_.get_executor();
       detail::core& c = semaphore_->core();
 
       detail::tracked tracked;
       BOOST_ASIO_HANDLER_CREATION((semaphore_->impl_.context(), tracked, "turnstile::semaphore",
-                                   semaphore_, 0,
-                                   WithPermit ? "async_acquire_permit" : "async_acquire"));
+                                   semaphore_, 0, name(timed)));
 
-      const detail::outcome o = c.acquire_at_once(n);
+      detail::outcome o = c.acquire_at_once(n);
+      if (o == detail::outcome::waiting && ((time <= detail::patience::zero()) || ...))
+        o = detail::outcome::timed_out;
       if (o != detail::outcome::waiting)
         return complete_at_once(std::forward<Handler>(handler), o, permit_for(c, o, n), tracked);
       const auto handler_executor = boost::asio::get_associated_executor(handler, ex);
       detail::with_target<Executor>(handler_executor, [&]<typename E>(const E& handler_ex) {
-        using operation = detail::acquire_op<std::decay_t<Handler>, E, Executor, WithPermit>;
+        using operation = detail::acquire_op<std::decay_t<Handler>, E, Executor, WithPermit, timed>;
         auto op = operation::create(semaphore_->impl_, static_cast<std::uint32_t>(n),
                                     std::forward<Handler>(handler), handler_ex, ex, tracked);
-        const detail::outcome late = op->connect_and_wait();
+        const detail::outcome late = op->connect_and_wait(time...);
         if (late == detail::outcome::waiting) return void(op.release());  // and it may be gone
         // Decided after all, since something changed meanwhile. The operation is given up, and until its
         // handler is posted, the contexts may have no other work than this.
@@ -407,6 +499,11 @@ class basic_semaphore {
     }
 
    private:
+    static constexpr const char* name([[maybe_unused]] bool timed) noexcept {
+      if (WithPermit) return timed ? "async_acquire_permit_for" : "async_acquire_permit";
+      return timed ? "async_acquire_for" : "async_acquire";
+    }
+
     template <typename Handler>
     void complete_at_once(Handler&& handler, detail::outcome o, permit&& p,
                           const detail::tracked& tracked) const {
@@ -434,7 +531,9 @@ class basic_semaphore {
   template <bool WithPermit, typename Result, typename CoroutineExecutor>
   boost::asio::awaitable<Result, CoroutineExecutor> try_and_wait(
       std::size_t n, boost::asio::use_awaitable_t<CoroutineExecutor> token) {
-    if (detail::goes_on_at_once()) {
+    // Only on its own executor, which it comes back to if it has to wait.
+    if (detail::runs_in_this_thread(co_await boost::asio::this_coro::executor) &&
+        detail::goes_on_at_once()) {
       const detail::outcome o = core().acquire_at_once(n, WithPermit);
       if (o == detail::outcome::granted) {
         if constexpr (WithPermit)
@@ -453,14 +552,17 @@ class basic_semaphore {
 
   // The permits in use of a semaphore that starts with `initial` available.
   static std::size_t checked(std::size_t initial, std::size_t limit) {
-    if (limit > max() || initial > max())
+    if (limit > (max)() || initial > (max)())
       throw std::invalid_argument("turnstile: more than max() permits");
     if (initial > limit)
       throw std::invalid_argument("turnstile: more initial permits than the limit allows");
     return limit - initial;
   }
 
-  detail::core& core() const noexcept { return *impl_.get_core(); }
+  detail::core& core() const noexcept {
+    BOOST_ASSERT_MSG(impl_.get_core(), "turnstile: this semaphore was moved from");
+    return *impl_.get_core();
+  }
 
   detail::implementation<Executor> impl_;
 };

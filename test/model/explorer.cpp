@@ -739,23 +739,24 @@ std::string name_of(int at) {
 std::string show(int at, std::uint64_t v) {
   char text[160];
   if (name_of(at) == "word") {
-    static const char* const flags[] = {"closed", "queued",   "busy",      "pending",
-                                        "owed",   "orphaned", "abandoned", "dead"};
+    static const char* const flags[] = {"closed",   "queued",    "busy", "pending", "owed",
+                                        "orphaned", "abandoned", "dead", "offered"};
     const long used = static_cast<long>(v & 0x7fffffff);
     if (used > 0x40000000)
       std::snprintf(text, sizeof text, "{max-%ld", 0x7fffffff - used);
     else
       std::snprintf(text, sizeof text, "{%ld", used);
     std::string s = text;
-    for (int i = 0; i < 8; ++i)
+    for (int i = 0; i < 9; ++i)
       if (v >> (31 + i) & 1) s += std::string(" ") + flags[i];
-    if (v >> 39) s += " epoch " + std::to_string(v >> 39);
+    if (v >> 40 & 0x7ffff) s += " epoch " + std::to_string(v >> 40 & 0x7ffff);
+    if (v >> 59) s += " lent " + std::to_string(v >> 59);
     return s + "}";
   }
   if (name_of(at) == "limit")
     std::snprintf(text, sizeof text, "{%llu epoch %llu}",
                   static_cast<unsigned long long>(v & 0x7fffffff),
-                  static_cast<unsigned long long>(v >> 39));
+                  static_cast<unsigned long long>(v >> 40));
   else if (v >= reinterpret_cast<std::uintptr_t>(m.arena) &&
            v < reinterpret_cast<std::uintptr_t>(m.arena) + arena_size) {
     const std::size_t p = v - reinterpret_cast<std::uintptr_t>(m.arena);

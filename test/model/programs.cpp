@@ -19,6 +19,12 @@ using turnstile::detail::core;
 using turnstile::detail::outcome;
 using turnstile::detail::waiter;
 
+// How many completions a call of the core hands over for others: each program says it.
+namespace turnstile::inline v1::detail {
+extern std::size_t model_most_for_others;
+std::size_t model_most_for_others = 32;
+}  // namespace turnstile::inline v1::detail
+
 namespace {
 
 constexpr int max_ops = 6;
@@ -89,16 +95,18 @@ class op final : public waiter {
     t.done_at = model::now();
     t.nth = b.completions++;
     if (o == outcome::granted) b.used += t.permits;
-    model::note(o == outcome::granted   ? "granted"
-                : o == outcome::aborted ? "aborted"
-                : o == outcome::closed  ? "closed"
-                                        : "exceeds the limit",
+    model::note(o == outcome::granted     ? "granted"
+                : o == outcome::aborted   ? "aborted"
+                : o == outcome::closed    ? "closed"
+                : o == outcome::timed_out ? "timed out"
+                                          : "exceeds the limit",
                 id_);
   }
   // What the destructor of an operation does, and that of the permits it was granted.
   void destroy() {
     if (b.tickets[id_].what == outcome::granted) b.c->drop_reference();
-    if (cancellation_) cancellation_->drop_reference();
+    if (cancellation_) cancellation_->finish();
+    if (carries_strand()) b.c->resume();
     delete this;
   }
 
@@ -118,8 +126,8 @@ void make_op(int id, std::uint32_t n, bool cancellable = false) {
   op* const o = new (model::allocate(sizeof(op), names[id])) op(id, n);
   b.ops[id] = o;
   if (cancellable) {
-    b.cancels[id] =
-        new (model::allocate(sizeof(cancellation), "cancellation")) cancellation(*b.c, *o);
+    b.cancels[id] = new (model::allocate(sizeof(cancellation), "cancellation")) cancellation(*b.c);
+    b.cancels[id]->add_reference();  // of what may request it
     o->connect(b.cancels[id]);
   }
 }
@@ -183,7 +191,7 @@ std::size_t shrink(std::size_t n) {
 
 void cancel_one(int id) {
   model::note("cancels", id);
-  b.cancels[id]->request();
+  b.cancels[id]->request(outcome::aborted);
 }
 
 void forget_cancel(int id) { b.cancels[id]->drop_reference(); }
@@ -201,6 +209,7 @@ class base : public model::program {
 
   void setup() override {
     std::memset(&b, 0, sizeof b);
+    turnstile::detail::model_most_for_others = 32;
     data = new (model::allocate(sizeof(int), "data")) int(0);
     second = new (model::allocate(sizeof(int), "second")) int(0);
     prepare();
@@ -1431,6 +1440,222 @@ void lower_to_used::expect() {
   model::check(b.tickets[1].what == outcome::exceeds_limit, "waits for more than the limit");
 }
 
+// ---- The strand is offered: a call hands over nothing for others but one completion that carries it
+
+// Sets how much a call does for others. The completions are run by a thread of the program, as an
+// executor would, so that the one that carries the strand resumes.
+struct offering : base {
+  using base::base;
+  void share(std::size_t n) { turnstile::detail::model_most_for_others = n; }
+  // Waiters 0 .. n - 1, for one permit each.
+  void queue(int n, int cancellable = -1) {
+    make_core(max, max);
+    for (int id = 0; id != n; ++id) {
+      make_op(id, 1, id == cancellable);
+      start(id);
+    }
+  }
+  static void run_completions(int first, int last) {
+    for (int id = first; id <= last; ++id) finish(id);
+  }
+  void expect() override {
+    for (const ticket& t : b.tickets) model::check(!t.started || t.done, "left asleep");
+  }
+};
+
+struct offered_to_completion final : offering {
+  offered_to_completion() : offering("offered: release | release twice | completions", 3) {}
+  void prepare() override {
+    share(0);
+    queue(3);
+  }
+  void thread(int i) override {
+    if (i == 2) return run_completions(0, 2);
+    release(1);
+    if (i == 1) release(1);
+  }
+} offered_to_completion_instance;
+
+struct offered_two_runners final : offering {
+  offered_two_runners() : offering("offered: release | release | two run completions", 4) {}
+  void prepare() override {
+    share(0);
+    queue(3);
+    left_over_ = 1;
+  }
+  void thread(int i) override {
+    if (i >= 2) return run_completions(i - 1, i - 1);
+    release(static_cast<std::uint32_t>(1 + i));
+  }
+} offered_two_runners_instance;
+
+struct offered_beside_cancel final : offering {
+  offered_beside_cancel() : offering("offered: release | release, cancel one | completions", 4) {}
+  void prepare() override {
+    share(0);
+    queue(3, 2);
+  }
+  void thread(int i) override {
+    if (i == 2) return run_completions(0, 1);
+    if (i == 3) return run_completions(2, 2);  // may be told first
+    release(1);
+    if (i == 0) return;
+    cancel_one(2);
+    forget_cancel(2);
+  }
+} offered_beside_cancel_instance;
+
+struct offered_beside_cancel_all final : offering {
+  offered_beside_cancel_all() : offering("offered: release | release, cancel() | completions", 3) {}
+  void prepare() override {
+    share(0);
+    queue(3);
+  }
+  void thread(int i) override {
+    if (i == 2) return run_completions(0, 2);
+    release(1);
+    if (i == 1) b.c->cancel();
+  }
+} offered_beside_cancel_all_instance;
+
+struct offered_beside_close final : offering {
+  offered_beside_close() : offering("offered: release | wait, close | completions", 3) {}
+  void prepare() override {
+    share(0);
+    queue(2);
+    make_op(2, 1);
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      release(1);
+    } else if (i == 1) {
+      start(2);
+      b.c->close();
+      model::set_event(10);
+    } else {
+      run_completions(0, 1);
+      model::wait_event(10);
+      run_completions(2, 2);
+    }
+  }
+} offered_beside_close_instance;
+
+// An acquire that finds a permit free and the strand offered is not told before those in front.
+struct offered_in_order final : offering {
+  offered_in_order() : offering("offered: release of three | wait | completions", 3) {}
+  void prepare() override {
+    share(0);
+    queue(2);
+    make_op(2, 1);
+    b.tickets[0].then = [] { release(1); };
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      release(2);
+    } else if (i == 1) {
+      start(2);
+      model::set_event(10);
+    } else {
+      run_completions(0, 1);
+      model::wait_event(10);
+      run_completions(2, 2);
+    }
+  }
+} offered_in_order_instance;
+
+// The completion with the strand is refused once.
+struct offered_and_refused final : offering {
+  offered_and_refused()
+      : offering("offered: release | release, the executor refuses | completions", 3) {
+    retry_ = true;
+  }
+  void prepare() override {
+    share(0);
+    queue(3);
+    b.tickets[1].refusals = 1;
+  }
+  void thread(int i) override {
+    if (i == 2) return run_completions(0, 2);
+    release(static_cast<std::uint32_t>(1 + i));
+    b.c->set_limit(max);  // has the queue looked at again
+  }
+  void expect() override {}
+} offered_and_refused_instance;
+
+// The semaphore goes while the strand is offered.
+struct offered_and_destroyed final : lifetime {
+  offered_and_destroyed() : lifetime("offered: a permit comes back | destroy | completions", 3) {
+    dropped_ = true;
+  }
+  void prepare() override {
+    turnstile::detail::model_most_for_others = 0;
+    make_core(max, max);
+    for (int id = 0; id != 3; ++id) {
+      make_op(id, 1);
+      start(id);
+    }
+    b.c->add_reference();  // the permit's
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      b.c->give_back(1);
+      b.c->drop_reference();
+    } else if (i == 1) {
+      destroy();
+    } else {
+      for (int id = 0; id != 3; ++id) {
+        model::wait_event(id);
+        if (b.tickets[id].what == outcome::granted) b.c->give_back(1);
+        get(id)->destroy();
+      }
+    }
+  }
+} offered_and_destroyed_instance;
+
+// A timer may request the end of a wait before that is queued, and at its end.
+PROGRAM(timed_out, "wait | a timer", 2)
+void timed_out::prepare() {
+  make_core(max, max);
+  make_op(0, 1, true);
+}
+void timed_out::thread(int i) {
+  if (i == 0) {
+    if (acquire(0) != outcome::timed_out) model::check(false, "neither granted nor timed out");
+  } else {
+    b.cancels[0]->request(outcome::timed_out);
+    forget_cancel(0);
+  }
+}
+void timed_out::expect() {}
+
+PROGRAM(timed_out_or_granted, "wait | a timer | release | cancel", 4)
+void timed_out_or_granted::prepare() {
+  make_core(max, max);
+  make_op(0, 1, true);
+  make_op(1, 1);
+  b.cancels[0]->add_reference();
+  start(1);
+  left_over_ = 2;
+}
+void timed_out_or_granted::thread(int i) {
+  if (i == 0) {
+    model::set_event(10);
+    acquire(0);
+  } else if (i == 1) {
+    b.cancels[0]->request(outcome::timed_out);
+    forget_cancel(0);
+  } else if (i == 2) {
+    release(2);
+  } else {
+    model::wait_event(10);
+    b.cancels[0]->request(outcome::aborted);
+    forget_cancel(0);
+  }
+}
+void timed_out_or_granted::expect() {
+  model::check(b.tickets[0].done && b.tickets[1].done, "left asleep");
+}
+
 // Refused, with another behind: shrink may take what came back, and then the word is what it was before.
 struct refuse_shrink final : refusing {
   refuse_shrink() : refusing("a refusing executor | release | shrink, two wait", 2) {
@@ -1553,6 +1778,16 @@ base* const programs[] = {
     &release_too_many_instance,
     &same_limit_instance,
     &lower_to_used_instance,
+    &offered_to_completion_instance,
+    &offered_two_runners_instance,
+    &offered_beside_cancel_instance,
+    &offered_beside_cancel_all_instance,
+    &offered_beside_close_instance,
+    &offered_in_order_instance,
+    &offered_and_refused_instance,
+    &offered_and_destroyed_instance,
+    &timed_out_instance,
+    &timed_out_or_granted_instance,
     &refuse_shrink_instance,
     &destroy_two_instance,
     &destroy_within_instance,

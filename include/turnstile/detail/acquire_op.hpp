@@ -20,8 +20,12 @@
 // The executors of io_context and thread_pool run an operation of Asio's kind, `scheduled`: nothing is
 // allocated to post it, and nothing can throw. Others are given a `completion`, an owning pointer.
 //
-// The cancellation slot is touched in 1 and, on the handler's executor, in 3 before the call, and
-// nowhere else: a slot is not thread-safe.
+// The cancellation slot is touched in 1 and nowhere else: a slot is not thread-safe, and a parallel group
+// may emit on one thread while an operation completes on another. What stays in the slot is a
+// `cancel_handler`, which shares ownership of a `cancellation`, and so can be called at any time.
+//
+// A timed acquire has a timer, which is touched in 1, before core::wait(), and destroyed with the
+// operation. Its handler, too, shares ownership of the `cancellation`, and touches nothing else.
 
 #include <turnstile/detail/core.hpp>
 #include <turnstile/detail/service.hpp>
@@ -34,6 +38,7 @@
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/associator.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/detail/handler_tracking.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
@@ -45,6 +50,7 @@
 #include <boost/asio/query.hpp>
 #include <boost/asio/recycling_allocator.hpp>
 #include <boost/asio/require.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/version.hpp>
@@ -53,14 +59,29 @@
 #include <boost/asio/associated_immediate_executor.hpp>
 #endif
 
+#include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
-// Declared here so that their headers are left to those who use them.
-namespace boost::asio {
+// Declared here so that a program that does not use them need not include their headers. Since Boost 1.91
+// Asio may have an inline namespace.
+#if defined(BOOST_ASIO_INLINE_NAMESPACE_BEGIN)
+#define TURNSTILE_ASIO_BEGIN \
+  namespace boost::asio {    \
+  BOOST_ASIO_INLINE_NAMESPACE_BEGIN
+#define TURNSTILE_ASIO_END        \
+  BOOST_ASIO_INLINE_NAMESPACE_END \
+  }
+#else
+#define TURNSTILE_ASIO_BEGIN namespace boost::asio {
+#define TURNSTILE_ASIO_END }
+#endif
+// clang-format off
+TURNSTILE_ASIO_BEGIN
 template <typename T, typename Executor>
 class awaitable;
 template <typename Executor>
@@ -69,7 +90,10 @@ namespace detail {
 template <typename T, typename Blocking>
 class promise_executor;  // of use_future
 }
-}  // namespace boost::asio
+TURNSTILE_ASIO_END
+// clang-format on
+#undef TURNSTILE_ASIO_BEGIN
+#undef TURNSTILE_ASIO_END
 
 namespace turnstile::inline v1::detail {
 
@@ -78,13 +102,14 @@ inline error_code to_error_code(outcome o) noexcept {
   switch (o) {
     case outcome::aborted: return asio::error::operation_aborted;
     case outcome::closed: return errc::closed;
+    case outcome::timed_out: return errc::timed_out;
     default: return errc::exceeds_limit;
   }
 }
 
 // What Asio's handler tracking knows an acquire by. Nothing, and its macros do nothing, unless
 // BOOST_ASIO_ENABLE_HANDLER_TRACKING is defined.
-struct tracked BOOST_ASIO_INHERIT_TRACKED_HANDLER{};
+struct tracked BOOST_ASIO_INHERIT_TRACKED_HANDLER {};
 
 // ---- Executors --------------------------------------------------------------------------------
 
@@ -161,8 +186,7 @@ class work {
 };
 
 template <typename E>
-  requires(!asio::execution::is_executor<E>::value)
-class work<E> {
+requires(!asio::execution::is_executor<E>::value) class work<E> {
  public:
   explicit work(const E& ex) : guard_(ex) {}
   E executor() const { return guard_.get_executor(); }
@@ -245,42 +269,114 @@ constexpr bool is_use_awaitable = false;
 template <typename Executor>
 constexpr bool is_use_awaitable<asio::use_awaitable_t<Executor>> = true;
 
-// Whether a coroutine that meets a free permit goes on at once. Not always: one that never waits
-// would keep its thread from everything else. Every 128th time costs a nanosecond for each, and is what
-// tokio lets its tasks do before they have to yield.
+// Whether a function that is dispatched to ex would be called at once on this thread. False if that
+// is not known.
+template <typename E>
+bool runs_in_this_thread(const E& ex) noexcept {
+  if constexpr (std::is_same_v<E, asio::any_io_executor>) {
+    using io = asio::io_context::executor_type;
+    using pool = asio::thread_pool::executor_type;
+    const auto is_here = [&ex]<typename... Targets>(std::type_identity<Targets>...) {
+      const auto target_is_here = [](const auto* target) {
+        return target && detail::runs_in_this_thread(*target);
+      };
+      return (target_is_here(ex.template target<Targets>()) || ...);
+    };
+    return is_here(std::type_identity<io>(), std::type_identity<asio::strand<io>>(),
+                   std::type_identity<pool>(), std::type_identity<asio::strand<pool>>(),
+                   std::type_identity<asio::strand<E>>());
+  } else if constexpr (requires {
+                         { ex.running_in_this_thread() } -> std::convertible_to<bool>;
+                       }) {
+    return ex.running_in_this_thread();
+  } else {
+    return false;
+  }
+}
+
+// Whether a coroutine that meets a free permit goes on at once. Not always: one that never waits would
+// keep its thread from everything else.
 inline bool goes_on_at_once() noexcept {
   static thread_local constinit unsigned char count = 0;
-  return ++count % 128 != 0;
+  return ++count % 8 != 0;
 }
 
 // ---- Queued -----------------------------------------------------------------------------------
 
-// What a cancellation slot holds.
-class cancel_handler {
- public:
-  // Takes over a reference.
-  explicit cancel_handler(cancellation& c) noexcept : cancellation_(&c) {}
-  cancel_handler(const cancel_handler&) = delete;
-  cancel_handler& operator=(const cancel_handler&) = delete;
-  ~cancel_handler() { cancellation_->drop_reference(); }
+// A cancellation in memory that Asio recycles, as that of a slot's handler is. It cannot be the acquire's:
+// the slot may keep it for longer than the handler's allocator lives.
+class recycled_cancellation final : public cancellation {
+  using allocator = asio::recycling_allocator<recycled_cancellation>;
 
-  void operator()(asio::cancellation_type_t type) noexcept {
-    using enum asio::cancellation_type;
-    if ((type & (terminal | partial | total)) == none) return;
-    // What is posted or destroyed by this may clear the slot, and *this with it.
-    cancellation& c = *cancellation_;
-    c.add_reference();
-    c.request();
-    c.drop_reference();
+ public:
+  using cancellation::cancellation;
+
+  static void* operator new(std::size_t) { return allocator().allocate(1); }
+  static void operator delete(void* p) noexcept {
+    allocator().deallocate(static_cast<recycled_cancellation*>(p), 1);
+  }
+};
+
+// A share in a cancellation, for what may request it.
+class cancellation_share {
+ public:
+  explicit cancellation_share(cancellation& c) noexcept : cancellation_(&c) { c.add_reference(); }
+  cancellation_share(cancellation_share&& other) noexcept
+      : cancellation_(std::exchange(other.cancellation_, nullptr)) {}
+  cancellation_share& operator=(cancellation_share&&) = delete;
+  ~cancellation_share() {
+    if (cancellation_) cancellation_->drop_reference();
+  }
+
+  void request(outcome o) noexcept {
+    // What is posted or destroyed by this may destroy *this.
+    const cancellation_share share(*cancellation_);
+    share.cancellation_->request(o);
   }
 
  private:
-  cancellation* const cancellation_;
+  cancellation* cancellation_;
+};
+
+// What a cancellation slot holds.
+class cancel_handler {
+ public:
+  explicit cancel_handler(cancellation& c) noexcept : share_(c) {}
+
+  void operator()(asio::cancellation_type_t type) noexcept {
+    using enum asio::cancellation_type;
+    if ((type & (terminal | partial | total)) != none) share_.request(outcome::aborted);
+  }
+
+ private:
+  cancellation_share share_;
+};
+
+// How long a timed acquire may wait.
+using patience = std::chrono::steady_clock::duration;
+
+// Ends a wait when its time is up. What is left of it when the wait has ended is one cancelled wait for
+// a timer, on its way to the semaphore's executor.
+template <typename Executor>
+class expiry {
+ public:
+  explicit expiry(const Executor& ex) : timer_(ex) {}
+
+  void start(patience time, cancellation& c) {
+    timer_.expires_after(time);
+    timer_.async_wait([share = cancellation_share(c)](const error_code& ec) mutable {
+      if (!ec) share.request(outcome::timed_out);
+    });
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  asio::basic_waitable_timer<clock, asio::wait_traits<clock>, Executor> timer_;
 };
 
 // On this thread's stack while it hands an operation over to an executor. A completion that is
 // destroyed meanwhile, on this thread, has come back: whether to the queue or to be destroyed is
-// known when execute() has thrown or returned. One that is destroyed on another thread, or later,
+// known when execute() has thrown or returned. A completion that is destroyed on another thread, or later,
 // was accepted.
 class handing_over {
  public:
@@ -292,26 +388,19 @@ class handing_over {
 
   bool came_back() const noexcept { return came_back_; }
 
-  // The completion of op is called: whatever has its address from now on is another one.
-  static void called(const waiter& op) noexcept { find(op); }
-
-  // The completion of op is destroyed uncalled. True where this thread is handing op over, and is
-  // told.
-  static bool come_back(const waiter& op) noexcept {
-    handing_over* const h = find(op);
-    if (h) h->came_back_ = true;
-    return h;
+  // The completion that was handed over as `h` is destroyed uncalled. True if this thread is still handing
+  // it over, and now knows. (Neither address is enough: a completion may be kept and destroyed while
+  // another is handed over from the same place on the stack, and one that ran may have left its memory
+  // to another operation. But two completions that exist at once are of two operations.)
+  static bool come_back(const handing_over* h, const waiter& op) noexcept {
+    handing_over* i = innermost_;
+    while (i && i != h) i = i->outer_;
+    if (!i || i->op_ != &op) return false;
+    return i->came_back_ = true;
   }
 
  private:
-  static handing_over* find(const waiter& op) noexcept {
-    handing_over* h = innermost_;
-    while (h && h->op_ != &op) h = h->outer_;
-    if (h) h->op_ = nullptr;
-    return h;
-  }
-
-  const waiter* op_;
+  const waiter* const op_;
   bool came_back_ = false;
   handing_over* const outer_;
 
@@ -359,7 +448,8 @@ class scheduled : public asio::detail::operation {
   scheduler* scheduler_;
 };
 
-template <typename Handler, typename HandlerExecutor, typename Executor, bool WithPermit>
+template <typename Handler, typename HandlerExecutor, typename Executor, bool WithPermit,
+          bool Timed>
 class acquire_op;
 
 // What the handler's executor has to do with the operation: keeps it from running out of work.
@@ -367,10 +457,11 @@ template <typename Operation, typename HandlerExecutor>
 using handler_work =
     std::conditional_t<is_scheduled<HandlerExecutor>, scheduled<Operation>, work<HandlerExecutor>>;
 
-template <typename Handler, typename HandlerExecutor, typename Executor, bool WithPermit>
+template <typename Handler, typename HandlerExecutor, typename Executor, bool WithPermit,
+          bool Timed>
 class acquire_op final
     : public waiter,
-      private handler_work<acquire_op<Handler, HandlerExecutor, Executor, WithPermit>,
+      private handler_work<acquire_op<Handler, HandlerExecutor, Executor, WithPermit, Timed>,
                            HandlerExecutor> {
   using handler_work_type = handler_work<acquire_op, HandlerExecutor>;
   friend handler_work_type;
@@ -387,8 +478,7 @@ class acquire_op final
   static constexpr bool posts = can_post<HandlerExecutor, Executor>;
 
  public:
-  // Initiating call only: where that ends by an exception, the slot must not keep what names the
-  // operation.
+  // For an initiating call that ends by an exception.
   struct give_up {
     void operator()(acquire_op* op) const noexcept {
       BOOST_ASIO_HANDLER_COMPLETION((op->tracked_));  // not invoked
@@ -413,25 +503,32 @@ class acquire_op final
   }
 
   // Initiating call only. Makes the operation known to the handler's cancellation slot, if that is
-  // connected, and queues it. Where this says `waiting`, the operation is not ours any more.
-  outcome connect_and_wait() {
+  // connected, and to a timer, if it is timed, and queues it. If this says `waiting`, the operation
+  // is not ours any more.
+  template <std::same_as<patience>... Time>
+  requires(sizeof...(Time) == Timed) outcome connect_and_wait(Time... time) {
     auto slot = asio::get_associated_cancellation_slot(handler_);
-    if (slot.is_connected()) {
-      cancellation_ = new cancellation(*core_, *this);  // two references
-      try {
-        slot.template emplace<cancel_handler>(*cancellation_);
-      } catch (...) {
-        cancellation_->drop_reference();
-        throw;
-      }
-    }
+    const bool connected = slot.is_connected();
+    if (connected || Timed) cancellation_ = new recycled_cancellation(*core_);
+    if (connected) slot.template emplace<cancel_handler>(*cancellation_);
+    (expiry_.start(time, *cancellation_), ...);
     return core_->wait(*this);
   }
 
-  // Frees the operation and returns what was in it. On the thread that may touch the slot.
-  decided<Handler, WithPermit> take_apart() {
-    if (cancellation_) asio::get_associated_cancellation_slot(handler_).clear();
-    return take_apart_uncalled();
+  // Frees the operation and returns what was in it.
+  // The handler is moved out before the memory is freed, for it may own that memory.
+  decided<Handler, WithPermit> take_apart() noexcept {
+    rebound<acquire_op> allocator(detail::allocator_of(handler_));
+    const outcome o = get_outcome();
+    core& c = *core_;
+    const bool carries = carries_strand();
+    decided<Handler, WithPermit> d{std::move(handler_), o,
+                                   o == outcome::granted ? make_permit(c, permits()) : permit(),
+                                   tracked_};
+    this->~acquire_op();
+    std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, this, 1);
+    if (carries) c.resume();
+    return d;
   }
 
   bool deliver() noexcept override {
@@ -445,7 +542,7 @@ class acquire_op final
     } else {
       const handing_over hand(*this);
       try {
-        completion c(*this);
+        completion c(*this, hand);
         if constexpr (posts) {
           semaphore_work_.reset();
           detail::post(this->executor(), std::move(c), detail::allocator_of(handler_));
@@ -463,7 +560,7 @@ class acquire_op final
 
   void discard() noexcept override {
     BOOST_ASIO_HANDLER_COMPLETION((tracked_));  // not invoked
-    take_apart_uncalled();
+    take_apart();
   }
 
  private:
@@ -471,19 +568,19 @@ class acquire_op final
   class completion {
    public:
     explicit completion(acquire_op& op) noexcept : op_(&op) {}
-    completion(completion&& other) noexcept : op_(std::exchange(other.op_, nullptr)) {}
+    completion(acquire_op& op, const handing_over& hand) noexcept : op_(&op), hand_(&hand) {}
+    completion(completion&& other) noexcept
+        : op_(std::exchange(other.op_, nullptr)), hand_(other.hand_) {}
     completion& operator=(completion&&) = delete;
     ~completion() {
-      if (op_ && !handing_over::come_back(*op_)) op_->discard();
+      if (op_ && !handing_over::come_back(hand_, *op_)) op_->discard();
     }
 
-    void operator()() {
-      handing_over::called(*op_);
-      std::exchange(op_, nullptr)->call();
-    }
+    void operator()() { std::exchange(op_, nullptr)->call(); }
 
    private:
     acquire_op* op_;
+    const handing_over* hand_ = nullptr;  // may be gone
   };
 
   template <typename H>
@@ -493,7 +590,8 @@ class acquire_op final
         handler_work_type(run_by(sem, handler_ex)),
         core_(sem.get_core()),
         handler_(std::forward<H>(handler)),
-        tracked_(t) {
+        tracked_(t),
+        expiry_(ex) {
     if constexpr (!posts) {
       semaphore_work_.emplace(ex);
     } else if constexpr (!no_executor) {
@@ -502,7 +600,7 @@ class acquire_op final
   }
 
   ~acquire_op() {
-    if (cancellation_) cancellation_->drop_reference();
+    if (cancellation_) cancellation_->finish();
   }
 
   // What handler_work is made of.
@@ -528,27 +626,20 @@ class acquire_op final
     take_apart()();
   }
 
-  // The handler is moved out before the memory is freed, for it may own that memory.
-  decided<Handler, WithPermit> take_apart_uncalled() noexcept {
-    rebound<acquire_op> allocator(detail::allocator_of(handler_));
-    const outcome o = get_outcome();
-    decided<Handler, WithPermit> d{
-        std::move(handler_), o, o == outcome::granted ? make_permit(*core_, permits()) : permit(),
-        tracked_};
-    this->~acquire_op();
-    std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, this, 1);
-    return d;
-  }
-
   core* core_;  // from the grant on with a reference, which is passed on to a permit
   [[no_unique_address]] Handler handler_;
   [[no_unique_address]] tracked tracked_;
-  // Where the executors differ: outstanding work for both.
+  struct no_expiry {
+    explicit no_expiry(const Executor&) noexcept {}
+  };
+  [[no_unique_address]] std::conditional_t<Timed, expiry<Executor>, no_expiry> expiry_;
+  // If the executors differ: outstanding work for both.
   struct none {
     void reset() noexcept {}
   };
   [[no_unique_address]] std::conditional_t<no_executor && posts, none,
-                                           std::optional<work<Executor>>> semaphore_work_;
+                                           std::optional<work<Executor>>>
+      semaphore_work_;
   bool passed_on_ = false;
 };
 

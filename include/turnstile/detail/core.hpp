@@ -21,7 +21,8 @@
 //   bit  36      orphaned   the semaphore was destroyed: whoever waits is aborted
 //   bit  37      abandoned  its execution context was destroyed: whoever waits is destroyed uncalled
 //   bit  38      dead       the last reference is gone: whoever has the strand deletes the core
-//   bits 39..58  epoch      which limit is in force
+//   bit  39      offered    the strand has done its share for other threads, see below
+//   bits 40..58  epoch      which limit is in force
 //   bits 59..63  lent       references that went out with permits, modulo 32
 //
 // The strand. While `busy` is set, the queue belongs to the thread that set it. Who has work for
@@ -36,7 +37,16 @@
 // in use. Mostly the first in the queue waits for as many, and they are its own without another change
 // of the count (pass_on()). Else they are given back to the count, and run() looks at the queue.
 //
-// Why no wake-up is lost: `busy` is dropped only by a compare-and-swap from the very word under
+// No call works for others without end. Once a call has handed over what it decided itself, and a
+// number of completions for other threads besides, it offers the strand: it sets `offered`, hands over
+// one more completion, which is to call resume() when it is run or destroyed, and leaves, by a
+// compare-and-swap that clears `busy` and succeeds only if `offered` is still set. Then `offered` without
+// `busy` says that there is work left. The next call with work for the queue takes the strand, and all
+// that work with it; if no call comes, resume() does. A resume() that comes before the holder has left
+// clears `offered`, so that the holder stays and offers the strand again: an offer that is left
+// behind always has a resume() to come.
+//
+// Why no wake-up is lost: apart from such an offer, `busy` is dropped only by a compare-and-swap from the very word under
 // which nothing was left to do, and never from one with `pending`. Permits that come back change the
 // word. Mail is put into the mailbox first and then announced, by a compare-and-swap that sets
 // `pending`. Either that comes first and the strand is kept, or it comes second, finds the strand
@@ -53,7 +63,7 @@
 //
 // In which order: what was set down while the strand was busy is looked at in the order of the mail,
 // then the flags, then the permits that came back: a cancellation or a close() never comes too late
-// for a permit released after it. An acquire that could be granted at once, but meets a busy strand,
+// for a permit released after it. It may come before permits that were released just before it. An acquire that could be granted at once, but meets a busy strand,
 // takes its permits and lets the strand hand it over, behind those granted before.
 //
 // Who is alive: the semaphore, each permit, granted or held, and each cancellation has a reference to
@@ -95,10 +105,10 @@ class core {
     return take<0>(n, reference ? lent_unit : 0);
   }
 
-  // As try_acquire(), but `waiting` also where a completion might overtake those that the strand is
-  // handing over.
+  // As try_acquire(), but `waiting` also if a completion might overtake those that the strand has yet
+  // to hand over.
   outcome acquire_at_once(std::size_t n, bool reference = true) noexcept {
-    return take<busy>(n, reference ? lent_unit : 0);
+    return take<busy | offered>(n, reference ? lent_unit : 0);
   }
 
   // As acquire_at_once(), for one permit or more; but where this says `waiting`, x belongs to the
@@ -119,7 +129,7 @@ class core {
 
   // Gives n permits back, or as many as are in use; for those who cannot be told that it failed.
   void give_back(std::size_t n) noexcept {
-    while (!release(n)) n = std::min<std::size_t>(n, in_use());
+    while (!release(n)) n = (std::min<std::size_t>)(n, in_use());
   }
 
   // Takes up to n available permits for good.
@@ -131,9 +141,13 @@ class core {
   TURNSTILE_API void cancel() noexcept;
   TURNSTILE_API void cancel(cancellation& c) noexcept;
 
-  void close() noexcept { set(closed); }
-  void orphan() noexcept { set(orphaned | pending); }
-  void abandon() noexcept { set(abandoned); }
+  void close() noexcept { set(closed, true); }
+  void orphan() noexcept { set(orphaned | pending, true); }
+  void abandon() noexcept { set(abandoned, true); }
+
+  // Called once by each completion for which waiter::carries_strand() is true: takes the strand if no
+  // thread has it and work was left. Drops the reference of the completion.
+  TURNSTILE_API void resume() noexcept;
 
   std::size_t limit() const noexcept {
     word w = word_.load(std::memory_order_acquire);
@@ -168,7 +182,8 @@ class core {
   static constexpr word orphaned = word(1) << 36;
   static constexpr word abandoned = word(1) << 37;
   static constexpr word dead = word(1) << 38;
-  static constexpr word epoch_unit = word(1) << 39;
+  static constexpr word offered = word(1) << 39;
+  static constexpr word epoch_unit = word(1) << 40;
   static constexpr word lent_unit = word(1) << 59;
   static constexpr word epoch_mask = lent_unit - epoch_unit;
   static constexpr int lent_modulus = 32;
@@ -180,12 +195,15 @@ class core {
 
   static std::uint32_t used(word w) noexcept { return static_cast<std::uint32_t>(w & used_mask); }
 
+  // w as a thread sets it that takes the strand, if that is free; else w without an offer.
+  static word with_strand(word w) noexcept { return (w | busy) & ~offered; }
+
   static word next_epoch(word w) noexcept { return (w + epoch_unit) & epoch_mask; }
 
   // The limit that w, which was acquired, stands under. `limit_` holds a limit and its epoch; one
   // that is an epoch ahead of the word has been proposed by set_limit() and is not in force yet:
   // whoever meets it puts it in force, and w is updated. A compare-and-swap from w succeeds only
-  // under this limit. (20 bits: it could be fooled by 2^20 calls of set_limit() between a load and
+  // under this limit. (19 bits: it could be fooled by 2^19 calls of set_limit() between a load and
   // its compare-and-swap.)
   std::uint32_t limit_under(word& w) const noexcept {
     // Relaxed: w was acquired, and with it the limit of its epoch.
@@ -237,22 +255,24 @@ class core {
     return outcome::granted;
   }
 
-  // Sets what the flags say, and has the queue looked at where there is a reason to.
-  TURNSTILE_API void set(word flags) noexcept;
+  // Sets what the flags say, and has the queue looked at if there is a reason to. `ends_waits` says
+  // that this may decide all that wait now.
+  TURNSTILE_API void set(word flags, bool ends_waits) noexcept;
   TURNSTILE_API bool release_to_queue(std::size_t n, word w) noexcept;
   void put_into_mailbox(mail& m) noexcept;
 
   // The rest is the strand's: only the thread that set `busy` calls it.
-  void run(word w, bool refused = false) noexcept;
+  void run(word w, std::size_t own, bool refused = false) noexcept;
   inline waiter* pass_on(std::size_t n, word& w) noexcept;
   word take_mail(word w) noexcept;
-  inline bool must_expel(word w) const noexcept;
+  inline bool must_expel(word w, std::uint32_t limit) const noexcept;
   void expel(word w, std::uint32_t limit) noexcept;
   inline void enqueue(waiter* x) noexcept;
   inline void take_out(waiter* x, outcome o) noexcept;
   inline void decide(waiter* x, outcome o) noexcept;
   void decide_all(outcome o) noexcept;
-  inline bool hand_over() noexcept;
+  inline bool hand_over(std::size_t& left) noexcept;
+  bool offer(bool& refused) noexcept;
   inline bool tell(waiter* x) noexcept;
   void put_back() noexcept;
   inline word leave(word w) noexcept;
@@ -260,7 +280,7 @@ class core {
   void count_waiting(std::ptrdiff_t change) noexcept;
 
   mutable std::atomic<word> word_;            // see above
-  mutable std::atomic<std::uint64_t> limit_;  // bits 0..30 the limit, bits 39..58 its epoch
+  mutable std::atomic<std::uint64_t> limit_;  // bits 0..30 the limit, bits 40..58 its epoch
   // The newest mail; bit 0: cancel() came after it.
   std::atomic<std::uintptr_t> mailbox_{0};
   std::atomic<std::int64_t> references_{unsettled + 1};  // less those that are lent
@@ -268,41 +288,62 @@ class core {
   std::atomic<std::size_t> waiting_{0};  // waiters in queue_; written by the strand only
 
   // The strand's.
-  waiter_list queue_;       // those who wait, first come, first served
-  waiter_list decided_;     // those who are to be told, in the order of the decisions
-  word checked_epoch_ = 0;  // nobody in queue_ exceeds the limit of this epoch
-  std::int64_t lent_ = 0;   // references of those to whom the strand has granted
-  bool settled_ = false;    // references_ is all of them
+  waiter_list queue_;          // those who wait, first come, first served
+  waiter_list decided_;        // those who are to be told, in the order of the decisions
+  std::uint32_t largest_ = 0;  // no waiter in queue_ wants more; may be too high
+  bool settled_ = false;       // references_ is all of them
+  std::int64_t lent_ = 0;      // references of those to whom the strand has granted
 };
 
-// Cancels one waiter, from outside the strand and however late: it knows the waiter only for as long
-// as that is queued, and the strand alone looks. The slot's handler and the waiter each own it.
+// Ends one wait from outside the strand, however late: it knows the waiter only while that is queued, and
+// only the strand looks. The waiter owns it together with each source of a request: the handler in a
+// cancellation slot, a timer. These may keep it long after the wait has ended, so it keeps the core
+// alive only until then.
 class cancellation : public mail {
  public:
-  // Two references: the slot's handler's and the waiter's.
-  cancellation(core& c, waiter& target) noexcept
-      : mail(kind::cancellation), core_(c), target_(&target) {
+  // One reference, the waiter's.
+  explicit cancellation(core& c) noexcept : mail(kind::cancellation), core_(c) {
     core_.add_reference();
   }
+  virtual ~cancellation() = default;
 
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-  TURNSTILE_API void drop_reference() noexcept;
+  void drop_reference() noexcept {
+    // Releases what was done through this reference, acquires what was done through the others.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
 
-  // Requires a reference of the caller's own.
-  void request() noexcept {
-    // Only the first request is mailed: the node can be in the mailbox once.
-    if (!requested_.exchange(true, std::memory_order_relaxed)) core_.cancel(*this);
+  // Ends the wait with that outcome, unless it has been decided. Requires a reference of the caller's own.
+  void request(outcome o) noexcept {
+    if (!claim(o)) return;
+    core_.cancel(*this);
+    core_.drop_reference();
+  }
+
+  // The wait has ended. Drops the waiter's reference.
+  void finish() noexcept {
+    if (claim(outcome::granted)) core_.drop_reference();
+    drop_reference();
   }
 
  private:
   friend core;
 
-  ~cancellation() = default;
+  // The first request, or the end of the wait, has the reference to the core. Relaxed: a request
+  // is published by what core::cancel() does.
+  bool claim(outcome o) noexcept {
+    auto nothing = static_cast<std::uint32_t>(outcome::waiting);
+    return requested_.compare_exchange_strong(nothing, static_cast<std::uint32_t>(o),
+                                              std::memory_order_relaxed);
+  }
+  outcome requested() const noexcept {
+    return static_cast<outcome>(requested_.load(std::memory_order_relaxed));
+  }
 
   core& core_;
-  waiter* target_;  // the strand's, from core::wait() on
-  std::atomic<std::uint32_t> references_{2};
-  std::atomic<bool> requested_{false};
+  waiter* target_ = nullptr;  // the strand's: the waiter while it is queued
+  std::atomic<std::uint32_t> references_{1};
+  std::atomic<std::uint32_t> requested_{static_cast<std::uint32_t>(outcome::waiting)};
 };
 
 }  // namespace turnstile::inline v1::detail

@@ -16,6 +16,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include <mutex>
 #include <optional>
@@ -184,7 +185,9 @@ void registration::leave() noexcept {
 // An execution context whose executor is, or becomes, an Executor.
 template <typename Context, typename Executor>
 concept context_for = std::is_convertible_v<Context&, asio::execution_context&> &&
-                      requires(Context& c) { Executor(c.get_executor()); };
+    requires(Context& c) {
+  Executor(c.get_executor());
+};
 
 // What a semaphore object holds: its core, its executor, and its place in the context's list.
 template <typename Executor>
@@ -233,9 +236,20 @@ class implementation final : public registration {
       return ex.context();
   }
 
-  void drop_executor() noexcept override { executor_.reset(); }
+  // An executor may own a part of its context, as a strand does: it has to go before that. What is left
+  // says that there is none, if the type has such a value.
+  void drop_executor() noexcept override {
+    if constexpr (is_plain<Executor>) return;
+    executor_.reset();
+    if constexpr (std::is_nothrow_default_constructible_v<Executor>) executor_.emplace();
+  }
 
-  std::optional<Executor> executor_;  // empty when moved from, or when the context is gone
+  // Those of Asio that are a pointer to their context.
+  template <typename E>
+  static constexpr bool is_plain = std::is_same_v<E, asio::io_context::executor_type> ||
+                                   std::is_same_v<E, asio::thread_pool::executor_type>;
+
+  std::optional<Executor> executor_;
 };
 
 }  // namespace turnstile::inline v1::detail

@@ -19,11 +19,12 @@ class cancellation;
 
 // What became of an acquire.
 enum class outcome : unsigned char {
-  waiting,       // nothing yet: it is in the mailbox or in the queue
-  granted,       // the permits are taken and are the waiter's
-  aborted,       // cancelled
-  closed,        // the semaphore is closed
-  exceeds_limit  // can never be granted
+  waiting,        // nothing yet: it is in the mailbox or in the queue
+  granted,        // the permits are taken and are the waiter's
+  aborted,        // cancelled
+  closed,         // the semaphore is closed
+  exceeds_limit,  // can never be granted
+  timed_out       // its time was up
 };
 
 // What a thread that finds the strand busy leaves behind: a waiter or the cancellation of one.
@@ -47,6 +48,7 @@ class mail {
  protected:
   // A waiter's. They stand here because there is room.
   outcome outcome_ = outcome::waiting;
+  bool carries_strand_ = false;
   const std::uint32_t permits_;
 };
 
@@ -69,8 +71,11 @@ class waiter : public mail {
 
   outcome get_outcome() const noexcept { return outcome_; }
 
-  // Set before core::wait(), where the acquire can be cancelled; whoever sets it keeps it alive for
-  // as long as the waiter.
+  // True if the completion has to call core::resume(), once, when it is called or destroyed. It then
+  // has a reference to the core for that.
+  bool carries_strand() const noexcept { return carries_strand_; }
+
+  // Set before core::wait() if the acquire can be cancelled. It has to live as long as the waiter.
   cancellation* cancellation_ = nullptr;
 
  private:

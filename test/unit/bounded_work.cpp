@@ -1,0 +1,241 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// A call is not kept by the work of others: besides what it decides itself, it hands over at most 64
+// completions. The rest is not lost: the next call hands it over, or a completion that was handed over.
+
+#define BOOST_TEST_MODULE bounded_work
+#include "fake_waiter.hpp"
+#include "support.hpp"
+
+#include <turnstile.hpp>
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/execution.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace asio = boost::asio;
+using test::fake;
+using test::fixture;
+using turnstile::error_code;
+using turnstile::detail::core;
+using turnstile::detail::outcome;
+
+namespace {
+
+constexpr std::size_t bound = 64;
+
+// While the first of `n` waiters is handed over, others' work arrives: n - 1 permits.
+struct busy : fixture {
+  explicit busy(std::size_t n = 1000) {
+    make(0);
+    queued("").then([this, n] {
+      for (std::size_t i = 1; i != n; ++i) c->release(1);
+    });
+    for (std::size_t i = 1; i != n; ++i) queued("");
+  }
+  std::size_t handed_over() const { return posted.size(); }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(the_core)
+
+BOOST_FIXTURE_TEST_CASE(one_call_hands_over_at_most_64_for_others, busy) {
+  c->release(1);
+  BOOST_TEST(handed_over() > 1u);
+  BOOST_TEST(handed_over() <= 1 + bound);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_completion_that_runs_hands_over_the_rest, busy) {
+  c->release(1);
+  std::size_t largest = 0;
+  for (std::size_t before = 0; !posted.empty(); before = handed_over()) {
+    fake* const x = posted.front();
+    posted.pop_front();
+    before = handed_over();
+    x->finish();
+    largest = std::max(largest, handed_over() - before);
+  }
+  BOOST_TEST(c->waiting() == 0u);
+  BOOST_TEST(c->available() == 0u);
+  BOOST_TEST(largest <= bound);
+}
+
+// Each of these works for the queue, and takes the strand that was left.
+BOOST_DATA_TEST_CASE(the_next_call_hands_over_more, boost::unit_test::data::xrange(6), which) {
+  busy f;
+  f.c->release(1);
+  const std::size_t before = f.handed_over();
+  f.queued("late");
+  BOOST_TEST(f.handed_over() > before);
+  BOOST_TEST(f.handed_over() <= before + bound);
+  fake& last = f.fakes.back();
+  const std::size_t between = f.handed_over();
+  switch (which) {
+    case 0: f.c->release(1); break;
+    case 1: f.c->cancel(); break;
+    case 2: last.cancel(); break;
+    case 3: f.c->close(); break;
+    case 4: f.c->set_limit(core::max - 1); break;
+    case 5: f.c->orphan(); break;
+  }
+  BOOST_TEST(f.handed_over() > between);
+  BOOST_TEST(f.handed_over() <= between + 1 + bound);
+  f.run();
+  BOOST_TEST(f.c->waiting() == (which == 0 ? 0u : which == 4 ? 1u : 0u));
+  if (which == 4) f.c->set_limit(core::max);
+  if (which == 5) std::exchange(f.c, nullptr)->drop_reference();
+}
+
+BOOST_FIXTURE_TEST_CASE(what_was_left_is_handed_over_before_what_comes_later, fixture) {
+  make(0);
+  queued("").then([this] { c->release(299); });
+  for (int i = 1; i != 300; ++i) queued(std::to_string(i));
+  c->release(1);
+  c->release(1);                                           // more than there are waiters
+  BOOST_TEST((*this)("late").wait() == outcome::waiting);  // granted, but not out of turn
+  run();
+  std::string expected;
+  for (int i = 1; i != 300; ++i) expected += std::to_string(i) + ' ';
+  BOOST_TEST(read() == expected + "late");
+}
+
+// The strand is offered with the completion that carries it: if that runs at once, on another thread
+// or on this one, the offer is void, and nothing is lost.
+BOOST_AUTO_TEST_CASE(a_completion_that_runs_before_the_holder_has_left_makes_it_stay) {
+  fixture f;
+  f.make(0);
+  f.queued("").then([&] { f.c->release(199); });
+  for (int i = 1; i != 200; ++i) {
+    fake& x = f.queued("");
+    x.then([&x] { x.finish(); });  // within deliver()
+  }
+  f.c->release(1);
+  BOOST_TEST(f.posted.size() == 200u);
+  BOOST_TEST(f.c->waiting() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_completion_that_is_refused_with_the_strand_is_put_back) {
+  fixture f;
+  f.make(0);
+  f.queued("").then([&] { f.c->release(199); });
+  for (int i = 1; i != 200; ++i) f.queued("").refuse(i >= 20 ? 1 : 0);
+  for (int i = 0; i != 200 && f.c->waiting() != 0; ++i) {
+    f.c->release(i == 0 ? 1 : 0);
+    f.c->close();  // looks at the queue, and closes what was put back
+    f.run();
+  }
+  BOOST_TEST(f.posted.empty());
+  BOOST_TEST(f.c->waiting() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_call_decides_itself_is_handed_over_by_it) {
+  for (int which = 0; which != 6; ++which) {
+    fixture f;
+    f.make(which == 2 ? 0 : 0, which == 2 ? 1 : core::max);
+    for (int i = 0; i != 1000; ++i) f.queued("");
+    switch (which) {
+      case 0: f.c->release(1000); break;
+      case 1: f.c->cancel(); break;
+      case 2: f.c->set_limit(1001); break;
+      case 3: f.c->set_limit(0); break;
+      case 4: f.c->close(); break;
+      case 5: f.c->orphan(); break;
+    }
+    BOOST_TEST(f.posted.size() == 1000u);
+    f.run();
+    if (which == 5) std::exchange(f.c, nullptr)->drop_reference();
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_was_left_is_abandoned_at_once, busy) {
+  c->release(1);
+  c->abandon();
+  BOOST_TEST(c->waiting() == 0u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(threads)
+
+namespace {
+
+// An executor that counts what is handed over on this thread.
+struct counting {
+  asio::io_context* io;
+  static inline thread_local std::size_t handed_over = 0;
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *io; }
+  static constexpr asio::execution::blocking_t::never_t query(
+      asio::execution::blocking_t) noexcept {
+    return {};
+  }
+  counting require(asio::execution::blocking_t::never_t) const { return *this; }
+  template <typename Function>
+  void execute(Function&& f) const {
+    ++handed_over;
+    asio::post(*io, std::forward<Function>(f));
+  }
+  bool operator==(const counting&) const = default;
+};
+
+}  // namespace
+
+// One thread releases and looks at what each call hands over; the others acquire and release.
+BOOST_AUTO_TEST_CASE(no_release_works_without_bound_for_the_others) {
+  const test::watchdog guard;
+  asio::io_context io;
+  turnstile::basic_semaphore<counting> sem(counting{&io}, 0);
+  std::atomic<std::size_t> completed{0}, started{0};
+  const auto acquire = [&] {
+    started.fetch_add(1, std::memory_order_relaxed);
+    sem.async_acquire([&](error_code) { completed.fetch_add(1, std::memory_order_relaxed); });
+  };
+  for (int i = 0; i != 8; ++i) acquire();
+  std::atomic<int> others{3};
+  std::vector<std::thread> threads;
+  for (int t = 0; t != 3; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i != 50'000; ++i) {
+        acquire();
+        sem.release();
+      }
+      --others;
+    });
+  std::size_t largest = 0;
+  while (others != 0) {
+    counting::handed_over = 0;
+    sem.release();
+    largest = std::max(largest, counting::handed_over);
+    acquire();
+  }
+  for (auto& thread : threads) thread.join();
+  BOOST_TEST(largest <= 1 + bound);
+  // Nothing is asleep: as many were granted as were released.
+  io.run();
+  BOOST_TEST(completed == started - 8);
+  BOOST_TEST(sem.waiting() == 8u);
+  BOOST_TEST(sem.available() == 0u);
+  sem.cancel();
+  io.restart();
+  io.run();
+  BOOST_TEST(completed == started);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,169 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_TEST_UNIT_FAKE_WAITER_HPP
+#define TURNSTILE_TEST_UNIT_FAKE_WAITER_HPP
+
+// The core without Asio: waiters that record what becomes of them.
+
+#include <turnstile/detail/core.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <ostream>
+#include <string>
+#include <utility>
+
+namespace turnstile::inline v1::detail {
+
+inline std::ostream& operator<<(std::ostream& s, outcome o) {
+  constexpr const char* names[] = {"waiting", "granted",       "aborted",
+                                   "closed",  "exceeds_limit", "timed_out"};
+  return s << names[static_cast<int>(o)];
+}
+
+}  // namespace turnstile::inline v1::detail
+
+namespace test {
+
+using turnstile::detail::cancellation;
+using turnstile::detail::core;
+using turnstile::detail::outcome;
+using turnstile::detail::waiter;
+
+class fake;
+
+struct fixture {
+  // With `free` permits of `limit`.
+  core* make(std::uint32_t free, std::uint32_t limit = core::max) {
+    return c = new core(limit - free, limit);
+  }
+  ~fixture() {
+    drop();
+    BOOST_TEST(nested == 0);
+  }
+  void drop() {
+    if (!c) return;
+    c->orphan();
+    run();
+    std::exchange(c, nullptr)->drop_reference();
+  }
+  // What executors do with what deliver() handed over, until nothing is left.
+  void run();
+  // A waiter that lives as long as the test.
+  fake& operator()(std::string name, std::uint32_t permits = 1);
+  fake& queued(std::string name, std::uint32_t permits = 1);
+
+  void write(const std::string& entry) { text += (text.empty() ? "" : " ") + entry; }
+  // What was delivered since one last looked; "a b!aborted": a was granted, then b aborted.
+  std::string read() { return std::exchange(text, {}); }
+
+  core* c = nullptr;
+  std::string text;
+  std::deque<fake> fakes;
+  std::deque<fake*> posted;  // delivered, and not run yet
+  int depth = 0;             // how many deliver() and discard() are running
+  int nested = 0;            // how often one was called inside another
+};
+
+// A waiter whose deliver() does what the test tells it to.
+class fake final : public waiter {
+ public:
+  fake(fixture& f, std::string name, std::uint32_t permits)
+      : waiter(permits), f_(f), name_(std::move(name)) {}
+  ~fake() {
+    finish();
+    if (slot_) slot_->drop_reference();
+  }
+
+  // What its executor does at some time after deliver(): the completion is called, or destroyed.
+  void finish() {
+    if (cancellation_) std::exchange(cancellation_, nullptr)->finish();
+    core* const c = std::exchange(granted_by_, nullptr);
+    if (core* const carried = std::exchange(carries_strand_of_, nullptr)) carried->resume();
+    if (c) c->drop_reference();
+  }
+
+  outcome wait() {
+    if (!slot_) {
+      slot_ = cancellation_ = new cancellation(*f_.c);
+      slot_->add_reference();
+    }
+    const outcome o = f_.c->wait(*this);
+    if (o == outcome::granted) granted_by_ = f_.c;
+    return o;
+  }
+  void cancel(outcome o = outcome::aborted) { slot_->request(o); }
+
+  // Calls once back, from inside the next deliver().
+  fake& then(std::function<void()> f) {
+    during_ = std::move(f);
+    return *this;
+  }
+  // Has deliver() refuse so often.
+  fake& refuse(int times = 1) {
+    refusals_ = times;
+    return *this;
+  }
+
+  bool deliver() noexcept override {
+    const scope in(f_);
+    const bool refused = refusals_ > 0;
+    if (refused) --refusals_;
+    constexpr const char* what[] = {"!waiting", "",         "!aborted",
+                                    "!closed",  "!exceeds", "!timed out"};
+    f_.write(name_ + (refused ? "?" : "") + what[static_cast<int>(get_outcome())]);
+    if (!refused && get_outcome() == outcome::granted) granted_by_ = f_.c;
+    if (!refused && carries_strand()) carries_strand_of_ = f_.c;
+    if (!refused) f_.posted.push_back(this);
+    if (during_) std::exchange(during_, nullptr)();
+    return !refused;
+  }
+
+  void discard() noexcept override {
+    const scope in(f_);
+    f_.write(name_ + "!discarded");
+    if (carries_strand()) f_.c->resume();
+    if (get_outcome() != outcome::granted) return;
+    granted_by_ = f_.c;
+    f_.c->give_back(permits());
+  }
+
+ private:
+  struct scope {
+    explicit scope(fixture& s) : f(s) {
+      if (f.depth++ != 0) ++f.nested;
+    }
+    ~scope() { --f.depth; }
+    fixture& f;
+  };
+
+  fixture& f_;
+  std::string name_;
+  std::function<void()> during_;
+  int refusals_ = 0;
+  cancellation* slot_ = nullptr;
+  core* granted_by_ = nullptr;         // the reference that came with the permits
+  core* carries_strand_of_ = nullptr;  // likewise, with the strand
+};
+
+inline void fixture::run() {
+  for (; !posted.empty(); posted.pop_front()) posted.front()->finish();
+}
+
+inline fake& fixture::operator()(std::string name, std::uint32_t permits) {
+  return fakes.emplace_back(*this, std::move(name), permits);
+}
+
+inline fake& fixture::queued(std::string name, std::uint32_t permits) {
+  fake& x = (*this)(std::move(name), permits);
+  BOOST_TEST(x.wait() == outcome::waiting);
+  return x;
+}
+
+}  // namespace test
+
+#endif
