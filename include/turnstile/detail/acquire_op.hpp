@@ -217,7 +217,9 @@ struct decided {
   [[no_unique_address]] tracked tracked_;
 
   void operator()() {
-    const error_code ec = outcome_ == outcome::granted ? error_code() : to_error_code(outcome_);
+    error_code ec;
+    if (outcome_ != outcome::granted) [[unlikely]]
+      ec = to_error_code(outcome_);
     BOOST_ASIO_HANDLER_COMPLETION((tracked_));
     BOOST_ASIO_HANDLER_INVOCATION_BEGIN((ec));
     if constexpr (WithPermit) {
