@@ -19,12 +19,12 @@
 //   net.*, text.*, values.*   of use to all: Asio, messages, what users write
 //   demo.*, view.*    --demo
 
-#include "admin.hpp"
-#include "demo.hpp"
-#include "io_threads.hpp"
-#include "limiter.hpp"
-#include "net.hpp"
+#include "admin/admin.hpp"
+#include "demo/demo.hpp"
 #include "options.hpp"
+#include "proxy/io_threads.hpp"
+#include "proxy/limiter.hpp"
+#include "proxy/net.hpp"
 #include "text.hpp"
 
 #include <sys/resource.h>

@@ -4,7 +4,7 @@
 // Who waits in the queue and hangs up just as its turn comes. The limiter's own code, one handler at a
 // time.
 
-#include "admission.hpp"
+#include "proxy/admission.hpp"
 
 #include <boost/asio.hpp>
 #include <boost/test/unit_test.hpp>

@@ -5,7 +5,7 @@
 
 #include "limiter.hpp"
 
-#include "client_limits.hpp"
+#include "proxy/client_limits.hpp"
 
 #include <boost/test/data/test_case.hpp>
 

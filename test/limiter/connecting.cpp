@@ -3,7 +3,7 @@
 
 // An upstream that has several addresses. The limiter's own code.
 
-#include "net.hpp"
+#include "proxy/net.hpp"
 
 #include <boost/test/unit_test.hpp>
 

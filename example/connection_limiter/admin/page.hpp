@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_PAGE_HPP
-#define CONNECTION_LIMITER_PAGE_HPP
+#ifndef CONNECTION_LIMITER_ADMIN_PAGE_HPP
+#define CONNECTION_LIMITER_ADMIN_PAGE_HPP
 
 #include <string_view>
 

@@ -1,14 +1,14 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_LIMITER_HPP
-#define CONNECTION_LIMITER_LIMITER_HPP
+#ifndef CONNECTION_LIMITER_PROXY_LIMITER_HPP
+#define CONNECTION_LIMITER_PROXY_LIMITER_HPP
 
-#include "admission.hpp"
-#include "figures.hpp"
-#include "io_threads.hpp"
-#include "net.hpp"
 #include "options.hpp"
+#include "proxy/admission.hpp"
+#include "proxy/figures.hpp"
+#include "proxy/io_threads.hpp"
+#include "proxy/net.hpp"
 #include "text.hpp"
 
 #include <turnstile.hpp>

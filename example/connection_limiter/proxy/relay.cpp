@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "relay.hpp"
+#include "proxy/relay.hpp"
 
 #include <poll.h>
 #include <sys/ioctl.h>

@@ -1,9 +1,9 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "admission.hpp"
+#include "proxy/admission.hpp"
 
-#include "early_data.hpp"
+#include "proxy/early_data.hpp"
 
 #include <chrono>
 #include <utility>

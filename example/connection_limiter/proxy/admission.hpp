@@ -1,13 +1,13 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_ADMISSION_HPP
-#define CONNECTION_LIMITER_ADMISSION_HPP
+#ifndef CONNECTION_LIMITER_PROXY_ADMISSION_HPP
+#define CONNECTION_LIMITER_PROXY_ADMISSION_HPP
 
-#include "client_limits.hpp"
-#include "figures.hpp"
-#include "net.hpp"
 #include "options.hpp"
+#include "proxy/client_limits.hpp"
+#include "proxy/figures.hpp"
+#include "proxy/net.hpp"
 
 #include <turnstile.hpp>
 

@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_VIEW_HPP
-#define CONNECTION_LIMITER_VIEW_HPP
+#ifndef CONNECTION_LIMITER_DEMO_VIEW_HPP
+#define CONNECTION_LIMITER_DEMO_VIEW_HPP
 
 #include <chrono>
 #include <cstddef>

@@ -1,12 +1,12 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "demo.hpp"
+#include "demo/demo.hpp"
 
-#include "io_threads.hpp"
-#include "limiter.hpp"
-#include "net.hpp"
-#include "view.hpp"
+#include "demo/view.hpp"
+#include "proxy/io_threads.hpp"
+#include "proxy/limiter.hpp"
+#include "proxy/net.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -1,10 +1,10 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_METRICS_HPP
-#define CONNECTION_LIMITER_METRICS_HPP
+#ifndef CONNECTION_LIMITER_ADMIN_METRICS_HPP
+#define CONNECTION_LIMITER_ADMIN_METRICS_HPP
 
-#include "limiter.hpp"
+#include "proxy/limiter.hpp"
 
 #include <list>
 #include <string>

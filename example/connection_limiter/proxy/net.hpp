@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_NET_HPP
-#define CONNECTION_LIMITER_NET_HPP
+#ifndef CONNECTION_LIMITER_PROXY_NET_HPP
+#define CONNECTION_LIMITER_PROXY_NET_HPP
 
 // What the whole program uses of Asio.
 

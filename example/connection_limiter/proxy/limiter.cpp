@@ -1,9 +1,9 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "limiter.hpp"
+#include "proxy/limiter.hpp"
 
-#include "relay.hpp"
+#include "proxy/relay.hpp"
 
 #include <chrono>
 #include <exception>

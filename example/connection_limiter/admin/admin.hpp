@@ -4,8 +4,8 @@
 #ifndef CONNECTION_LIMITER_ADMIN_HPP
 #define CONNECTION_LIMITER_ADMIN_HPP
 
-#include "limiter.hpp"
-#include "net.hpp"
+#include "proxy/limiter.hpp"
+#include "proxy/net.hpp"
 #include "text.hpp"
 
 #include <turnstile.hpp>

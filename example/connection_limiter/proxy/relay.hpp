@@ -1,11 +1,11 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_RELAY_HPP
-#define CONNECTION_LIMITER_RELAY_HPP
+#ifndef CONNECTION_LIMITER_PROXY_RELAY_HPP
+#define CONNECTION_LIMITER_PROXY_RELAY_HPP
 
-#include "figures.hpp"
-#include "net.hpp"
+#include "proxy/figures.hpp"
+#include "proxy/net.hpp"
 
 #include <chrono>
 #include <optional>

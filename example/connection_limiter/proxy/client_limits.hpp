@@ -1,10 +1,10 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_CLIENT_LIMITS_HPP
-#define CONNECTION_LIMITER_CLIENT_LIMITS_HPP
+#ifndef CONNECTION_LIMITER_PROXY_CLIENT_LIMITS_HPP
+#define CONNECTION_LIMITER_PROXY_CLIENT_LIMITS_HPP
 
-#include "net.hpp"
+#include "proxy/net.hpp"
 
 #include <turnstile.hpp>
 

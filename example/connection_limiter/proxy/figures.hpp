@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_FIGURES_HPP
-#define CONNECTION_LIMITER_FIGURES_HPP
+#ifndef CONNECTION_LIMITER_PROXY_FIGURES_HPP
+#define CONNECTION_LIMITER_PROXY_FIGURES_HPP
 
 // What the limiter counts. Any thread adds, any thread reads; relaxed, since each figure is only
 // shown, and nothing else is concluded from it.

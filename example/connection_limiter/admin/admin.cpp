@@ -1,10 +1,10 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "admin.hpp"
+#include "admin/admin.hpp"
 
-#include "metrics.hpp"
-#include "page.hpp"
+#include "admin/metrics.hpp"
+#include "admin/page.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "figures.hpp"
+#include "proxy/figures.hpp"
 
 #include "text.hpp"
 

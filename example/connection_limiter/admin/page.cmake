@@ -5,7 +5,7 @@ file(READ "${page}" bytes HEX)
 string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
 string(REGEX REPLACE "(................................................................................)"
   "\\1\n" bytes "${bytes}")
-file(WRITE "${source}" "#include \"page.hpp\"
+file(WRITE "${source}" "#include \"admin/page.hpp\"
 
 namespace connection_limiter {
 
