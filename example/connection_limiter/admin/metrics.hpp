@@ -11,7 +11,7 @@
 
 namespace connection_limiter {
 
-// The figures of all listeners in Prometheus' text format, version 0.0.4.
+// The metrics of all listeners in Prometheus' text format, version 0.0.4.
 std::string metrics(const std::list<limiter>& limiters);
 
 }  // namespace connection_limiter

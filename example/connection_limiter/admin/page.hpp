@@ -8,7 +8,7 @@
 
 namespace connection_limiter {
 
-// What is in page.html, which page.cmake makes a part of the program.
+// The contents of page.html, which page.cmake embeds into the program.
 std::string_view page() noexcept;
 
 }  // namespace connection_limiter

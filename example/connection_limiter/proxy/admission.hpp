@@ -6,8 +6,8 @@
 
 #include "options.hpp"
 #include "proxy/client_limits.hpp"
-#include "proxy/figures.hpp"
 #include "proxy/net.hpp"
+#include "proxy/statistics.hpp"
 
 #include <turnstile.hpp>
 
@@ -17,61 +17,61 @@
 
 namespace connection_limiter {
 
-// Who is let through, who waits, and who is refused.
+// Decides whether a connection is forwarded, queued or refused.
 //
-// A connection that is let through holds one of the permits, and, where each client has a limit, one
-// of its client's, taken before: so that who has too many already does not stand in the others' way.
-// One that waits for either holds one of the places in the queue meanwhile.
+// A forwarded connection holds one of the listener's permits. With --per-client it also holds one
+// permit of its client, which it acquires first: a connection above its client's limit thus never
+// delays connections of other clients. A queued connection holds one of the queue's slots while it
+// waits for either permit.
 //
-// Connections of all threads come here; the semaphores are what they share.
+// Connections on all threads use one admission. Its semaphores are the only state they share.
 class admission {
  public:
-  // What a connection that was let through holds. All of it comes back with this, in the reverse
-  // order.
-  struct pass {
-    client_limits::visit visit;
-    turnstile::permit of_client;
-    turnstile::permit of_all;
+  // What a forwarded connection holds. The destructor returns all of it, in reverse order.
+  struct grant {
+    client_limits::handle client;
+    turnstile::permit client_permit;
+    turnstile::permit permit;
   };
 
-  // Either a pass, or the reason why there is none.
+  // Either a grant or the reason for the refusal.
   struct decision {
-    std::optional<pass> let_through;
-    ending otherwise = ending::stopping;
+    std::optional<grant> granted;
+    ending refusal = ending::stopping;
   };
 
-  admission(const asio::any_io_executor& executor, const settings& s, figures& f);
+  admission(const asio::any_io_executor& executor, const settings& s, statistics& f);
 
-  // For --overflow backlog: one of the permits, before there is anybody to hold it.
-  awaitable<turnstile::permit> before_accepting();
+  // For --overflow backlog: acquires a permit before there is a connection to hold it.
+  awaitable<turnstile::permit> reserve();
 
-  // Whether more are held than the limit allows, since it was lowered.
+  // True if more permits are held than the limit allows, because the limit was lowered.
   bool is_over_limit() const noexcept { return permits_.in_use() > permits_.limit(); }
 
-  // Decides on one client, which may hold such a permit; waits in the queue where that is the way.
-  // What the client sends meanwhile is added to `early`.
-  awaitable<decision> decide(tcp::socket& client, turnstile::permit in_advance, std::string& early);
+  // Decides on one connection, which may come with a reserved permit. Waits in the queue if
+  // necessary, and appends to `early` what the client sends meanwhile.
+  awaitable<decision> decide(tcp::socket& client, turnstile::permit reserved, std::string& early);
 
-  // Refuses whoever waits, and whoever comes.
+  // Refuses all queued connections and all that come later.
   void close();
   bool is_closed() const noexcept { return permits_.is_closed(); }
 
-  // Takes effect at once; nobody who was let through is cut.
+  // Takes effect immediately. Forwarded connections are not cut.
   void set_limit(std::size_t limit) { permits_.set_limit(limit); }
 
   std::size_t limit() const noexcept { return permits_.limit(); }
   std::size_t available() const noexcept { return permits_.available(); }
-  std::size_t queued() const noexcept { return places_.in_use(); }
+  std::size_t queued() const noexcept { return queue_slots_.in_use(); }
   std::size_t clients() const { return clients_ ? clients_->size() : 0; }
 
  private:
-  awaitable<ending> wait(pass& p, tcp::socket& client, std::string& early);
-  awaitable<error_code> acquire(pass& p, turnstile::permit place_of_client);
+  awaitable<ending> wait(grant& g, tcp::socket& client, std::string& early);
+  awaitable<error_code> acquire(grant& g, turnstile::permit client_slot);
 
   const settings& settings_;
-  figures& figures_;
+  statistics& stats_;
   turnstile::bounded_semaphore permits_;
-  turnstile::bounded_semaphore places_;
+  turnstile::bounded_semaphore queue_slots_;
   std::optional<client_limits> clients_;
 };
 

@@ -16,78 +16,81 @@
 
 namespace connection_limiter {
 
-// A limit for each client address: semaphores that exist while somebody needs them. Each address
-// has its own pair from its first connection on until its last has ended, and then it is forgotten;
-// so there are never more of them than connections.
+// A limit for each client address. The semaphores of an address exist only while it has
+// connections, so there are never more entries than connections.
 //
-// Any thread may call. The lock is held for a look at the map, never while anybody waits, and no
-// code of others runs under it: a semaphore posts what it completes.
+// All members are safe to call on any thread. The mutex is held only to look at the map, never
+// while a connection waits. No handler runs under the mutex, because a semaphore posts its
+// completions.
 class client_limits {
  public:
-  // As for all clients together: a connection that is let through holds one of `permits`, and one
-  // that waits for that holds one of `places` meanwhile.
-  struct allowance {
-    allowance(const asio::any_io_executor& executor, std::size_t n, std::size_t waiting)
-        : permits(executor, n), places(executor, waiting) {}
+  // The semaphores of one client address. A forwarded connection holds one of `permits`, and a
+  // connection that waits for one of them holds one of `queue_slots`.
+  struct client_semaphores {
+    client_semaphores(const asio::any_io_executor& executor, std::size_t limit, std::size_t slots)
+        : permits(executor, limit), queue_slots(executor, slots) {}
 
     turnstile::bounded_semaphore permits;
-    turnstile::bounded_semaphore places;
+    turnstile::bounded_semaphore queue_slots;
   };
 
  private:
-  struct entry : allowance {
-    using allowance::allowance;
-    std::size_t visits = 0;  // under the lock
+  struct entry : client_semaphores {
+    using client_semaphores::client_semaphores;
+    std::size_t handles = 0;  // guarded by the mutex
   };
-  // An IPv4 address, or the first half of an IPv6 address: a host has all of a /64 to itself.
+  // Whether the address is IPv6, and the IPv4 address or the first half of the IPv6 address: a
+  // single host often has a whole /64.
   using key = std::pair<bool, std::array<unsigned char, 8>>;
-  // Not a hash table: whoever has many addresses cannot choose them so that they collide.
+  // Not a hash table, so that a client with many addresses cannot choose ones that collide.
   using entries = std::map<key, entry>;
 
  public:
-  // Keeps the allowance of one address, which goes with the last visit.
-  class visit {
+  // Keeps the entry of one client address alive. The last handle of an address erases its entry.
+  class handle {
    public:
-    visit() = default;
-    visit(visit&& other) noexcept
+    handle() = default;
+    handle(handle&& other) noexcept
         : limits_(std::exchange(other.limits_, nullptr)), entry_(other.entry_) {}
-    visit& operator=(visit&& other) noexcept {
+    handle& operator=(handle&& other) noexcept {
       std::swap(limits_, other.limits_);
       std::swap(entry_, other.entry_);
       return *this;
     }
-    ~visit() {
-      if (limits_) limits_->leave(entry_);
+    ~handle() {
+      if (limits_) limits_->drop(entry_);
     }
 
-    allowance* operator->() const noexcept { return &entry_->second; }
+    client_semaphores* operator->() const noexcept { return &entry_->second; }
 
    private:
     friend client_limits;
-    visit(client_limits& l, entries::iterator e) : limits_(&l), entry_(e) {}
+    handle(client_limits& l, entries::iterator e) : limits_(&l), entry_(e) {}
 
     client_limits* limits_ = nullptr;
     entries::iterator entry_;
   };
 
-  client_limits(asio::any_io_executor executor, std::size_t permits, std::size_t places)
-      : executor_(std::move(executor)), permits_(permits), places_(places) {}
+  client_limits(asio::any_io_executor executor, std::size_t limit, std::size_t slots)
+      : executor_(std::move(executor)), limit_(limit), slots_(slots) {}
 
-  visit enter(const asio::ip::address& client);
+  // Creates the entry of that address if it does not exist.
+  handle get(const asio::ip::address& client);
 
-  // Whoever waits for a permit of its address, or comes to, gets errc::closed.
+  // Completes with errc::closed all acquires that wait for a permit of their client, and all later
+  // ones.
   void close();
 
-  // How many addresses there are now.
+  // The number of client addresses that have an entry.
   std::size_t size() const;
 
  private:
   static key key_of(const asio::ip::address& client);
-  void leave(entries::iterator e) noexcept;
+  void drop(entries::iterator e) noexcept;
 
   const asio::any_io_executor executor_;
-  const std::size_t permits_;
-  const std::size_t places_;
+  const std::size_t limit_;
+  const std::size_t slots_;
   mutable std::mutex mutex_;
   entries entries_;
   bool closed_ = false;

@@ -12,25 +12,26 @@ namespace connection_limiter {
 
 namespace {
 
-constexpr std::size_t most_early = 16384;
+constexpr std::size_t max_early_data = 16384;
 
-// How often one is looked at whose end cannot be read, behind what it has sent.
-constexpr std::chrono::milliseconds interval{100};
+// How often to poll a client for its end, if unread data stands before the end.
+constexpr std::chrono::milliseconds poll_interval{100};
 
 }  // namespace
 
-awaitable<void> read_early_data(tcp::socket& client, std::string& early, bool watched) {
+awaitable<void> read_early_data(tcp::socket& client, std::string& early, bool detect_disconnect) {
   std::array<char, 4096> data;
-  while (watched && early.size() < most_early) {
-    const auto room = asio::buffer(data, most_early - early.size());  // or all, where that is less
+  while (detect_disconnect && early.size() < max_early_data) {
+    const auto room = asio::buffer(data, max_early_data - early.size());  // at most data.size()
     const auto [ec, n] = co_await client.async_read_some(room, as_result);
     early.append(data.data(), n);
     if (ec) co_return;
   }
-  // Reactors tell of an end only where somebody reads: so it is asked for.
+  // Asio reports the end of a stream only to a read, and nothing more is to be read here. So poll
+  // for it.
   asio::steady_timer timer{client.get_executor()};
-  while (!watched || !has_ended(client)) {
-    timer.expires_after(watched ? interval : std::chrono::hours{1000});
+  while (!detect_disconnect || !has_ended(client)) {
+    timer.expires_after(detect_disconnect ? poll_interval : std::chrono::hours{1000});
     co_await timer.async_wait(use_awaitable);
   }
 }

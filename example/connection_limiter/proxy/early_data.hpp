@@ -10,13 +10,15 @@
 
 namespace connection_limiter {
 
-// Reads what a client sends while it waits, up to a fixed size, and adds it to `early`; the rest
-// stays with the kernel. Ends when the client has hung up.
+// Reads what a queued client sends, up to a fixed size, and appends it to `early`. The rest stays
+// in the kernel. Completes when the client has disconnected.
 //
-// Unless `watched`: then it reads nothing, and never ends. Cancelled: nothing read is lost.
-awaitable<void> read_early_data(tcp::socket& client, std::string& early, bool watched);
+// If `detect_disconnect` is false, it reads nothing and completes only when it is cancelled. When
+// it is cancelled, everything that was read is in `early`.
+awaitable<void> read_early_data(tcp::socket& client, std::string& early, bool detect_disconnect);
 
-// Whether the other end sends nothing more, though what it has sent is perhaps not read yet.
+// True if the other end has ended its direction or reset the connection, even if there is still
+// unread data.
 bool has_ended(tcp::socket& socket);
 
 }  // namespace connection_limiter

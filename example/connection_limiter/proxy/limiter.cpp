@@ -27,10 +27,10 @@ limiter::limiter(io_threads& threads, const settings& s, log_function log)
                        "--listen")),
       listening_on_(acceptor_.local_endpoint()),
       upstream_(look_up(threads.contexts().front(), s.upstream, "--upstream")),
-      admission_(acceptor_.get_executor(), settings_, figures_),
-      presences_(acceptor_.get_executor(), turnstile::semaphore::max()),
+      admission_(acceptor_.get_executor(), settings_, stats_),
+      open_connections_(acceptor_.get_executor(), turnstile::semaphore::max()),
       stop_requests_(acceptor_.get_executor(), 0) {
-  for (asio::io_context& context : threads.contexts()) lanes_.push_back({context, {}});
+  for (asio::io_context& context : threads.contexts()) workers_.push_back({context, {}});
 }
 
 void limiter::stop() { stop_requests_.release(); }
@@ -38,7 +38,7 @@ void limiter::stop() { stop_requests_.release(); }
 void limiter::set_limit(std::size_t limit) {
   const std::size_t before = admission_.limit();
   admission_.set_limit(limit);
-  log_(text(listening_on_, ": limit ", limit, ", was ", before));
+  log_(text(listening_on_, ": limit changed from ", before, " to ", limit));
 }
 
 awaitable<void> limiter::run() {
@@ -51,75 +51,74 @@ awaitable<void> limiter::run() {
 // ---- Accepting ----------------------------------------------------------------------------------
 
 awaitable<void> limiter::accept_connections() {
-  accept_trouble trouble{acceptor_.get_executor(), log_, text(listening_on_, ": accept")};
-  for (auto next = lanes_.begin();; ++next) {
-    if (next == lanes_.end()) next = lanes_.begin();
-    std::string why;
+  accept_backoff backoff{acceptor_.get_executor(), log_, text(listening_on_, ": accept")};
+  for (auto next = workers_.begin();; ++next) {
+    if (next == workers_.end()) next = workers_.begin();
+    std::string failure;
     try {
-      if (const error_code ec = co_await accept_one(*next)) why = ec.message();
+      if (const error_code ec = co_await accept_one(*next)) failure = ec.message();
     } catch (const std::exception& e) {
-      why = e.what();
+      failure = e.what();
     }
     if (was_cancelled(co_await this_coro::cancellation_state)) co_return;  // by stop()
 
-    if (why.empty()) {
-      while (lacking_a_descriptor_.now() != 0)
-        co_await trouble.pause("no descriptor left for the upstream");
-      trouble.over();
+    if (failure.empty()) {
+      while (waiting_for_descriptor_.now() != 0)
+        co_await backoff.pause("no file descriptor left for connecting to the upstream");
+      backoff.succeeded();
     } else {
-      figures_.accept_errors.add();
-      co_await trouble.pause(why);
+      stats_.accept_errors.add();
+      co_await backoff.pause(failure);
     }
   }
 }
 
-awaitable<error_code> limiter::accept_one(lane& l) {
-  turnstile::permit in_advance;
-  if (settings_.overflow == overflow_mode::backlog)
-    in_advance = co_await admission_.before_accepting();
-  const asio::any_io_executor executor = l.context.get_executor();
+awaitable<error_code> limiter::accept_one(worker& w) {
+  turnstile::permit reserved;
+  if (settings_.overflow == overflow_mode::backlog) reserved = co_await admission_.reserve();
+  const asio::any_io_executor executor = w.context.get_executor();
   auto [ec, client] = co_await acceptor_.async_accept(executor, as_result);
   if (ec) co_return ec;
-  // The limit was lowered before it came: so it was not let through, and takes its turn again.
-  if (in_advance && admission_.is_over_limit()) {
-    in_advance.release();
-    in_advance = co_await admission_.before_accepting();
+  // If the limit was lowered after the permit was reserved, return the permit and wait for another.
+  if (reserved && admission_.is_over_limit()) {
+    reserved.release();
+    reserved = co_await admission_.reserve();
   }
-  start(l, std::move(client), std::move(in_advance));
+  start(w, std::move(client), std::move(reserved));
   co_return ec;
 }
 
-void limiter::start(lane& l, tcp::socket client, turnstile::permit in_advance) {
-  figures_.accepted.add();
-  // From here on, everything happens on the lane's thread.
-  asio::post(l.context, [this, &l, client = std::move(client), in_advance = std::move(in_advance),
-                         presence = presences_.try_acquire_permit()]() mutable {
-    const auto signal = l.connections.emplace(l.connections.end());
-    auto at_the_end = [this, &l, signal, presence = std::move(presence)](
-                          const std::exception_ptr& e, ending how) {
-      l.connections.erase(signal);
-      ended(e, how);
+void limiter::start(worker& w, tcp::socket client, turnstile::permit reserved) {
+  stats_.accepted.add();
+  // From here on, everything happens on the worker's thread.
+  asio::post(w.context, [this, &w, client = std::move(client), reserved = std::move(reserved),
+                         open = open_connections_.try_acquire_permit()]() mutable {
+    const auto signal = w.connections.emplace(w.connections.end());
+    auto at_the_end = [this, &w, signal, open = std::move(open)](const std::exception_ptr& e,
+                                                                 ending how) {
+      w.connections.erase(signal);
+      count_ending(e, how);
     };
-    asio::co_spawn(l.context, serve(std::move(client), std::move(in_advance)),
+    asio::co_spawn(w.context, serve(std::move(client), std::move(reserved)),
                    asio::bind_cancellation_slot(signal->slot(), std::move(at_the_end)));
   });
 }
 
-void limiter::ended(const std::exception_ptr& e, ending how) {
+void limiter::count_ending(const std::exception_ptr& e, ending how) {
   if (e) {
     how = ending::failed;
-    log_("a connection failed: " + reason(e));
+    log_("connection failed: " + reason(e));
   }
-  figures_.ended[static_cast<std::size_t>(how)].add();
+  stats_.ended[static_cast<std::size_t>(how)].add();
 }
 
 // ---- One connection -----------------------------------------------------------------------------
 
-awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit in_advance) try {
+awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit reserved) try {
   std::string early;
-  const auto [pass, refusal] = co_await admission_.decide(client, std::move(in_advance), early);
-  if (!pass) co_return refusal;
-  const gauge::one active{figures_.active};
+  const auto [grant, refusal] = co_await admission_.decide(client, std::move(reserved), early);
+  if (!grant) co_return refusal;
+  const gauge::scope active{stats_.active};
 
   tcp::socket upstream{client.get_executor()};
   if (const error_code ec = co_await connect(upstream)) {
@@ -133,7 +132,7 @@ awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit in_advanc
     socket->set_option(asio::socket_base::keep_alive{true}, ignored);
   }
   const time_limits limits{settings_.idle_timeout, settings_.session_timeout};
-  co_return co_await relay(client, upstream, std::move(early), limits, figures_);
+  co_return co_await relay(client, upstream, std::move(early), limits, stats_);
 } catch (const boost::system::system_error& e) {
   if (e.code() != asio::error::operation_aborted) throw;
   co_return ending::drain;
@@ -141,12 +140,13 @@ awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit in_advanc
 
 awaitable<error_code> limiter::connect(tcp::socket& upstream) {
   const auto deadline = steady_clock::now() + settings_.connect_timeout;
-  // Those descriptors that others give back are ours before another client is accepted.
-  std::optional<gauge::one> lacking;
+  // While this gauge is not zero, no client is accepted: the next free descriptor is for the
+  // upstream.
+  std::optional<gauge::scope> waiting;
   for (;;) {
     const error_code ec = co_await connect_to_one_of(upstream_, upstream, deadline);
     if (ec != asio::error::no_descriptors || steady_clock::now() >= deadline) co_return ec;
-    if (!lacking) lacking.emplace(lacking_a_descriptor_);
+    if (!waiting) waiting.emplace(waiting_for_descriptor_);
     asio::steady_timer pause{upstream.get_executor(), std::chrono::milliseconds{100}};
     co_await pause.async_wait(use_awaitable);
   }
@@ -156,22 +156,23 @@ awaitable<error_code> limiter::connect(tcp::socket& upstream) {
 
 awaitable<void> limiter::drain() {
   constexpr std::size_t all = turnstile::semaphore::max();
-  log_(text(listening_on_, ": stopping: ", figures_.active.now(), " connections may finish"));
+  log_(text(listening_on_, ": stopping, waiting for ", stats_.active.now(), " connections to end"));
   asio::steady_timer deadline{acceptor_.get_executor(), settings_.drain_timeout};
-  // With permits that give themselves back: should both have happened, these are thrown away.
+  // async_acquire_permit(), so that the permits are returned if the acquire succeeds but another
+  // operation completed first.
   const auto first =
-      co_await (presences_.async_acquire_permit(all, as_result) || deadline.async_wait(as_result) ||
-                stop_requests_.async_acquire(as_result));
+      co_await (open_connections_.async_acquire_permit(all, as_result) ||
+                deadline.async_wait(as_result) || stop_requests_.async_acquire(as_result));
   if (first.index() == 0) co_return;
-  log_(text(listening_on_, ": cutting ", figures_.active.now(), " connections"));
+  log_(text(listening_on_, ": cutting ", stats_.active.now(), " connections"));
   cut();
-  co_await presences_.async_acquire_permit(all, use_awaitable);
+  co_await open_connections_.async_acquire_permit(all, use_awaitable);
 }
 
 void limiter::cut() {
-  for (lane& l : lanes_)
-    asio::post(l.context, [&l] {
-      for (asio::cancellation_signal& connection : l.connections)
+  for (worker& w : workers_)
+    asio::post(w.context, [&w] {
+      for (asio::cancellation_signal& connection : w.connections)
         connection.emit(asio::cancellation_type::terminal);
     });
 }

@@ -6,9 +6,9 @@
 
 #include "options.hpp"
 #include "proxy/admission.hpp"
-#include "proxy/figures.hpp"
 #include "proxy/io_threads.hpp"
 #include "proxy/net.hpp"
+#include "proxy/statistics.hpp"
 #include "text.hpp"
 
 #include <turnstile.hpp>
@@ -19,52 +19,56 @@
 
 namespace connection_limiter {
 
-// Listens on one address and lets at most so many connections through to one upstream at once: whom,
-// its admission says. All connections, in whatever state, hold one of `presences_`, so that whoever
-// acquires all of those knows that none is left.
+// Listens on one address and forwards a limited number of connections to one upstream. Its
+// admission decides which.
 //
-// Accepting, stopping and draining run on the first thread; the connections are dealt out among all
-// threads, and each stays on its own for life.
+// Each connection holds a permit of `open_connections_` from its acceptance to its end. To wait
+// until all connections have ended, drain() acquires all of these permits.
+//
+// Accepting, stopping and draining run on the first thread. Connections are assigned to all threads
+// in turn, and a connection stays on its thread.
 class limiter {
  public:
-  // Looks up the upstream and starts to listen. Throws std::runtime_error where that fails.
+  // Looks up the upstream and starts to listen. Throws std::runtime_error if either fails.
   limiter(io_threads& threads, const settings& s, log_function log);
 
-  // Accepts connections until stop(), then drains. Ends when no connection is left.
+  // Accepts connections until stop() is called, then drains. Completes when no connection is left.
   awaitable<void> run();
 
-  // Stops accepting, refuses those who wait and lets the others finish until the drain timeout;
-  // called a second time, cuts them at once. For any thread.
+  // Stops accepting, refuses queued connections, and lets forwarded connections continue until the
+  // drain timeout. A second call cuts them at once. Safe to call on any thread.
   void stop();
 
-  // Changes the limit; nobody is cut. For any thread.
+  // Changes the limit. No connection is cut. Safe to call on any thread.
   void set_limit(std::size_t limit);
 
-  // The address listened on, also after that has ended. This and all that follows: for any thread.
+  // The address on which it listens, or has listened. This function and the following ones are safe
+  // to call on any thread.
   const tcp::endpoint& listening_on() const noexcept { return listening_on_; }
   bool draining() const noexcept { return admission_.is_closed(); }
   std::size_t limit() const noexcept { return admission_.limit(); }
   std::size_t available() const noexcept { return admission_.available(); }
   std::size_t queued() const noexcept { return admission_.queued(); }
   std::size_t clients() const { return admission_.clients(); }
-  const figures& seen() const noexcept { return figures_; }
+  const statistics& stats() const noexcept { return stats_; }
 
  private:
-  // The connections on one thread, and how to cancel them; touched on that thread only.
-  struct lane {
+  // One thread and the cancellation signals of its connections. Only that thread uses the list.
+  struct worker {
     asio::io_context& context;
     std::list<asio::cancellation_signal> connections;
   };
 
   awaitable<void> accept_connections();
-  awaitable<error_code> accept_one(lane& l);
-  void start(lane& l, tcp::socket client, turnstile::permit in_advance);
-  void ended(const std::exception_ptr& e, ending how);
+  awaitable<error_code> accept_one(worker& w);
+  void start(worker& w, tcp::socket client, turnstile::permit reserved);
+  void count_ending(const std::exception_ptr& e, ending how);
   awaitable<void> drain();
   void cut();
 
-  // One connection, from its acceptance to its end. What it holds comes back on every way out.
-  awaitable<ending> serve(tcp::socket client, turnstile::permit in_advance);
+  // Handles one connection from its acceptance to its end. On every path, destructors return what
+  // the connection holds.
+  awaitable<ending> serve(tcp::socket client, turnstile::permit reserved);
   awaitable<error_code> connect(tcp::socket& upstream);
 
   const settings settings_;
@@ -72,13 +76,13 @@ class limiter {
   tcp::acceptor acceptor_;
   const tcp::endpoint listening_on_;
   const std::vector<tcp::endpoint> upstream_;
-  std::list<lane> lanes_;
+  std::list<worker> workers_;
 
-  figures figures_;
-  gauge lacking_a_descriptor_;  // let through, and none left for the upstream: waits for one
+  statistics stats_;
+  gauge waiting_for_descriptor_;  // connections with a permit, but no descriptor for the upstream
   admission admission_;
-  turnstile::semaphore presences_;
-  turnstile::semaphore stop_requests_;  // a permit for each call of stop()
+  turnstile::semaphore open_connections_;
+  turnstile::semaphore stop_requests_;  // stop() releases one permit
 };
 
 }  // namespace connection_limiter

@@ -4,7 +4,7 @@
 #ifndef CONNECTION_LIMITER_PROXY_NET_HPP
 #define CONNECTION_LIMITER_PROXY_NET_HPP
 
-// What the whole program uses of Asio.
+// Names from Asio and helpers for it, which the whole program uses.
 
 #include "text.hpp"
 #include "values.hpp"
@@ -26,42 +26,44 @@ using asio::use_awaitable;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-// For an operation that may fail as a matter of course: co_await gives a tuple that starts with the
-// error code, and throws only where the coroutine itself was cancelled before.
+// Completion token for operations whose errors are expected. co_await returns a tuple that starts
+// with the error code, and throws only if the coroutine itself was cancelled before.
 constexpr auto as_result = asio::as_tuple(use_awaitable);
 
-// For was_cancelled(co_await this_coro::cancellation_state).
+// Use: was_cancelled(co_await this_coro::cancellation_state)
 inline bool was_cancelled(const asio::cancellation_state& state) {
   return state.cancelled() != asio::cancellation_type::none;
 }
 
-// The addresses of a host, never none. Throws a std::runtime_error that names the option.
-std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& where,
+// Looks up the addresses of a host, at least one. Throws a std::runtime_error that names the
+// option.
+std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& address,
                                    const char* option);
 
-// Listens there. Throws a std::runtime_error that names the option.
-tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& where, const char* option);
+// Opens a listening socket on that address. Throws a std::runtime_error that names the option.
+tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& address, const char* option);
 
-// Connects to the first of the addresses that can be connected to by then. One that is silent leaves the
-// others their share of the time.
+// Tries the addresses in order until one accepts or the deadline has passed. Each address gets an
+// equal share of the time that is left, so that one that does not answer leaves time for the
+// others.
 awaitable<error_code> connect_to_one_of(const std::vector<tcp::endpoint>& addresses,
                                         tcp::socket& socket,
                                         std::chrono::steady_clock::time_point deadline);
 
-// What an accept loop does when accepting fails: mostly since the descriptors are used up, and then
-// the next try would fail as well. It pauses, and says so once.
-class accept_trouble {
+// Delays an accept loop after a failure. The usual failure is that no descriptor is left, so an
+// immediate retry would fail too. Logs the first failure and the first success after it.
+class accept_backoff {
  public:
-  accept_trouble(const asio::any_io_executor& executor, const log_function& log, std::string name);
+  accept_backoff(const asio::any_io_executor& executor, const log_function& log, std::string name);
 
   awaitable<void> pause(const std::string& reason);
-  void over();
+  void succeeded();
 
  private:
   asio::steady_timer timer_;
   const log_function& log_;
   const std::string name_;
-  bool lasts_ = false;
+  bool failing_ = false;
 };
 
 }  // namespace connection_limiter

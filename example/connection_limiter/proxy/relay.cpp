@@ -20,41 +20,47 @@ namespace {
 using namespace asio::experimental::awaitable_operators;
 using std::chrono::steady_clock;
 
-// A direction's buffer grows where reads fill it: more bytes for each call, and a connection that
-// says little costs little.
-constexpr std::size_t first_buffer = 4096;
-constexpr std::size_t last_buffer = 65536;
+// The buffer of a direction starts small and grows when a read fills it: a busy connection needs
+// fewer calls, and a quiet one needs little memory.
+constexpr std::size_t min_buffer = 4096;
+constexpr std::size_t max_buffer = 65536;
 
-// How long an upstream may take to close a connection whose client is gone.
-constexpr std::chrono::seconds patience_with_upstream{2};
+// How long the upstream may take to close a connection whose client has disconnected.
+constexpr std::chrono::seconds upstream_close_timeout{2};
 
-bool is_broken_off(tcp::socket& socket) {
+bool has_socket_error(tcp::socket& socket) {
   pollfd p{socket.native_handle(), 0, 0};
   return ::poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
-// How much of what was written the other end has not got yet.
-int unsent(tcp::socket& socket) {
+// The number of written bytes that the other end has not acknowledged yet.
+int unsent_bytes(tcp::socket& socket) {
   int n = 0;
   return ::ioctl(socket.native_handle(), TIOCOUTQ, &n) == 0 ? n : 0;
 }
 
-// Both directions run on the sockets' one thread: between two co_awaits, nothing changes.
+// Both directions run on the one thread of the sockets, so the state changes only at a co_await.
 class session {
  public:
-  session(tcp::socket& client, tcp::socket& upstream, std::string early, time_limits t, figures& f)
-      : client_(client), upstream_(upstream), early_(std::move(early)), limits_(t), figures_(f) {}
+  session(tcp::socket& client, tcp::socket& upstream, std::string early, time_limits t,
+          statistics& f)
+      : client_(client),
+        upstream_(upstream),
+        early_data_(std::move(early)),
+        limits_(t),
+        stats_(f) {}
 
   awaitable<ending> run() {
     client_.non_blocking(true);
     upstream_.non_blocking(true);
-    // A direction that is cancelled just as it has moved something throws at its next step; both may.
+    // If a direction is cancelled just after it has copied something, its next operation throws.
+    // This can happen in both directions.
     std::exception_ptr failure;
     try {
       if (limits_.idle || limits_.session)
-        co_await (move_both_ways() || watch());
+        co_await (copy_both_ways() || enforce_time_limits());
       else
-        co_await move_both_ways();
+        co_await copy_both_ways();
     } catch (...) {
       failure = std::current_exception();
     }
@@ -66,9 +72,9 @@ class session {
       throw boost::system::system_error(asio::error::operation_aborted);
     }
 
-    if (broken_) reset(client_);
-    if (!upstream_has_ended_) co_await part_from_upstream();
-    if (broken_) reset(upstream_);
+    if (aborted_) reset(client_);
+    if (!upstream_has_ended_) co_await close_upstream();
+    if (aborted_) reset(upstream_);
     error_code ignored;
     client_.close(ignored);
     upstream_.close(ignored);
@@ -76,60 +82,61 @@ class session {
   }
 
  private:
-  awaitable<void> move_both_ways() {
-    co_await (move_up() && move(upstream_, client_, figures_.bytes_down));
+  awaitable<void> copy_both_ways() {
+    co_await (copy_up() && copy(upstream_, client_, stats_.bytes_down));
   }
 
-  // The direction to the upstream, with what was read before.
-  awaitable<void> move_up() {
-    if (!early_.empty()) {
-      answered_ = false;
-      const std::string early = std::exchange(early_, {});  // freed as soon as it is sent
-      // A statement of its own: g++ 12 miscompiles co_await inside of larger conditions.
-      const bool taken = co_await write(upstream_, asio::buffer(early), figures_.bytes_up);
-      if (!taken) co_return;
+  // Copies from the client to the upstream, the early data first.
+  awaitable<void> copy_up() {
+    if (!early_data_.empty()) {
+      upstream_sent_last_ = false;
+      const std::string early = std::exchange(early_data_, {});  // freed as soon as it is sent
+      // A separate statement, because g++ 12 miscompiles co_await inside larger conditions.
+      const bool written = co_await write(upstream_, asio::buffer(early), stats_.bytes_up);
+      if (!written) co_return;
     }
-    co_await move(client_, upstream_, figures_.bytes_up);
+    co_await copy(client_, upstream_, stats_.bytes_up);
   }
 
-  // One direction.
-  awaitable<void> move(tcp::socket& from, tcp::socket& to, counter& bytes) {
-    std::vector<char> data(first_buffer);
+  // Copies in one direction.
+  awaitable<void> copy(tcp::socket& from, tcp::socket& to, counter& bytes) {
+    std::vector<char> data(min_buffer);
     for (;;) {
       const auto [read_error, n] = co_await from.async_read_some(asio::buffer(data), as_result);
-      if (broken_) co_return;
-      moved_ = steady_clock::now();
-      if (n != 0) answered_ = &from == &upstream_;
+      if (aborted_) co_return;
+      last_activity_ = steady_clock::now();
+      if (n != 0) upstream_sent_last_ = &from == &upstream_;
       if (read_error) {
         if (&from == &upstream_) upstream_has_ended_ = true;
-        const bool is_first = !std::exchange(one_has_ended_, true);
-        if (read_error != asio::error::eof || broke_off_ == &from)
-          break_off();
-        else if (is_first)  // after the second, closing both is all that is left
+        const bool is_first = !std::exchange(one_direction_has_ended_, true);
+        if (read_error != asio::error::eof || reset_by_ == &from)
+          abort_both();
+        else if (is_first)  // after the second end, run() closes both sockets
           half_close(to);
         co_return;
       }
-      const bool taken = co_await write(to, asio::buffer(data, n), bytes);
-      if (!taken) co_return;
-      if (n == data.size() && n < last_buffer) data.resize(2 * n);
+      const bool written = co_await write(to, asio::buffer(data, n), bytes);
+      if (!written) co_return;
+      if (n == data.size() && n < max_buffer) data.resize(2 * n);
     }
   }
 
-  // False where the other end takes no more: this direction is over. What it has sent is still to
-  // be read: the other direction ends of itself.
+  // Returns false if the other end accepts no more data, which ends this direction. The other
+  // direction continues, because there may be data from that end to read, and ends by itself.
   awaitable<bool> write(tcp::socket& to, asio::const_buffer data, counter& bytes) {
     while (data.size() != 0) {
       error_code ec;
       const std::size_t n = to.write_some(data, ec);
       if (ec == asio::error::would_block) {
         co_await until_writable(to);
-        if (broken_) co_return false;
+        if (aborted_) co_return false;
         continue;
       }
-      moved_ = steady_clock::now();
-      // A socket tells of a reset once: the read that finds it would take it for an orderly end. (It is
-      // a broken pipe where the other end had ended, and then went away.)
-      if (ec && ec != asio::error::broken_pipe) broke_off_ = &to;
+      last_activity_ = steady_clock::now();
+      // A socket reports a reset once. The read in the other direction would then see an orderly
+      // end, so remember the reset. EPIPE is no new reset: the other end had already ended the
+      // connection.
+      if (ec && ec != asio::error::broken_pipe) reset_by_ = &to;
       if (ec) co_return false;
       bytes.add(n);
       data += n;
@@ -139,35 +146,37 @@ class session {
 
   awaitable<void> until_writable(tcp::socket& to) {
     if (&to == &upstream_) {
-      // Meanwhile nobody reads from the client, and would meet its reset.
+      // While this direction waits for the upstream, it does not read from the client, and so would
+      // not notice a reset by the client. Wait for an error on the client's socket as well.
       const auto first = co_await (upstream_.async_wait(tcp::socket::wait_write, as_result) ||
                                    client_.async_wait(tcp::socket::wait_error, as_result));
       if (first.index() == 0) co_return;
-      if (is_broken_off(client_)) co_return break_off();
+      if (has_socket_error(client_)) co_return abort_both();
     }
     co_await to.async_wait(tcp::socket::wait_write, as_result);
   }
 
-  // Until the time is up.
-  awaitable<void> watch() {
-    const auto start = moved_;
-    const auto over_at =
+  // Completes when a time limit has expired, after it has aborted both directions.
+  awaitable<void> enforce_time_limits() {
+    const auto start = last_activity_;
+    const auto session_end =
         limits_.session ? start + *limits_.session : steady_clock::time_point::max();
     const steady_clock::duration idle = limits_.idle.value_or(std::chrono::milliseconds{});
     int unsent_before = 0;
     asio::steady_timer timer{client_.get_executor()};
     for (;;) {
       const auto now = steady_clock::now();
-      auto next = over_at;
+      auto next = session_end;
       if (limits_.idle) {
-        // One who reads slowly empties a buffer for a long time before there is more to be written.
-        const int unsent_now = unsent(client_) + unsent(upstream_);
-        if (std::exchange(unsent_before, unsent_now) != unsent_now) moved_ = now;
-        next = std::min({next, moved_ + idle, now + idle / 4});
+        // If one end reads slowly, no write completes for a long time. A change in the number of
+        // unsent bytes shows that it still reads.
+        const int unsent_now = unsent_bytes(client_) + unsent_bytes(upstream_);
+        if (std::exchange(unsent_before, unsent_now) != unsent_now) last_activity_ = now;
+        next = std::min({next, last_activity_ + idle, now + idle / 4});
       }
       if (now >= next) {
-        ending_ = now >= over_at ? ending::too_long : ending::idle;
-        co_return break_off();
+        ending_ = now >= session_end ? ending::too_long : ending::idle;
+        co_return abort_both();
       }
       timer.expires_at(next);
       const auto [ec] = co_await timer.async_wait(as_result);
@@ -180,20 +189,21 @@ class session {
     socket.shutdown(tcp::socket::shutdown_send, ignored);
   }
 
-  // Ends both directions.
-  void break_off() {
-    broken_ = true;
+  // Makes both directions end. run() then resets the sockets.
+  void abort_both() {
+    aborted_ = true;
     error_code ignored;
     client_.cancel(ignored);
     upstream_.cancel(ignored);
   }
 
-  // The client is gone, the upstream is not: tells it, and waits until it has closed, too. One that
-  // has not answered yet may be in the middle of a request: it is told by a reset, and gets all the time
-  // that there is, for it cannot tell any more.
-  awaitable<void> part_from_upstream() {
-    asio::steady_timer timer{upstream_.get_executor(), patience_with_upstream};
-    if (broken_ && !answered_) {
+  // The upstream has not closed its side yet: ends the connection to it, and waits until it has
+  // closed its side, for at most upstream_close_timeout. If the connection was aborted and the
+  // client was the last to send, the upstream may be in the middle of a request and gets a reset.
+  // After a reset, the upstream's close cannot be seen, so the wait takes the whole timeout.
+  awaitable<void> close_upstream() {
+    asio::steady_timer timer{upstream_.get_executor(), upstream_close_timeout};
+    if (aborted_ && !upstream_sent_last_) {
       reset(upstream_);
       co_await timer.async_wait(as_result);
     } else {
@@ -213,23 +223,22 @@ class session {
 
   tcp::socket& client_;
   tcp::socket& upstream_;
-  std::string early_;
+  std::string early_data_;
   const time_limits limits_;
-  figures& figures_;
+  statistics& stats_;
   ending ending_ = ending::served;
-  steady_clock::time_point moved_ =
-      steady_clock::now();                  // when a byte, or an end, last came or went
-  bool broken_ = false;                     // a side broke off: neither direction goes on
-  const tcp::socket* broke_off_ = nullptr;  // a write has met the reset of this one
-  bool one_has_ended_ = false;              // a side sends nothing more
-  bool upstream_has_ended_ = false;         // and it is this one, or that, too
-  bool answered_ = true;                    // the last that came was the upstream's
+  steady_clock::time_point last_activity_ = steady_clock::now();  // a byte or an end was copied
+  bool aborted_ = false;                                          // neither direction continues
+  const tcp::socket* reset_by_ = nullptr;  // a write found that this side has reset the connection
+  bool one_direction_has_ended_ = false;   // the client's or the upstream's
+  bool upstream_has_ended_ = false;        // the upstream sends nothing more
+  bool upstream_sent_last_ = true;  // the last bytes came from the upstream, or there were none
 };
 
 }  // namespace
 
 awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, std::string early,
-                        time_limits t, figures& f) {
+                        time_limits t, statistics& f) {
   session s{client, upstream, std::move(early), t, f};
   co_return co_await s.run();
 }

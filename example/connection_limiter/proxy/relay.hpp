@@ -4,8 +4,8 @@
 #ifndef CONNECTION_LIMITER_PROXY_RELAY_HPP
 #define CONNECTION_LIMITER_PROXY_RELAY_HPP
 
-#include "proxy/figures.hpp"
 #include "proxy/net.hpp"
+#include "proxy/statistics.hpp"
 
 #include <chrono>
 #include <optional>
@@ -13,25 +13,31 @@
 
 namespace connection_limiter {
 
-// Moves bytes both ways between two connected sockets until both directions have ended. The end of
-// one direction is passed on, and the other goes on; that a side broke off (a reset) is passed on
-// as such, so that nobody takes half an answer, or half a request, for the whole. (An upstream whose
-// answer was the last that came has no half request: it gets an orderly end, and can say when it has
-// closed its side.) Both sockets are closed afterwards.
-//
-// It returns only when the upstream has closed its side too, or was given a moment to: then whoever
-// is let through next does not meet a server that still counts this connection.
-//
-// `early` is what was read from the client before. Breaks off both sides where nothing moved for
-// `idle`, or it has lasted for `session`; the result says which. Cancelled: breaks off both sides and
-// throws operation_aborted.
 struct time_limits {
   std::optional<std::chrono::milliseconds> idle, session;
 };
-awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, std::string early,
-                        time_limits t, figures& f);
 
-// Breaks a connection off: the other end sees a reset, not an orderly end.
+// Copies bytes in both directions between two connected sockets until both directions have ended,
+// then closes both sockets. `early` is what was already read from the client, and is sent first.
+//
+// - End of stream: if one side ends its direction, the relay ends that direction on the other side,
+//   and the other direction continues.
+// - Reset: if one side resets the connection, the relay resets the other side, so that nothing
+//   takes half a request or half an answer for the whole.
+// - Time limits: resets both sides if no byte has moved for `idle`, or when the connection has
+//   lasted for `session`. The result says which.
+// - Cancellation: resets both sides and throws operation_aborted.
+//
+// After a reset by the client and after a time limit, the upstream sees an orderly end instead of a
+// reset if it was the last to send: then no request is incomplete, and after an orderly end the
+// relay can see when the upstream has closed its side.
+//
+// Completes when the upstream has closed its side too, or has had a fixed time to do so. Otherwise
+// the next connection that gets the permit would meet a server that still counts this one.
+awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, std::string early,
+                        time_limits t, statistics& f);
+
+// Closes the socket so that the other end sees a reset, not an orderly end.
 void reset(tcp::socket& socket) noexcept;
 
 }  // namespace connection_limiter
