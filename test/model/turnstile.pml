@@ -50,7 +50,7 @@
      mutant offer_left_after_resume: N=3 SHARE=0
      mutant offer_without_carrier: N=3 SHARE=0
      mutant offer_after_completion: N=3 SHARE=0
-     mutant offer_forgets_queued: N=3 SHARE=0
+     mutant offer_forgets_queued: N=4 SHARE=0
      mutant offer_forgets_pending: N=3 SHARE=0
      mutant offer_stores_old_word: N=3 SHARE=0
      mutant resume_leaves_strand_free: N=3 SHARE=0
@@ -61,10 +61,11 @@
      mutant release_ignores_offer: N=3 SHARE=0
      mutant release_only_clears_offer: N=3 SHARE=0
      mutant release_leaves_offered_work: N=3 SHARE=0
-     mutant pass_on_despite_offer: N=3 SHARE=0
-     mutant at_once_overtakes_offer: N=3 SHARE=0
-     mutant wait_overtakes_offer: N=3 SHARE=0
-     mutant cancel_overtakes_offer: N=3 CANCEL HOLD SHARE=0 */
+     mutant pass_on_despite_offer: N=4 CANCEL SHARE=0
+     mutant at_once_overtakes_offer: N=4 CANCEL SHARE=0
+     mutant wait_overtakes_offer: N=3 CANCEL HOLD SHARE=0
+     mutant cancel_overtakes_offer: N=3 CANCEL HOLD SHARE=0
+*/
 
 #ifndef N
 #define N 4
@@ -468,11 +469,13 @@ inline pass_on(n) {
 #endif
        check_grant(head);
        decide(head, GRANTED);
-       head = 0
+       decided_count--;
+       decided[decided_count] = NONE
      };
      atomic {
        assert(QUEUED_IS_RIGHT);
-       deliver_first_decided();
+       deliver(head);
+       head = 0;
        leaving = true
      }
   :: else ->
@@ -490,7 +493,7 @@ inline pass_on(n) {
 #endif
 }
 
-/* core::set(): has_strand says whether this thread has the strand now. */
+/* core::set(), without run_strand(): has_strand says whether this thread has the strand now. */
 inline set(flags) {
   atomic {
     w = word | (flags);
@@ -501,26 +504,27 @@ inline set(flags) {
 #else
        w = w | PENDING
 #endif
+    :: HAS(w, QUEUED | PENDING | OFFERED) && !HAS(word, BUSY) ->
+       w = WITH_STRAND(w);
+       has_strand = true
 #if defined(MUTANT_set_ignores_offer)
     :: HAS(word, OFFERED) && !HAS(word, BUSY)
 #elif defined(MUTANT_set_only_clears_offer)
     :: HAS(word, OFFERED) && !HAS(word, BUSY) -> w = WITHOUT(w, OFFERED)
 #endif
-    :: HAS(w, QUEUED | PENDING | OFFERED) && !HAS(word, BUSY)
-#if defined(MUTANT_set_ignores_offer) || defined(MUTANT_set_only_clears_offer)
-       && !HAS(word, OFFERED)
-#endif
-       -> w = WITH_STRAND(w); has_strand = true
     :: else
     fi;
     assert(HAS(w, BUSY) || !HAS(w, OFFERED)); /* a call with work leaves no offer behind */
-    word = w
-  };
+    word = w;
+    w = (has_strand -> w : 0)
+  }
+}
+
+inline run_if_has_strand() {
   if
   :: has_strand -> has_strand = false; run_strand()
   :: else
-  fi;
-  w = 0
+  fi
 }
 
 #ifdef SHARE
@@ -541,9 +545,8 @@ inline set(flags) {
 #define AT_ONCE (!HAS(word, BUSY | OFFERED))
 #endif
 
-proctype waiter(byte me) {
-  LOCALS;
-  /* core::wait() */
+/* core::wait(), without run_strand() */
+inline wait() {
   atomic {
     (me == N - 1 || started == me);
     started = (me < N - 1 -> started + 1 : started);
@@ -582,28 +585,26 @@ proctype waiter(byte me) {
   :: announce ->
 #ifdef MUTANT_pending_set_before_mail
      set(flags);
-     atomic { put(me) }
+     atomic { put(me) };
 #else
      atomic { put(me) };
-     set(flags)
+     set(flags);
 #endif
+     announce = false;
+     flags = 0
   :: has_strand ->
-     has_strand = false;
-     leaving = (decided_count == 0);
-     run_strand()
+     leaving = (decided_count == 0)
   :: else
-  fi;
-  if
-  :: atomic { !delivered[me] -> announce = false; flags = 0; returned[me] = true }
-  :: atomic { delivered[me] -> announce = false; flags = 0 }
-  fi;
+  fi
+}
 
 #ifdef SHARE
-  /* core::resume() */
+/* core::resume(), without run_strand() */
+inline resume() {
   atomic {
-    delivered[me];
+    delivered[me] && carries_strand[me];
     if
-    :: carries_strand[me] && HAS(word, OFFERED) ->
+    :: HAS(word, OFFERED) ->
 #if defined(MUTANT_resume_leaves_strand_free)
        word = WITHOUT(word, OFFERED);
 #elif defined(MUTANT_resume_ignores_busy)
@@ -620,34 +621,28 @@ proctype waiter(byte me) {
     :: else
     fi;
     carries_strand[me] = false
-  };
-  if
-  :: has_strand -> has_strand = false; run_strand()
-  :: else
-  fi;
+  }
+}
 #endif
 
-  /* core::release() */
+#ifdef SHARE
+#define MAY_RELEASE (delivered[me] && !carries_strand[me])
+#else
+#define MAY_RELEASE delivered[me]
+#endif
+
+/* core::release(), without run_strand() */
+inline release() {
   if
   :: atomic {
-       delivered[me] && state[me] == GRANTED ->
+       MAY_RELEASE && state[me] == GRANTED ->
        state[me] = OVER;
        returned[me] = false;
        assert((word & USED) >= WANTS(me)); /* conserved */
        holding = holding - WANTS(me);
        if
 #ifndef MUTANT_release_leaves_strand_free
-#if defined(MUTANT_release_ignores_offer)
-       :: HAS(word, QUEUED) && !HAS(word, BUSY) && HAS(word, OFFERED) -> word = word - WANTS(me)
-#elif defined(MUTANT_release_only_clears_offer)
-       :: HAS(word, QUEUED) && !HAS(word, BUSY) && HAS(word, OFFERED) ->
-          word = WITHOUT(word - WANTS(me), OFFERED)
-#endif
-       :: HAS(word, QUEUED) && !HAS(word, BUSY)
-#if defined(MUTANT_release_ignores_offer) || defined(MUTANT_release_only_clears_offer)
-          && !HAS(word, OFFERED)
-#endif
-          ->
+       :: HAS(word, QUEUED) && !HAS(word, BUSY) ->
 #ifdef SHARE
           work_left = HAS(word, OFFERED);
 #endif
@@ -655,16 +650,22 @@ proctype waiter(byte me) {
           w = word;
           has_strand = true
 #endif
+#if defined(MUTANT_release_ignores_offer)
+       :: HAS(word, QUEUED) && !HAS(word, BUSY) && HAS(word, OFFERED) -> word = word - WANTS(me)
+#elif defined(MUTANT_release_only_clears_offer)
+       :: HAS(word, QUEUED) && !HAS(word, BUSY) && HAS(word, OFFERED) ->
+          word = WITHOUT(word - WANTS(me), OFFERED)
+#endif
        :: else -> word = word - WANTS(me)
        fi;
        assert(!HAS(word, QUEUED) || HAS(word, BUSY) || !HAS(word, OFFERED)) /* as in set() */
      };
      if
-     :: has_strand -> has_strand = false; pass_on(WANTS(me)); run_strand()
+     :: has_strand -> pass_on(WANTS(me))
      :: else
      fi
   :: atomic {
-       delivered[me] && state[me] != GRANTED ->
+       MAY_RELEASE && state[me] != GRANTED ->
        state[me] = OVER;
        returned[me] = false;
 #ifdef MUTANT_failed_acquire_releases
@@ -673,7 +674,39 @@ proctype waiter(byte me) {
        skip
 #endif
      }
+  fi
+}
+
+/* The call, then its completion. All parts share one run_strand(): with one each, pan would take
+   minutes to compile. */
+proctype waiter(byte me) {
+  LOCALS;
+  byte part;
+  wait();
+run_part:
+  run_if_has_strand();
+  if
+  :: atomic { part == 0 && !delivered[me] -> returned[me] = true; part = 1 }
+  :: atomic { part == 0 && delivered[me] -> part = 1 }
+  :: part == 1 -> goto completion
+  :: part == 2 -> goto end
   fi;
+completion:
+  if
+#ifdef SHARE
+  :: resume();
+     if
+     :: has_strand -> goto run_part
+     :: else -> goto completion
+     fi
+#endif
+  :: release()
+  fi;
+  if
+  :: has_strand -> part = 2; goto run_part
+  :: else
+  fi;
+end:
   finished++
 }
 
@@ -705,10 +738,9 @@ proctype canceller() {
 #ifndef MUTANT_cancellation_not_announced
      set(PENDING)
 #endif
-  :: has_strand ->
-     has_strand = false;
-     run_strand()
+  :: else
   fi;
+  run_if_has_strand();
   finished++
 }
 #endif
@@ -735,9 +767,9 @@ proctype cancel_all() {
      announce = false;
      atomic { put(2 * N) };
      set(PENDING)
-  :: has_strand -> has_strand = false; run_strand()
   :: else
   fi;
+  run_if_has_strand();
   finished++
 }
 #endif
@@ -746,6 +778,7 @@ proctype cancel_all() {
 proctype closer() {
   LOCALS;
   set(CLOSED);
+  run_if_has_strand();
   finished++
 }
 #endif
