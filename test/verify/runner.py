@@ -1,0 +1,221 @@
+"""Puts each seeded bug into a copy of the library and has the methods that must find it look for it. Started by
+`run`; test/mutation uses it, too."""
+
+import argparse
+import concurrent.futures
+import pathlib
+import re
+import sys
+import threading
+import time
+
+import bugs
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# What each method runs to find a bug, how long at most, and what it runs first on the library as it is.
+SEARCHES = {
+    'linearizability': ('--histories 5000000', 300, '--histories 100000'),
+    'tsan': ('--acquires 2000000 --patience 15', 300, '--acquires 100000'),
+    'asan': ('--acquires 2000000 --patience 15', 300, '--acquires 100000'),
+    'shell-tsan': ('--groups 200000 --patience 15', 300, '--groups 3000'),
+    'shell-asan': ('--groups 200000 --patience 15', 300, '--groups 3000'),
+    'depth': ('--color_output=no --catch_system_errors=no', 300, '--color_output=no --catch_system_errors=no'),
+}
+METHODS = ['explorer', 'unit', 'fuzz', *SEARCHES]
+# These run on several threads and are given all processors; building goes on meanwhile.
+threads_run = threading.Lock()
+
+
+# ---- Finding -------------------------------------------------------------------------------------
+
+def texts_with(bug, read):
+    """The changed files; raises ValueError if a text is not there exactly once."""
+    texts = {}
+    for file, before, after in bug.changes:
+        text = texts.get(file) or read(file)
+        count = text.count(before)
+        if count != 1:
+            raise ValueError(f'{file}: found {count} times instead of once: {before!r}')
+        texts[file] = text.replace(before, after)
+    for file, text in texts.items():
+        if text == read(file):
+            raise ValueError(f'{file}: the change leaves it as it is')
+    return texts
+
+
+def look(build, base, copy, method):
+    """What a method says of a copy; None if it sees nothing."""
+    log = copy.folder / f'{method.name}.log'
+    is_base = not copy.changed
+    if method.name == 'unit':
+        name, cases = method.what.split(': ')
+        program = copy.build(build.unit_program(name, method.address))
+        return program and build.run_unit(program, log, base.seconds.get(method, 60), cases)
+    program = copy.build(build.PROGRAMS[method.name])
+    if not program:
+        return None
+    if method.name == 'explorer':
+        return build.run_explorer(program, log, 600, method.what)
+    if method.name == 'fuzz':
+        corpus = copy.folder / 'corpus'
+        corpus.mkdir(exist_ok=True)
+        more = ROOT / 'build/fuzz/corpus'
+        arguments = '-entropic=0 -max_len=64 ' + ('-runs=100000' if is_base else '-max_total_time=20')
+        arguments += f' -artifact_prefix={copy.folder}/ {corpus} {ROOT}/test/fuzz/corpus'
+        return build.run_search(program, log, 300, arguments + (f' {more}' if more.is_dir() else ''))
+    search, seconds, control = SEARCHES[method.name]
+    with threads_run:
+        return build.run_search(program, log, seconds, control if is_base else search)
+
+
+def control(build, base, method):
+    """Has a method look at the library as it is: if it finds something there, bugs found would mean nothing."""
+    with base.locks[method]:
+        if method not in base.controls:
+            slug = re.sub(r'\W+', '_', f'base_{method}')[:100]
+            start = time.monotonic()
+            try:
+                copy = build.Copy(base, slug, {})
+                base.controls[method] = look(build, base, copy, method)
+            except build.DoesNotCompile:
+                build.stop(f'{method} does not compile without a change (see build.log in build/bugs/{slug})')
+            base.seconds[method] = 15 + 5 * (time.monotonic() - start)
+            if not base.controls[method]:
+                copy.remove()
+        return base.controls[method]
+
+
+def find(build, base, number, bug, method):
+    """Whether the method finds the bug, and what there is to say."""
+    try:
+        texts = texts_with(bug, base.text)
+    except ValueError as error:
+        return False, f'STALE: {error}'
+    wrong = control(build, base, method)
+    if wrong:
+        return False, f'FAILS WITHOUT A CHANGE: {wrong}'
+    folder = f'bug{number}_{method.name}'
+    copy = None
+    try:
+        copy = build.Copy(base, folder, texts)
+        found = look(build, base, copy, method)
+    except build.DoesNotCompile:
+        if method.about_compiling:
+            copy.remove()
+            return True, 'found: does not compile'
+        return False, f'DOES NOT COMPILE (see build/bugs/{folder}/build.log)'
+    if not found:
+        return False, f'NOT FOUND (see build/bugs/{folder})'
+    if method.name == 'unit':
+        case = method.what.split('/')[-1].split(': ')[-1]
+        if case not in found and found != 'leaks':
+            return False, f'NOT FOUND, but: {found}'
+    copy.remove()
+    return True, f'found: {found}'
+
+
+def run_selected(selected, source='test/verify/run'):
+    """Runs (bug, method) pairs, prints what came of each, and returns how many were found."""
+    import build
+    base = build.Base()
+    found = 0
+    with concurrent.futures.ThreadPoolExecutor(build.JOBS) as pool:
+        futures = [pool.submit(find, build, base, i, *pair) for i, pair in enumerate(selected)]
+        for (bug, method), future in zip(selected, futures):
+            ok, what = future.result()
+            found += ok
+            print(f'{bug.name}\n    {method}: {what}', flush=True)
+    print(f'{len(selected)} seeded bugs, {found} found')
+    return found
+
+
+# ---- Checking ------------------------------------------------------------------------------------
+
+def stale():
+    """What is wrong with the catalogue. Builds nothing."""
+    cache = {}
+
+    def read(file):
+        if file not in cache:
+            path = ROOT / file
+            cache[file] = path.read_text() if path.exists() else ''
+        return cache[file]
+
+    names, changes = set(), {}
+    for bug in bugs.BUGS:
+        try:
+            texts_with(bug, read)
+        except ValueError as error:
+            yield f'{bug.name}: {error}'
+        if bug.name in names:
+            yield f'{bug.name}: two bugs have this name'
+        names.add(bug.name)
+        other = changes.setdefault(frozenset(bug.changes), bug.name)
+        if other != bug.name:
+            yield f'{bug.name}: the same change as: {other}'
+        if not bug.found_by:
+            yield f'{bug.name}: no method is named'
+        for method in bug.found_by:
+            if method.name == 'explorer' and method.what and f'"{method.what}"' not in read('test/model/programs.cpp'):
+                yield f'{bug.name}: the explorer has no program "{method.what}"'
+            if method.name == 'unit':
+                program, path = method.what.split(': ')
+                text = read(f'test/unit/{program}.cpp')
+                for part in path.split('/'):
+                    if not re.search(r'_TEST_(SUITE|CASE)\w*\(' + re.escape(part) + r'\b', text):
+                        yield f'{bug.name}: test/unit/{program}.cpp has no {part}'
+
+
+# ---- The command line ----------------------------------------------------------------------------
+
+def select(method=None, only=None, sample=1):
+    """The pairs of a bug and a method that must find it."""
+    pairs = [(b, m) for b in bugs.BUGS for m in b.found_by
+             if (not method or m.name == method) and (not only or only.lower() in f'{b.row} {b.name}'.lower())]
+    exact = [(b, m) for b, m in pairs if only == b.name]
+    return (exact or pairs)[::sample]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog='test/verify/run', add_help=False)
+    parser.add_argument('--list', action='store_true')
+    parser.add_argument('--check', action='store_true')
+    parser.add_argument('--only')
+    parser.add_argument('--method', choices=METHODS + ['spin'])
+    parser.add_argument('--sample', type=int, default=1)
+    options = parser.parse_args()
+
+    if options.check:
+        problems = list(stale())
+        for problem in problems:
+            print(problem)
+        if not problems:
+            print(f'{len(bugs.BUGS)} seeded bugs, each text found exactly once')
+        sys.exit(bool(problems))
+
+    selected = select(options.method, options.only, options.sample)
+    mutants = [m for m in bugs.spin_mutants() if not options.only or options.only.lower() in m.lower()]
+    if options.method not in (None, 'spin'):
+        mutants = []
+    if options.list:
+        last = None
+        for bug, method in selected:
+            if bug is not last:
+                print(f'{bug.row}: {bug.name}' if bug.row else bug.name)
+            last = bug
+            print(f'    {method}')
+        for mutant in mutants:
+            print(f'{mutant}\n    spin')
+        return
+    if options.method == 'spin':
+        print('test/verify/run: the mutants of the model are run by test/model/run --only-spin', file=sys.stderr)
+        sys.exit(2)
+    if not selected:
+        print('test/verify/run: nothing is selected', file=sys.stderr)
+        sys.exit(2)
+    sys.exit(run_selected(selected) != len(selected))
+
+
+if __name__ == '__main__':
+    main()
