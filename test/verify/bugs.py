@@ -82,7 +82,7 @@ bug('`queued` is cleared from a word with `pending`',
     found_by=[explorer('a call back | wait, try_acquire')])
 bug('`queued` is cleared while a waiter is left',
     (CORE, '    if (rest) next |= queued;\n', ''),
-    found_by=[explorer()])
+    found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('the waiters behind a cancelled head are not reconsidered',
     (CORE, 'free = refused ? 0', 'free = refused || !(w & (owed | pending)) ? 0'),
     found_by=[explorer('weighted head + canceller'), tsan, fuzz,
@@ -93,7 +93,7 @@ bug('the waiters behind a head that a lowered limit excludes are not reconsidere
     found_by=[unit('weighted: those_behind_a_head_that_leaves/go_when_a_lowered_limit_excludes_it')], row='Q1')
 bug('the head is granted without a look at what is free',
     (CORE, 'rest && rest->permits_ <= free; ++granted', 'rest; ++granted'),
-    found_by=[explorer()])
+    found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('a release wakes one waiter',
     (CORE, 'granted != most_granted && rest', 'granted != 1 && rest'),
     (CORE, 'more = rest && rest->permits_ <= free;', 'more = false;'),
@@ -169,14 +169,7 @@ bug('mail is judged by a limit that was read before the mail was taken',
     found_by=[explorer('raise, then ask for as much | release')])
 bug('a waiter that joins the queue may exceed the limit without being noticed',
     (CORE, '  largest_ = (std::max)(largest_, x->permits_);\n', ''),
-    found_by=[explorer()])
-bug('a mailed acquire is not compared with the limit',
-    (CORE, '''\
-      // The limit may have changed since the sender looked.
-      if (x->outcome_ == outcome::waiting && x->permits_ > limit && !(w & closed))
-        decide(x, outcome::exceeds_limit);
-''', ''),
-    found_by=[explorer()])
+    found_by=[explorer('set_limit | set_limit | acquire')])
 bug('a lowered limit expels no waiter',
     (CORE, 'if (x->permits_ > limit) decide', 'if (false) decide'),
     found_by=[fuzz])
@@ -240,29 +233,29 @@ bug('a limit is not bound to its word',
     found_by=[linearizability])
 bug('a release that takes the strand reserves nothing for the queue',
     (CORE, 'next = (w - n) | owed;', 'next = w - n;'),
-    found_by=[explorer()])
+    found_by=[explorer('shrink | release of two, two wait')])
 bug('a release to a busy strand reserves nothing for the queue',
     (CORE, 'next | owed : with_strand', 'next : with_strand'),
-    found_by=[explorer()])
+    found_by=[explorer('shrink | release | release, two wait')])
 bug('a raised limit reserves nothing for the queue',
     (CORE, '((w & queued) ? owed : 0)', 'word(0)'),
     found_by=[explorer('raise the limit | shrink, one waits')])
 bug('a release gives its permits to a waiter that wants another number',
     (CORE, 'first->permits_ != n || ', ''),
-    found_by=[explorer()])
+    found_by=[explorer('release, too few for the head | set_limit')])
 bug('a release gives its permits to the head though others are free',
     (CORE, ' || used(w) != limit', ''),
-    found_by=[explorer()])
+    found_by=[explorer('release of two | try_acquire, two wait, one permit is free')])
 bug('a release gives its permits to a waiter that was put back decided',
     (CORE, '(w & owed) || must_expel(w, limit))', '(w & owed))'),
-    found_by=[explorer()])
+    found_by=[explorer('a refusing executor | release | canceller')])
 bug('a waiter that was granted the permits of a release still seems to wait',
     (CORE, 'if (first->permits_ != n', 'if (!first || first->permits_ != n'),
     (CORE, 'if (!waiter_list::next(first)) {', 'if (false) {'),
-    found_by=[explorer()])
+    found_by=[explorer('release | who is granted releases, try_acquire')])
 bug('the permits of a release are given back twice',
     (CORE, 'if (n > used(w)) {  // another', 'if (false) {  // another'),
-    found_by=[explorer()])
+    found_by=[explorer('release | release, one in use, one waits')])
 bug('an over-release to the queue succeeds',
     (CORE, '  do {\n    if (n > used(w)) return false;\n', '  do {\n    if (n > used(w)) return true;\n'),
     found_by=[explorer('release of two | release of two, one waits')])
@@ -303,20 +296,17 @@ bug('an acquire completes at once though completions were left with an offer',
 bug('a waiter that meets an offer enters the queue before older mail',
     (CORE, 'if (w & (busy | offered)) break;\n    if (word_.compare_exchange_weak(w, w | busy | queued',
      'if (w & busy) break;\n    if (word_.compare_exchange_weak(w, w | busy | queued'),
-    found_by=[explorer()])
+    found_by=[explorer('offered: release, mail, wait, release | completions')])
 bug('cancel() that meets an offer misses older mail',
     (CORE, 'if (w & (busy | offered)) break;\n    if (word_.compare_exchange_weak(w, w | busy, ',
      'if (w & busy) break;\n    if (word_.compare_exchange_weak(w, w | busy, '),
-    found_by=[explorer()])
-bug('the cancellation of one acquire that meets an offer misses older mail',
-    (CORE, 'while (!(w & (busy | offered))) {', 'while (!(w & busy)) {'),
-    found_by=[explorer()])
+    found_by=[explorer('offered: release, mail, cancel() | completions')])
 bug('a release hands its permits past an offer',
     (CORE, 'work_was_left ? nullptr : pass_on(n, w)', 'pass_on(n, w)'),
-    found_by=[explorer()])
+    found_by=[explorer('offered: release | release of two, release | completions')])
 bug('a release hands its permits past those that are reserved for the queue',
     (CORE, ' || (w & owed) ||', ' ||'),
-    found_by=[explorer()])
+    found_by=[explorer('set_limit to what is in use | release, one waits')])
 bug('the completion that carries the strand has no reference',
     (CORE, "  add_reference();  // the completion's\n", ''),
     (CORE, '    drop_reference();\n    return false;\n', '    return false;\n'),

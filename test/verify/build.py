@@ -48,6 +48,7 @@ MAIN = '#define BOOST_TEST_MODULE unit\n#include <boost/test/unit_test.hpp>\n'
 CXX = os.environ.get('CXX', 'g++')
 CLANGXX = os.environ.get('CLANGXX', 'clang++')
 LAUNCHER = [os.environ['CMAKE_CXX_COMPILER_LAUNCHER']] if os.environ.get('CMAKE_CXX_COMPILER_LAUNCHER') else []
+CPPFLAGS = os.environ.get('CPPFLAGS', '').split()
 QUIET = '--color_output=no --catch_system_errors=no'
 
 # AddressSanitizer overwrites freed memory: what is used afterwards fails in code that is not compiled with it, too.
@@ -173,20 +174,20 @@ class Base:
     def precompile(self, flags):
         header = pathlib.Path(re.search(r'-include (\S+)', flags).group(1))
         with self.locks[header]:
-            key = hashlib.sha256((PRECOMPILED + flags + CXX).encode()).hexdigest()
+            key = hashlib.sha256(' '.join([PRECOMPILED, flags, CXX, *CPPFLAGS]).encode()).hexdigest()
             stamp = header.parent / 'key'
             if stamp.exists() and stamp.read_text() == key:
                 return
             write(header, PRECOMPILED)
             flags = re.sub(r'-include \S+', '', flags).split()
-            run_tool([CXX, '-std=c++20', '-w', *flags, '-x', 'c++-header', header, '-o', f'{header}.gch'],
+            run_tool([CXX, '-std=c++20', '-w', *CPPFLAGS, *flags, '-x', 'c++-header', header, '-o', f'{header}.gch'],
                      OUT / 'build.log')
             stamp.write_text(key)
 
     def object(self, program, source, flags):
         """The object of a source as it is, and the files of the library that it depends on."""
         flags = f'{program.flags} {flags}'.format(base=BASE)
-        command = [program.compiler, '-std=c++20', '-w', *flags.split()]
+        command = [program.compiler, '-std=c++20', '-w', *CPPFLAGS, *flags.split()]
         name = hashlib.sha256(' '.join(command + [source]).encode()).hexdigest()[:16]
         with self.locks[name]:
             if name in self.objects:
@@ -210,7 +211,7 @@ class Base:
         """What an object is made of, and which of that is the library's."""
         if not dependencies.exists():
             return None, set()
-        files = [pathlib.Path(f) for f in re.sub(r'\\\n', ' ', dependencies.read_text()).split()[1:]]
+        files = [OUT / f for f in dependencies.read_text().replace('\\\n', ' ').split()[1:]]  # ccache has relative ones
         digest = hashlib.sha256(' '.join(command).encode())
         for file in files:
             digest.update(file.read_bytes() if file.exists() else b'gone')
@@ -239,7 +240,7 @@ class Copy:
                 own = f'{program.flags} {flags}'.format(base=BASE).split()
                 object = self.folder / (source.replace('/', '_') + f'.{program.name}.o')
                 place = self.folder if source in self.changed else BASE
-                run_tool(LAUNCHER + [program.compiler, '-std=c++20', '-w', *own, '-I', self.folder / 'include', '-I',
+                run_tool(LAUNCHER + [program.compiler, '-std=c++20', '-w', *CPPFLAGS, *own, '-I', self.folder / 'include', '-I',
                                      BASE / 'include', '-c', place / source, '-o', object], log)
             arguments.append(object)
         if not differs:

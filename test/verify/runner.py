@@ -111,6 +111,8 @@ def find(build, base, number, bug, method):
         case = method.what.split('/')[-1].split(': ')[-1]
         if case not in found and found != 'leaks':
             return False, f'NOT FOUND, but: {found}'
+    if method.what and found.startswith(method.what + ': '):
+        found = found[len(method.what) + 2:]
     copy.remove()
     return True, f'found: {found}'
 
