@@ -1621,20 +1621,21 @@ struct offered_behind final : offering {
   }
 } offered_behind_instance;
 
-// The completion with the strand is refused once.
+// The completion that carries the strand is refused once.
 struct offered_and_refused final : offering {
   offered_and_refused()
-      : offering("offered: release | release, the executor refuses | completions", 3) {
+      : offering("offered: releases, the executor refuses | release | completions", 3) {
     retry_ = true;
   }
   void prepare() override {
     share(0);
-    queue(3);
+    queue(4);
+    b.tickets[0].then = [] { release(2); };
     b.tickets[1].refusals = 1;
   }
   void thread(int i) override {
-    if (i == 2) return run_completions(0, 2);
-    release(static_cast<std::uint32_t>(1 + i));
+    if (i == 2) return run_completions(0, 3);
+    release(1);
     b.c->set_limit(max);  // has the queue looked at again
   }
   void expect() override {}

@@ -314,13 +314,10 @@ bug('the completion that carries the strand has no reference',
     found_by=[explorer('offered: a permit comes back | destroy | completions')])
 bug('a completion that is put back still carries the strand',
     (CORE, '    x->carries_strand_ = false;\n', ''),
-    found_by=[explorer('offered: release | release, the executor refuses | completions')])
+    found_by=[explorer('offered: releases, the executor refuses | release | completions')])
 bug('the reference of a refused completion that carries the strand stays',
     (CORE, '    drop_reference();\n    return false;\n', '    return false;\n'),
-    found_by=[explorer('offered: release | release, the executor refuses | completions')])
-bug('an offer stands though the executor refused its completion',
-    (CORE, '    word_.fetch_and(~offered, std::memory_order_relaxed);\n', ''),
-    found_by=[explorer('offered: release | release, the executor refuses | completions')])
+    found_by=[explorer('offered: releases, the executor refuses | release | completions')])
 bug('a call hands over completions of others without bound',
     (CORE, 'left = own + most_for_others;', 'left = ~std::size_t(0);'),
     found_by=[unit('bounded_work: the_core/one_call_hands_over_at_most_64_for_others')])
@@ -358,7 +355,7 @@ bug('a cancellation is never freed',
     found_by=[asan])
 bug('the end of a wait does not drop the reference of its cancellation',
     (CORE_HPP, '    if (claim(outcome::granted)) core_.drop_reference();\n', ''),
-    found_by=[explorer('destroy | late cancel'), asan])
+    found_by=[explorer('2 acquirers | canceller of one'), asan])
 bug('a cancellation keeps the core until the slot is cleared',
     (CORE_HPP, '    if (claim(outcome::granted)) core_.drop_reference();\n', ''),
     (CORE_HPP, '  virtual ~cancellation() = default;\n',
@@ -394,28 +391,28 @@ bug('a granted waiter has no reference to the core',
     found_by=[asan])
 bug('a waiter that is granted the permits of a release has no reference to the core',
     (CORE, '  ++lent_;\n', ''),
-    found_by=[explorer()])
+    found_by=[explorer('acquire | release')])
 bug('the references that the strand lent are not added up',
     (CORE, 'missing = lent_ + ', 'missing = '),
-    found_by=[explorer()])
+    found_by=[explorer('acquire | release')])
 bug('the references that were lent in the word are not added up',
     (CORE, 'lent_ + static_cast<std::int64_t>(w / lent_unit)', 'lent_'),
-    found_by=[explorer()])
+    found_by=[explorer('acquire | release')])
 bug('a refused grant keeps the reference that it was lent',
     (CORE, '      --lent_;\n', ''),
-    found_by=[explorer()])
+    found_by=[explorer('a refusing executor | release | release')])
 bug('the references are added up twice',
     (CORE, 'std::exchange(settled_, true)', 'settled_'),
-    found_by=[explorer()])
+    found_by=[explorer('destroy | a permit comes back')])
 bug('the strand is left without adding up the references',
     (CORE, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', ''),
-    found_by=[explorer()])
+    found_by=[explorer('weighted head + canceller | release | try_acquire')])
 bug('a reference that was lent during the last hand-over is not added up',
     (CORE, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', '  if (w & orphaned) return w;\n'),
-    found_by=[explorer()])
+    found_by=[explorer('destroy, the aborted acquires | a permit comes back')])
 bug('the end of the semaphore does not have the references added up',
     (CORE_HPP, 'set(orphaned | pending, true)', 'set(orphaned, true)'),
-    found_by=[explorer()])
+    found_by=[explorer('acquire | release')])
 
 # ---- Memory orders -------------------------------------------------------------------------------
 
@@ -427,68 +424,68 @@ bug('relaxed: the mailbox, put into',
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 RUN = 'word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_acquire))\n      continue;'
 bug('no release: the strand, left by a thread that found nothing to do',
-    order(CORE, RUN, 'acq_rel', 'acquire'), found_by=[explorer()])
+    order(CORE, RUN, 'acq_rel', 'acquire'), found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('no acquire: the strand, going on',
     order(CORE, RUN, 'acq_rel', 'release'), found_by=[explorer('cancel the head | wait, wait, try_acquire')])
 bug('no acquire: the strand, after the word has changed',
-    order(CORE, RUN, 'acquire', 'relaxed'), found_by=[explorer()])
+    order(CORE, RUN, 'acquire', 'relaxed'), found_by=[explorer('release, too few for the head | set_limit')])
 LEAVE = 'w & ~busy, std::memory_order_release,\n                                       std::memory_order_acquire)'
 bug('no release: the strand, left at once',
-    order(CORE, LEAVE, 'release', 'relaxed'), found_by=[explorer(), tsan])
+    order(CORE, LEAVE, 'release', 'relaxed'), found_by=[explorer('acquire | release'), tsan])
 bug('no acquire: the strand, not left after all',
-    order(CORE, LEAVE, 'acquire', 'relaxed'), found_by=[explorer()])
+    order(CORE, LEAVE, 'acquire', 'relaxed'), found_by=[explorer('lower the limit | release, with a heavy waiter')])
 bug('no release: the strand, offered',
     order(CORE, 'word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release', 'release', 'relaxed'),
-    found_by=[explorer()])
+    found_by=[explorer('offered: release | release twice | completions')])
 bug('no acquire: the strand, taken by a completion',
     order(CORE, 'if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;\n    if (!(w & busy)) run',
           'acquire', 'relaxed'),
-    found_by=[explorer()])
+    found_by=[explorer('offered: release | release, cancel one | completions')])
 bug('relaxed: the strand, taken by an acquire',
-    order(CORE, 'w | busy | queued, std::memory_order_acquire', 'acquire', 'relaxed'), found_by=[explorer()])
+    order(CORE, 'w | busy | queued, std::memory_order_acquire', 'acquire', 'relaxed'), found_by=[explorer('3 threads x 1 round, 1 permit')])
 TAKEN = '''\
 w | busy, std::memory_order_acquire)) {
       const std::size_t own = waiting_.load(std::memory_order_relaxed);
       '''
 bug('relaxed: the strand, taken by cancel()',
-    order(CORE, TAKEN + 'decide_all', 'acquire', 'relaxed'), found_by=[explorer()])
+    order(CORE, TAKEN + 'decide_all', 'acquire', 'relaxed'), found_by=[explorer('cancel() | release | the handler destroys')])
 bug('relaxed: the strand, taken by a cancellation',
-    order(CORE, TAKEN + 'if (c', 'acquire', 'relaxed'), found_by=[explorer()])
+    order(CORE, TAKEN + 'if (c', 'acquire', 'relaxed'), found_by=[explorer('2 acquirers | canceller of one')])
 RELEASE = 'std::memory_order_acq_rel, std::memory_order_relaxed));\n  if (!(next & busy)'
 bug('no release: a release to the queue',
-    order(CORE, RELEASE, 'acq_rel', 'acquire'), found_by=[explorer()])
+    order(CORE, RELEASE, 'acq_rel', 'acquire'), found_by=[explorer('acquire | release')])
 bug('no acquire: a release to the queue',
-    order(CORE, RELEASE, 'acq_rel', 'release'), found_by=[explorer()])
+    order(CORE, RELEASE, 'acq_rel', 'release'), found_by=[explorer('acquire | release')])
 bug('relaxed: the permits of a release, given back to the count',
     order(CORE, 'while (!word_.compare_exchange_weak(w, next, std::memory_order_acquire));', 'acquire', 'relaxed'),
     found_by=[explorer('release, too few for the head | set_limit')])
 SET = 'std::memory_order_acq_rel, std::memory_order_relaxed));\n  // What an offer'
-bug('no release: a flag, set', order(CORE, SET, 'acq_rel', 'acquire'), found_by=[explorer()])
-bug('no acquire: a flag, set', order(CORE, SET, 'acq_rel', 'release'), found_by=[explorer()])
+bug('no release: a flag, set', order(CORE, SET, 'acq_rel', 'acquire'), found_by=[explorer('2 threads x 2 rounds, 1 permit')])
+bug('no acquire: a flag, set', order(CORE, SET, 'acq_rel', 'release'), found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('relaxed: permits, taken by a waiting acquire',
     order(CORE, '''\
 w + x.permits_ + lent_unit;
       if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)''', 'acquire', 'relaxed'),
-    found_by=[explorer()])
+    found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('relaxed: permits, taken by shrink',
-    order(CORE, 'w + taken, std::memory_order_acquire', 'acquire', 'relaxed'), found_by=[explorer()])
+    order(CORE, 'w + taken, std::memory_order_acquire', 'acquire', 'relaxed'), found_by=[explorer('shrink by two | release | release')])
 bug('relaxed: permits, taken at once',
     order(CORE_HPP, 'compare_exchange_weak(w, next, std::memory_order_acquire)', 'acquire', 'relaxed'),
     found_by=[explorer('try_acquire, release | try_acquire, release')])
 bug('relaxed: permits, released',
-    order(CORE_HPP, 'w - n, std::memory_order_release', 'release', 'relaxed'), found_by=[explorer(), tsan])
+    order(CORE_HPP, 'w - n, std::memory_order_release', 'release', 'relaxed'), found_by=[explorer('acquire | release'), tsan])
 REFERENCE = 'references_.fetch_sub(1, std::memory_order_acq_rel)'
 bug('no acquire: a reference, dropped',
-    order(CORE, REFERENCE, 'acq_rel', 'release'), found_by=[explorer()])
+    order(CORE, REFERENCE, 'acq_rel', 'release'), found_by=[explorer('destroy | a permit comes back')])
 bug('no release: a reference, dropped',
-    order(CORE, REFERENCE, 'acq_rel', 'acquire'), found_by=[explorer()])
+    order(CORE, REFERENCE, 'acq_rel', 'acquire'), found_by=[explorer('destroy | a permit comes back')])
 bug('no acquire: a cancellation, dropped',
-    order(CORE_HPP, REFERENCE, 'acq_rel', 'release'), found_by=[explorer()])
+    order(CORE_HPP, REFERENCE, 'acq_rel', 'release'), found_by=[explorer('2 acquirers | canceller of one')])
 bug('no release: a cancellation, dropped',
-    order(CORE_HPP, REFERENCE, 'acq_rel', 'acquire'), found_by=[explorer()])
+    order(CORE_HPP, REFERENCE, 'acq_rel', 'acquire'), found_by=[explorer('2 acquirers | canceller of one')])
 bug('no acquire: the references, added up',
     order(CORE, 'references_.fetch_add(missing, std::memory_order_acquire', 'acquire', 'relaxed'),
-    found_by=[explorer()])
+    found_by=[explorer('release | the handler destroys')])
 DEAD = 'fetch_or(dead, std::memory_order_acq_rel)'
 bug('no release: the dead flag',
     order(CORE, DEAD, 'acq_rel', 'acquire'), found_by=[explorer('release | the handler destroys')])
@@ -499,10 +496,10 @@ bug('no release: a limit, proposed',
     found_by=[explorer('raise the limit | try_acquire')])
 bug('relaxed: a limit, put in force',
     order(CORE, 'const std::uint64_t l = limit_.load(std::memory_order_acquire)', 'acquire', 'relaxed'),
-    found_by=[explorer()])
+    found_by=[explorer('raise the limit | try_acquire')])
 bug('no release: the epoch of a limit',
     order(CORE, 'word_.compare_exchange_strong(w, next, std::memory_order_acq_rel', 'acq_rel', 'relaxed'),
-    found_by=[explorer()])
+    found_by=[explorer('release, too few for the head | set_limit')])
 
 # ---- Asio: contexts and lifetime -----------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import threading
 import time
 
 import bugs
+import build
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -44,19 +45,19 @@ def texts_with(bug, read):
     return texts
 
 
-def look(build, base, copy, method):
+def look(base, copy, method):
     """What a method says of a copy; None if it sees nothing."""
     log = copy.folder / f'{method.name}.log'
     is_base = not copy.changed
     if method.name == 'unit':
-        name, cases = method.what.split(': ')
+        name, _, cases = method.what.partition(': ')
         program = copy.build(build.unit_program(name, method.address))
         return program and build.run_unit(program, log, base.seconds.get(method, 60), cases)
     program = copy.build(build.PROGRAMS[method.name])
     if not program:
         return None
     if method.name == 'explorer':
-        return build.run_explorer(program, log, 600, method.what)
+        return build.run_explorer(program, log, base.seconds.get(method, 600), method.what)
     if method.name == 'fuzz':
         corpus = copy.folder / 'corpus'
         corpus.mkdir(exist_ok=True)
@@ -69,7 +70,7 @@ def look(build, base, copy, method):
         return build.run_search(program, log, seconds, control if is_base else search)
 
 
-def control(build, base, method):
+def control(base, method):
     """Has a method look at the library as it is: if it finds something there, bugs found would mean nothing."""
     with base.locks[method]:
         if method not in base.controls:
@@ -77,7 +78,7 @@ def control(build, base, method):
             start = time.monotonic()
             try:
                 copy = build.Copy(base, slug, {})
-                base.controls[method] = look(build, base, copy, method)
+                base.controls[method] = look(base, copy, method)
             except build.DoesNotCompile:
                 build.stop(f'{method} does not compile without a change (see build.log in build/bugs/{slug})')
             base.seconds[method] = 15 + 5 * (time.monotonic() - start)
@@ -86,20 +87,20 @@ def control(build, base, method):
         return base.controls[method]
 
 
-def find(build, base, number, bug, method):
+def find(base, number, bug, method):
     """Whether the method finds the bug, and what there is to say."""
     try:
         texts = texts_with(bug, base.text)
     except ValueError as error:
         return False, f'STALE: {error}'
-    wrong = control(build, base, method)
+    wrong = control(base, method)
     if wrong:
         return False, f'FAILS WITHOUT A CHANGE: {wrong}'
     folder = f'bug{number}_{method.name}'
     copy = None
     try:
         copy = build.Copy(base, folder, texts)
-        found = look(build, base, copy, method)
+        found = look(base, copy, method)
     except build.DoesNotCompile:
         if method.about_compiling:
             copy.remove()
@@ -117,13 +118,11 @@ def find(build, base, number, bug, method):
     return True, f'found: {found}'
 
 
-def run_selected(selected, source='test/verify/run'):
+def run_selected(selected, base):
     """Runs (bug, method) pairs, prints what came of each, and returns how many were found."""
-    import build
-    base = build.Base()
     found = 0
     with concurrent.futures.ThreadPoolExecutor(build.JOBS) as pool:
-        futures = [pool.submit(find, build, base, i, *pair) for i, pair in enumerate(selected)]
+        futures = [pool.submit(find, base, i, *pair) for i, pair in enumerate(selected)]
         for (bug, method), future in zip(selected, futures):
             ok, what = future.result()
             found += ok
@@ -216,7 +215,7 @@ def main():
     if not selected:
         print('test/verify/run: nothing is selected', file=sys.stderr)
         sys.exit(2)
-    sys.exit(run_selected(selected) != len(selected))
+    sys.exit(run_selected(selected, build.Base()) != len(selected))
 
 
 if __name__ == '__main__':
