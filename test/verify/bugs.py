@@ -63,7 +63,7 @@ def order(file, text, before, after):
 def spin_mutants():
     """The names of the bugs in the model of the protocol."""
     model = (ROOT / 'test/model/turnstile.pml').read_text()
-    return sorted(set(re.findall(r'\bMUTANT_\w+|\bBUG_\w+', model)))
+    return sorted(set(re.findall(r'(?:ifn?def |defined\()MUTANT_(\w+)', model)))
 
 
 # ---- The queue: wake-ups -------------------------------------------------------------------------
@@ -433,7 +433,8 @@ LEAVE = 'w & ~busy, std::memory_order_release,\n                                
 bug('no release: the strand, left at once',
     order(CORE, LEAVE, 'release', 'relaxed'), found_by=[explorer('acquire | release'), tsan])
 bug('no acquire: the strand, not left after all',
-    order(CORE, LEAVE, 'acquire', 'relaxed'), found_by=[explorer('lower the limit | release, with a heavy waiter')])
+    order(CORE, LEAVE, 'acquire', 'relaxed'),
+    found_by=[explorer('lower the limit | release, with a heavy waiter')])
 bug('no release: the strand, offered',
     order(CORE, 'word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release', 'release', 'relaxed'),
     found_by=[explorer('offered: release | release twice | completions')])
@@ -442,13 +443,15 @@ bug('no acquire: the strand, taken by a completion',
           'acquire', 'relaxed'),
     found_by=[explorer('offered: release | release, cancel one | completions')])
 bug('relaxed: the strand, taken by an acquire',
-    order(CORE, 'w | busy | queued, std::memory_order_acquire', 'acquire', 'relaxed'), found_by=[explorer('3 threads x 1 round, 1 permit')])
+    order(CORE, 'w | busy | queued, std::memory_order_acquire', 'acquire', 'relaxed'),
+    found_by=[explorer('3 threads x 1 round, 1 permit')])
 TAKEN = '''\
 w | busy, std::memory_order_acquire)) {
       const std::size_t own = waiting_.load(std::memory_order_relaxed);
       '''
 bug('relaxed: the strand, taken by cancel()',
-    order(CORE, TAKEN + 'decide_all', 'acquire', 'relaxed'), found_by=[explorer('cancel() | release | the handler destroys')])
+    order(CORE, TAKEN + 'decide_all', 'acquire', 'relaxed'),
+    found_by=[explorer('cancel() | release | the handler destroys')])
 bug('relaxed: the strand, taken by a cancellation',
     order(CORE, TAKEN + 'if (c', 'acquire', 'relaxed'), found_by=[explorer('2 acquirers | canceller of one')])
 RELEASE = 'std::memory_order_acq_rel, std::memory_order_relaxed));\n  if (!(next & busy)'
@@ -460,20 +463,26 @@ bug('relaxed: the permits of a release, given back to the count',
     order(CORE, 'while (!word_.compare_exchange_weak(w, next, std::memory_order_acquire));', 'acquire', 'relaxed'),
     found_by=[explorer('release, too few for the head | set_limit')])
 SET = 'std::memory_order_acq_rel, std::memory_order_relaxed));\n  // What an offer'
-bug('no release: a flag, set', order(CORE, SET, 'acq_rel', 'acquire'), found_by=[explorer('2 threads x 2 rounds, 1 permit')])
-bug('no acquire: a flag, set', order(CORE, SET, 'acq_rel', 'release'), found_by=[explorer('2 threads x 2 rounds, 1 permit')])
+bug('no release: a flag, set',
+    order(CORE, SET, 'acq_rel', 'acquire'),
+    found_by=[explorer('2 threads x 2 rounds, 1 permit')])
+bug('no acquire: a flag, set',
+    order(CORE, SET, 'acq_rel', 'release'),
+    found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('relaxed: permits, taken by a waiting acquire',
     order(CORE, '''\
 w + x.permits_ + lent_unit;
       if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)''', 'acquire', 'relaxed'),
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('relaxed: permits, taken by shrink',
-    order(CORE, 'w + taken, std::memory_order_acquire', 'acquire', 'relaxed'), found_by=[explorer('shrink by two | release | release')])
+    order(CORE, 'w + taken, std::memory_order_acquire', 'acquire', 'relaxed'),
+    found_by=[explorer('shrink by two | release | release')])
 bug('relaxed: permits, taken at once',
     order(CORE_HPP, 'compare_exchange_weak(w, next, std::memory_order_acquire)', 'acquire', 'relaxed'),
     found_by=[explorer('try_acquire, release | try_acquire, release')])
 bug('relaxed: permits, released',
-    order(CORE_HPP, 'w - n, std::memory_order_release', 'release', 'relaxed'), found_by=[explorer('acquire | release'), tsan])
+    order(CORE_HPP, 'w - n, std::memory_order_release', 'release', 'relaxed'),
+    found_by=[explorer('acquire | release'), tsan])
 REFERENCE = 'references_.fetch_sub(1, std::memory_order_acq_rel)'
 bug('no acquire: a reference, dropped',
     order(CORE, REFERENCE, 'acq_rel', 'release'), found_by=[explorer('destroy | a permit comes back')])
