@@ -50,7 +50,8 @@ outcome core::wait(waiter& x) noexcept {
       enqueue(&x);
       w |= busy | queued;
       // If no waiter has to leave, there is nothing to do: those in front could not be served either.
-      if (!must_expel(w, limit_under(w)) && decided_.empty()) w = leave(w);
+      // (Those that a new limit excludes are set_limit()'s.)
+      if (!must_expel(w, max) && decided_.empty()) w = leave(w);
       if (w & busy) run(w, 0);
       return outcome::waiting;
     }
@@ -389,24 +390,30 @@ void core::expel(word w, std::uint32_t limit) noexcept {
   if (w & (orphaned | abandoned)) decide_all(outcome::aborted);
   if (w & closed) decide_all(outcome::closed);
   if (largest_ <= limit) return;
-  largest_ = limit;
+  largest_ = 0;
   for (waiter* x = queue_.front(); x;) {
     waiter* const after = waiter_list::next(x);
-    if (x->permits_ > limit) decide(x, outcome::exceeds_limit);
+    if (x->permits_ > limit)
+      decide(x, outcome::exceeds_limit);
+    else
+      largest_ = (std::max)(largest_, x->permits_);
     x = after;
   }
 }
 
 void core::enqueue(waiter* x) noexcept {
-  if (queue_.empty()) largest_ = 0;
   largest_ = (std::max)(largest_, x->permits_);
   queue_.push_back(x);
   count_waiting(1);
-  if (cancellation* const c = x->cancellation_) {
-    c->target_ = x;
-    // A timer may have requested it before it was queued.
-    if (c->requested() != outcome::waiting) decide(x, c->requested());
-  }
+  if (x->cancellation_) [[unlikely]]
+    make_cancellable(x);
+}
+
+void core::make_cancellable(waiter* x) noexcept {
+  x->cancellation_->target_ = x;
+  // A timer may have requested it before it was queued.
+  const outcome requested = x->cancellation_->requested();
+  if (requested != outcome::waiting) decide(x, requested);
 }
 
 void core::take_out(waiter* x, outcome o) noexcept {

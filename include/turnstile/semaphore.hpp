@@ -85,9 +85,16 @@ using default_token_t = typename default_token<Executor>::type;
 /// (Where that is the system's executor, or that of a future, it is called where the semaphore's
 /// executor runs it, as by Asio's own operations.)
 /// The one exception is Asio's own: where an acquire is decided inside the initiating call, the
-/// handler's associated immediate executor is used (Boost 1.82 and newer). A coroutine, by
-/// `use_awaitable`, that meets free permits goes on with them at once, but for every 128th time on a
-/// thread, when it takes its turn: so that one that never has to wait does not keep the others out.
+/// handler's associated immediate executor is used (Boost 1.82 and newer).
+///
+/// @par Coroutines
+/// A coroutine always resumes on its own executor. With `use_awaitable`, a coroutine that meets free
+/// permits goes on at once if its executor runs in this thread, which is known for `io_context`,
+/// `thread_pool`, their strands, and executors with `running_in_this_thread()`. It then does not give
+/// other handlers a turn, except at every eighth acquire of the thread, and `co_spawn` may return only
+/// after the coroutine has passed its acquire. With `deferred`, the default token, a coroutine always
+/// gives others a turn, and awaiting needs no coroutine frame: faster for an acquire that has to wait,
+/// slower for one that does not.
 ///
 /// @par Cancellation
 /// An acquire that waits supports per-operation cancellation of every type (terminal, partial,

@@ -17,6 +17,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -52,7 +53,7 @@ class input {
 template <typename Semaphore>
 class run {
   using executor = typename Semaphore::executor_type;
-  static constexpr bool bounded = requires(Semaphore& s) { s.set_limit(1); };
+  static constexpr bool bounded = requires(Semaphore & s) { s.set_limit(1); };
 
  public:
   run(input& in, long initial) : in_(&in), model_(initial, limit(initial)) {
@@ -131,8 +132,8 @@ class run {
     Semaphore& s = *semaphore_;
     switch (b & 15) {
       case 0:
-      case 1: return acquire(n + (n == 3 && (k & 4) ? 1'000'000'000'000 : 0), false);
-      case 2: return acquire(n, true);
+      case 1: return acquire(n + (n == 3 && (k & 4) ? 1'000'000'000'000 : 0), false, time(k));
+      case 2: return acquire(n, true, time(k));
       case 3: check(s.try_acquire(n) == model_.try_acquire(n), "try_acquire"); return;
       case 4: {
         permit p = s.try_acquire_permit(n);
@@ -200,17 +201,25 @@ class run {
     if (p) held_.emplace_back(std::move(p), gone);
   }
 
-  void acquire(std::size_t n, bool with_permit) {
+  // How long an acquire may wait: without end, not at all, or longer than any run.
+  static std::optional<std::chrono::hours> time(unsigned k) {
+    if (!(k & 8)) return {};
+    return std::chrono::hours((k & 4) ? 0 : 1);
+  }
+
+  void acquire(std::size_t n, bool with_permit, std::optional<std::chrono::hours> time) {
     const int who = static_cast<int>(signals_.size());
     const auto s = signals_.emplace_back(std::make_unique<asio::cancellation_signal>())->slot();
-    model_.acquire(who, static_cast<long>(n));
+    model_.acquire(who, static_cast<long>(n), time && time->count() == 0);
+    auto handler = asio::bind_cancellation_slot(s, [this, who](error_code ec) { handle(who, ec); });
+    auto permit_handler = asio::bind_cancellation_slot(
+        s, [this, who](error_code ec, permit p) { handle(who, ec, std::move(p)); });
     if (with_permit)
-      semaphore_->async_acquire_permit(
-          n, asio::bind_cancellation_slot(
-                 s, [this, who](error_code ec, permit p) { handle(who, ec, std::move(p)); }));
+      time ? semaphore_->async_acquire_permit_for(*time, n, std::move(permit_handler))
+           : semaphore_->async_acquire_permit(n, std::move(permit_handler));
     else
-      semaphore_->async_acquire(
-          n, asio::bind_cancellation_slot(s, [this, who](error_code ec) { handle(who, ec); }));
+      time ? semaphore_->async_acquire_for(*time, n, std::move(handler))
+           : semaphore_->async_acquire(n, std::move(handler));
   }
 
   void handle(int who, error_code ec, std::optional<permit> p = {}) {
@@ -222,7 +231,8 @@ class run {
     const error_code expected = t.what == granted   ? error_code()
                                 : t.what == aborted ? error_code(asio::error::operation_aborted)
                                 : t.what == closed  ? error_code(turnstile::errc::closed)
-                                                    : turnstile::errc::exceeds_limit;
+                                : t.what == exceeds ? error_code(turnstile::errc::exceeds_limit)
+                                                    : turnstile::errc::timed_out;
     check(ec == expected, "what a handler is told");
     if (p) {
       check(p->count() == t.permits, "the permits that a handler gets");

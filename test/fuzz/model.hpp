@@ -13,7 +13,7 @@
 
 namespace fuzz {
 
-enum class result { granted, aborted, closed, exceeds };
+enum class result { granted, aborted, closed, exceeds, timed_out };
 
 struct told {
   int who;
@@ -39,13 +39,16 @@ class model {
     return !closed_ && (n == 0 || (queue_.empty() && n <= available()));
   }
 
-  void acquire(int who, long n) {
+  // With no time to wait: `impatient`.
+  void acquire(int who, long n, bool impatient = false) {
     if (closed_)
       tell(who, result::closed);
     else if (n > limit_)
       tell(who, result::exceeds);
     else if (can_acquire(n))
       grant(who, n);
+    else if (impatient)
+      tell(who, result::timed_out);
     else
       queue_.push_back({who, n});
   }

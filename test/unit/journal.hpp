@@ -65,6 +65,7 @@ class journal {
     if (ec == asio::error::operation_aborted) return "!aborted";
     if (ec == errc::closed) return "!closed";
     if (ec == errc::exceeds_limit) return "!exceeds";
+    if (ec == errc::timed_out) return "!timed out";
     return "!" + ec.message();
   }
 

@@ -232,7 +232,7 @@ BOOST_AUTO_TEST_CASE(a_coroutine_that_meets_permits_goes_on) {
   BOOST_TEST(rounds == 0);
   std::size_t turns = 0;
   while (rounds != 10) turns += context.poll_one();
-  BOOST_TEST(turns <= 2u);
+  BOOST_TEST(turns <= 1u + 20 / 8 + 1);
   BOOST_TEST(sem.available() == 2u);
 }
 
@@ -253,7 +253,7 @@ BOOST_AUTO_TEST_CASE(a_coroutine_that_never_waits_gives_others_their_turn) {
   BOOST_TEST(sem.available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(every_128th_time_it_takes_its_turn) {
+BOOST_AUTO_TEST_CASE(every_8th_time_it_takes_its_turn) {
   asio::io_context context;
   semaphore sem(context, 1);
   std::vector<int> acquired(1);  // in each turn
@@ -261,7 +261,7 @@ BOOST_AUTO_TEST_CASE(every_128th_time_it_takes_its_turn) {
   asio::co_spawn(
       context,
       [&]() -> asio::awaitable<void> {
-        for (int i = 0; i != 128 * 4; ++i) {
+        for (int i = 0; i != 8 * 4; ++i) {
           const permit p = co_await sem.async_acquire_permit(asio::use_awaitable);
           ++acquired.back();
         }
@@ -273,7 +273,7 @@ BOOST_AUTO_TEST_CASE(every_128th_time_it_takes_its_turn) {
     acquired.push_back(0);
   }
   // The count of the thread began elsewhere, and the last turn was cut short.
-  for (std::size_t i = 2; i + 2 < acquired.size(); ++i) BOOST_TEST(acquired[i] == 128);
+  for (std::size_t i = 2; i + 2 < acquired.size(); ++i) BOOST_TEST(acquired[i] == 8);
   BOOST_TEST(acquired.size() >= 5u);
 }
 
@@ -285,9 +285,7 @@ BOOST_AUTO_TEST_CASE(a_coroutine_that_is_not_awaited_takes_nothing) {
   asio::co_spawn(
       context,
       [&]() -> asio::awaitable<void> {
-        {
-          auto never = sem.async_acquire(asio::use_awaitable);
-        }
+        { auto never = sem.async_acquire(asio::use_awaitable); }
         BOOST_TEST(sem.available() == 1u);
         auto first = sem.async_acquire(asio::use_awaitable);
         auto second = sem.async_acquire_permit(asio::use_awaitable);

@@ -217,7 +217,9 @@ struct decided {
   [[no_unique_address]] tracked tracked_;
 
   void operator()() {
-    const error_code ec = outcome_ == outcome::granted ? error_code() : to_error_code(outcome_);
+    error_code ec;
+    if (outcome_ != outcome::granted) [[unlikely]]
+      ec = to_error_code(outcome_);
     BOOST_ASIO_HANDLER_COMPLETION((tracked_));
     BOOST_ASIO_HANDLER_INVOCATION_BEGIN((ec));
     if constexpr (WithPermit) {
@@ -294,8 +296,10 @@ bool runs_in_this_thread(const E& ex) noexcept {
   }
 }
 
-// Whether a coroutine that meets a free permit goes on at once. Not always: one that never waits would
-// keep its thread from everything else.
+// Whether a coroutine that meets a free permit goes on at once. Not always: a coroutine that never waits
+// would keep its thread from everything else. Measured, with two coroutines that work 1 ms for each permit:
+// a timer on their context is late by 131 ms if they wait their turn every 128th time, 51 ms for every
+// 32nd, 11 ms for every 8th; and the price of every 8th is within the noise of one acquire (66 ns).
 inline bool goes_on_at_once() noexcept {
   static thread_local constinit unsigned char count = 0;
   return ++count % 8 != 0;

@@ -268,6 +268,7 @@ class core {
   inline bool must_expel(word w, std::uint32_t limit) const noexcept;
   void expel(word w, std::uint32_t limit) noexcept;
   inline void enqueue(waiter* x) noexcept;
+  void make_cancellable(waiter* x) noexcept;
   inline void take_out(waiter* x, outcome o) noexcept;
   inline void decide(waiter* x, outcome o) noexcept;
   void decide_all(outcome o) noexcept;
