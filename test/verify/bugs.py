@@ -103,7 +103,7 @@ bug('several releases in one turn wake one waiter',
      '    if (w & busy) return true;\n    if (w & queued) next = (w & busy)'),
     found_by=[unit('core: calls_back/a_release_is_enough_for_a_wait_that_comes_after_it')], row='Q3')
 bug('an acquire that takes the strand leaves waiters that must be expelled',
-    (CORE, 'if (!must_expel(w, limit_under(w)) && decided_', 'if (decided_'),
+    (CORE, 'if (!must_expel(w, max) && decided_', 'if (decided_'),
     found_by=[explorer('abandon | acquire')])
 
 # ---- The queue: order, cancellation, limits ------------------------------------------------------
@@ -168,10 +168,13 @@ bug('mail is judged by a limit that was read before the mail was taken',
 '''),
     found_by=[explorer('raise, then ask for as much | release')])
 bug('a waiter that joins the queue may exceed the limit without being noticed',
-    (CORE, '  largest_ = (std::max)(largest_, x->permits_);\n', ''),
+    (CORE, '  largest_ = (std::max)(largest_, x->permits_);\n  queue_', '  queue_'),
     found_by=[explorer('set_limit | set_limit | acquire')])
 bug('a lowered limit expels no waiter',
-    (CORE, 'if (x->permits_ > limit) decide', 'if (false) decide'),
+    (CORE, 'if (x->permits_ > limit)\n      decide', 'if (false)\n      decide'),
+    found_by=[fuzz])
+bug('a lowered limit forgets how many permits the waiters want that stay',
+    (CORE, '    else\n      largest_ = (std::max)(largest_, x->permits_);\n', ''),
     found_by=[fuzz])
 bug('close() does not complete the waiters',
     (CORE, '  if (w & closed) decide_all(outcome::closed);\n', ''),
@@ -328,17 +331,12 @@ bug('a call leaves what it has decided itself to others',
 # ---- Cancellations -------------------------------------------------------------------------------
 
 bug('a request that came before its acquire was queued is ignored',
-    (CORE, '    if (c->requested() != outcome::waiting) decide(x, c->requested());\n', ''),
+    (CORE, '  if (requested != outcome::waiting) decide(x, requested);\n', ''),
     found_by=[explorer('wait | a timer')])
 bug('a request that came before its acquire was queued decides it twice',
-    (CORE, '''\
-    c->target_ = x;
-    // A timer may have requested it before it was queued.
-    if (c->requested() != outcome::waiting) decide(x, c->requested());
-''', '''\
-    if (c->requested() != outcome::waiting) decide(x, c->requested());
-    c->target_ = x;
-'''),
+    (CORE, 'if (requested != outcome::waiting) decide(x, requested);\n',
+     'cancellation* const c = x->cancellation_;\n'
+     '  if (requested != outcome::waiting) decide(x, requested), c->target_ = x;\n'),
     found_by=[explorer('wait | a timer')])
 bug('an acquire that decides an early request leaves the strand without telling it',
     (CORE, '&& decided_.empty()) w = leave(w);', ') w = leave(w);'),
