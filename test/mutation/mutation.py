@@ -24,19 +24,21 @@ DETAIL = 'include/turnstile/detail/'
 # The programs that may find a mutant, the likeliest first. A case of `core` that takes long is left out: the
 # explorer sees all that it could see.
 SLOW_CASE = 'a_raised_limit_holds_for_those_who_come_after_it'
-OF_THE_CORE = ['core', 'explorer', 'weighted', 'bounded', 'counting', 'queue', 'permits', 'closing', 'cancellation',
-               'lifetime', 'executors', 'threads', 'allocation', 'with_permit', 'tokens']
+OF_THE_CORE = ['core', 'explorer', 'bounded_work', 'weighted', 'bounded', 'counting', 'queue', 'permits', 'closing', 'cancellation',
+               'lifetime', 'executors', 'threads', 'timed', 'allocation', 'with_permit', 'tokens', 'coroutines']
 KILLERS = {
     CORE: OF_THE_CORE,
     DETAIL + 'core.hpp': ['core', 'counting', 'bounded'] + OF_THE_CORE,
     DETAIL + 'waiter.hpp': OF_THE_CORE,
     DETAIL + 'acquire_op.hpp': ['queue', 'cancellation', 'executors', 'lifetime', 'allocation', 'tokens',
-                                'permits', 'with_permit', 'threads', 'closing', 'bounded', 'weighted', 'counting'],
+                                'timed', 'coroutines', 'permits', 'with_permit', 'threads', 'closing', 'bounded',
+                                'weighted', 'counting'],
     DETAIL + 'service.hpp': ['lifetime', 'cancellation', 'executors', 'permits', 'threads', 'tokens'],
     'include/turnstile/permit.hpp': ['permits', 'closing', 'bounded', 'lifetime', 'counting', 'cancellation',
                                      'threads', 'executors', 'with_permit', 'allocation'],
     'include/turnstile/semaphore.hpp': ['counting', 'permits', 'closing', 'queue', 'weighted', 'lifetime', 'tokens',
-                                        'cancellation', 'allocation', 'executors', 'threads', 'bounded'],
+                                        'timed', 'coroutines', 'cancellation', 'allocation', 'executors', 'threads',
+                                        'bounded'],
     'include/turnstile/bounded_semaphore.hpp': ['bounded', 'counting', 'permits', 'closing', 'lifetime', 'tokens',
                                                 'threads'],
     'include/turnstile/with_permit.hpp': ['with_permit', 'tokens'],

@@ -669,7 +669,10 @@ bug('a coroutine goes on at once on the thread of another executor',
     if (detail::runs_in_this_thread(co_await boost::asio::this_coro::executor) &&
         detail::goes_on_at_once()) {
 ''', '    if (detail::goes_on_at_once()) {\n'),
-    found_by=[shell_tsan])
+    found_by=[shell_tsan, unit('coroutines: a_coroutine_that_moved_to_a_pool_comes_back_to_its_io_context')])
+bug('a timed acquire that has no time waits',
+    (SEMAPHORE, 'o == detail::outcome::waiting && ((time <= detail::patience::zero()) || ...)', 'false'),
+    found_by=[unit('timed: one_acquire/does_not_wait_if_there_is_no_time')])
 bug('an initiation does not name its executor',
     (SEMAPHORE, '    using executor_type = Executor;\n\n    explicit initiate', '    explicit initiate'),
     (SEMAPHORE, '    executor_type get_executor() const noexcept { return semaphore_->get_executor(); }\n', ''),
