@@ -27,7 +27,7 @@ class Bug(NamedTuple):
 
 class Method(NamedTuple):
     name: str
-    what: str = ''  # the explorer's program; or "<unit test>: <suite>/<case>"
+    what: str = ''  # the program of the explorer, or "<unit test>: <suite>/<case>"
     address: bool = False  # the unit test is compiled with AddressSanitizer, too
     about_compiling: bool = False  # the unit test must not compile
 

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / 'build' / 'bugs'
@@ -83,6 +82,9 @@ class Program:
         self.name, self.libraries, self.flags, self.compiler = name, libraries, flags, compiler
         self.sources = sources  # (source, flags of its own)
 
+    def command(self, flags):
+        return [self.compiler, '-std=c++20', '-w', *CPPFLAGS, *f'{self.flags} {flags}'.format(base=BASE).split()]
+
 
 def stress(name, sources, flags, libraries='-pthread'):
     return Program(name, [(s, '') for s in sources + [CORE, ERROR]], libraries, flags)
@@ -94,7 +96,7 @@ SHELL = [str(p.relative_to(ROOT)) for p in sorted((ROOT / 'test/stress').glob('s
 MODEL = ('-DTURNSTILE_MODEL -I{base}/test/model/shadow -I{base}/test/model', ' -fsanitize=thread')
 
 PROGRAMS = {p.name: p for p in [
-    # The program's flags are not linked: the calls of ThreadSanitizer are answered by the explorer.
+    # Not linked with -fsanitize=thread: the explorer answers the calls of ThreadSanitizer.
     Program('explorer', [('test/model/explorer.cpp', '-O2 ' + MODEL[0]),
                          ('test/model/programs.cpp', '-O2 ' + ''.join(MODEL)),
                          (CORE, '-O2 ' + ''.join(MODEL))], '-lboost_context'),
@@ -145,7 +147,11 @@ class Base:
     def __init__(self):
         OUT.mkdir(parents=True, exist_ok=True)
         self.lock_file = open(OUT / 'lock', 'w')
-        fcntl.flock(self.lock_file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self.lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f'Waiting for another run in {OUT}', file=sys.stderr, flush=True)
+            fcntl.flock(self.lock_file, fcntl.LOCK_EX)
         present = set()
         for folder in ('include', 'src', 'test/unit', 'test/model', 'test/stress', 'test/fuzz'):
             for path in (ROOT / folder).rglob('*'):
@@ -186,8 +192,7 @@ class Base:
 
     def object(self, program, source, flags):
         """The object of a source as it is, and the files of the library that it depends on."""
-        flags = f'{program.flags} {flags}'.format(base=BASE)
-        command = [program.compiler, '-std=c++20', '-w', *CPPFLAGS, *flags.split()]
+        command = program.command(flags)
         name = hashlib.sha256(' '.join(command + [source]).encode()).hexdigest()[:16]
         with self.locks[name]:
             if name in self.objects:
@@ -211,7 +216,8 @@ class Base:
         """What an object is made of, and which of that is the library's."""
         if not dependencies.exists():
             return None, set()
-        files = [OUT / f for f in dependencies.read_text().replace('\\\n', ' ').split()[1:]]  # ccache has relative ones
+        names = dependencies.read_text().replace('\\\n', ' ').split()[1:]
+        files = [OUT / name for name in names]  # ccache may write relative names
         digest = hashlib.sha256(' '.join(command).encode())
         for file in files:
             digest.update(file.read_bytes() if file.exists() else b'gone')
@@ -237,16 +243,16 @@ class Copy:
             object, files = self.base.object(program, source, flags)
             if files & self.changed:
                 differs = True
-                own = f'{program.flags} {flags}'.format(base=BASE).split()
                 object = self.folder / (source.replace('/', '_') + f'.{program.name}.o')
                 place = self.folder if source in self.changed else BASE
-                run_tool(LAUNCHER + [program.compiler, '-std=c++20', '-w', *CPPFLAGS, *own, '-I', self.folder / 'include', '-I',
-                                     BASE / 'include', '-c', place / source, '-o', object], log)
+                run_tool(LAUNCHER + program.command(flags) +
+                         ['-I', self.folder / 'include', '-I', BASE / 'include', '-c', place / source, '-o', object], log)
             arguments.append(object)
         if not differs:
             return None
         result = self.folder / program.name
-        run_tool([program.compiler, *program.flags.split(), *arguments, *program.libraries.split(), '-o', result], log)
+        run_tool([program.compiler, *program.flags.split(), *arguments, *program.libraries.split(), '-o', result],
+                 log)
         return result
 
     def remove(self):

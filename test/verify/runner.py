@@ -158,7 +158,7 @@ def stale():
         if not bug.found_by:
             yield f'{bug.name}: no method is named'
         for method in bug.found_by:
-            if method.name == 'explorer' and method.what and f'"{method.what}"' not in read('test/model/programs.cpp'):
+            if method.name == 'explorer' and f'"{method.what}"' not in read('test/model/programs.cpp'):
                 yield f'{bug.name}: the explorer has no program "{method.what}"'
             if method.name == 'unit':
                 program, path = method.what.split(': ')
@@ -178,13 +178,20 @@ def select(method=None, only=None, sample=1):
     return (exact or pairs)[::sample]
 
 
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def main():
     parser = argparse.ArgumentParser(prog='test/verify/run', add_help=False)
     parser.add_argument('--list', action='store_true')
     parser.add_argument('--check', action='store_true')
     parser.add_argument('--only')
     parser.add_argument('--method', choices=METHODS + ['spin'])
-    parser.add_argument('--sample', type=int, default=1)
+    parser.add_argument('--sample', type=positive, default=1)
     options = parser.parse_args()
 
     if options.check:
