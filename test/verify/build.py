@@ -19,6 +19,7 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / 'build' / 'bugs'
 BASE = OUT / 'base'
+COPIES = OUT / 'copies'  # what an earlier run has left there is removed
 JOBS = len(os.sched_getaffinity(0))
 
 CORE = 'src/core.cpp'
@@ -152,6 +153,7 @@ class Base:
         except BlockingIOError:
             print(f'Waiting for another run in {OUT}', file=sys.stderr, flush=True)
             fcntl.flock(self.lock_file, fcntl.LOCK_EX)
+        shutil.rmtree(COPIES, ignore_errors=True)
         present = set()
         for folder in ('include', 'src', 'test/unit', 'test/model', 'test/stress', 'test/fuzz'):
             for path in (ROOT / folder).rglob('*'):
@@ -229,7 +231,7 @@ class Copy:
     """A changed copy of the library. Without changes, the library as it is."""
 
     def __init__(self, base, folder, texts):
-        self.base, self.folder, self.changed = base, OUT / folder, set(texts)
+        self.base, self.folder, self.changed = base, COPIES / folder, set(texts)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         for file, text in texts.items():

@@ -45,6 +45,10 @@ def texts_with(bug, read):
     return texts
 
 
+def copy_of(folder):
+    return (build.COPIES / folder).relative_to(ROOT)
+
+
 def look(base, copy, method):
     """What a method says of a copy; None if it sees nothing."""
     log = copy.folder / f'{method.name}.log'
@@ -80,7 +84,7 @@ def control(base, method):
                 copy = build.Copy(base, slug, {})
                 base.controls[method] = look(base, copy, method)
             except build.DoesNotCompile:
-                base.controls[method] = f'does not compile (see build.log in build/bugs and build/bugs/{slug})'
+                base.controls[method] = f'does not compile (see build.log in build/bugs and {copy_of(slug)})'
             base.seconds[method] = 15 + 5 * (time.monotonic() - start)
             if not base.controls[method]:
                 copy.remove()
@@ -105,9 +109,9 @@ def find(base, number, bug, method):
         if method.about_compiling:
             copy.remove()
             return True, 'found: does not compile'
-        return False, f'DOES NOT COMPILE (see build/bugs/{folder}/build.log)'
+        return False, f'DOES NOT COMPILE (see {copy_of(folder)}/build.log)'
     if not found:
-        return False, f'NOT FOUND (see build/bugs/{folder})'
+        return False, f'NOT FOUND (see {copy_of(folder)})'
     if method.name == 'unit':
         case = method.what.split('/')[-1].split(': ')[-1]
         if case not in found and found != 'leaks':
