@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / 'build' / 'bugs'
@@ -255,6 +256,7 @@ class Copy:
         result = self.folder / program.name
         run_tool([program.compiler, *program.flags.split(), *arguments, *program.libraries.split(), '-o', result],
                  log)
+        self.built_at = time.monotonic()
         return result
 
     def remove(self):

@@ -53,13 +53,13 @@ def look(base, copy, method):
     """What a method says of a copy; None if it sees nothing."""
     log = copy.folder / f'{method.name}.log'
     is_base = not copy.changed
-    if method.name == 'unit':
-        name, _, cases = method.what.partition(': ')
-        program = copy.build(build.unit_program(name, method.address))
-        return program and build.run_unit(program, log, base.seconds.get(method, 60), cases)
-    program = copy.build(build.PROGRAMS[method.name])
+    name, _, cases = method.what.partition(': ')
+    program = copy.build(build.unit_program(name, method.address) if method.name == 'unit'
+                         else build.PROGRAMS[method.name])
     if not program:
         return None
+    if method.name == 'unit':
+        return build.run_unit(program, log, base.seconds.get(method, 60), cases)
     if method.name == 'explorer':
         return build.run_explorer(program, log, base.seconds.get(method, 600), method.what)
     if method.name == 'fuzz':
@@ -79,13 +79,12 @@ def control(base, method):
     with base.locks[method]:
         if method not in base.controls:
             slug = re.sub(r'\W+', '_', f'base_{method}')[:100]
-            start = time.monotonic()
             try:
                 copy = build.Copy(base, slug, {})
                 base.controls[method] = look(base, copy, method)
+                base.seconds[method] = 15 + 5 * (time.monotonic() - copy.built_at)
             except build.DoesNotCompile:
                 base.controls[method] = f'does not compile (see build.log in build/bugs and {copy_of(slug)})'
-            base.seconds[method] = 15 + 5 * (time.monotonic() - start)
             if not base.controls[method]:
                 copy.remove()
         return base.controls[method]
@@ -126,8 +125,9 @@ def run_selected(selected, base):
     """Runs (bug, method) pairs, prints what came of each, and returns how many were found."""
     found = 0
     with concurrent.futures.ThreadPoolExecutor(build.JOBS) as pool:
-        futures = [pool.submit(find, base, i, *pair) for i, pair in enumerate(selected)]
-        for (bug, method), future in zip(selected, futures):
+        futures = {pool.submit(find, base, i, *pair): pair for i, pair in enumerate(selected)}
+        for future in concurrent.futures.as_completed(futures):
+            bug, method = futures[future]
             ok, what = future.result()
             found += ok
             print(f'{bug.name}\n    {method}: {what}', flush=True)
