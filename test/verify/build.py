@@ -330,5 +330,5 @@ def run_search(program, log, seconds, arguments):
         return 'it hangs'  # a lost wake-up may leave an acquire waiting for ever, and the program with it
     text = log.read_text(errors='replace')
     what = re.search(r'ThreadSanitizer: [a-z -]+|(Address|Leak)Sanitizer: [a-z -]+|runtime error: .*'
-                     r'|^(?:stress|shell): [^(\n]*|^history .*|^differs.*|error: in "[^"]+"', text, re.M)
-    return what.group().strip() if what else f'killed, status {status}'
+                     r'|^(?:stress|shell): [^(\n]*|history .*|^differs.*|error: in "[^"]+"', text, re.M)
+    return what.group().strip() if what else f'exit status {status}'
