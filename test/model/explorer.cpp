@@ -739,7 +739,7 @@ std::string name_of(int at) {
 std::string show(int at, std::uint64_t v) {
   char text[160];
   if (name_of(at) == "word") {
-    static const char* const flags[] = {"closed",   "queued",    "busy", "pending", "owed",
+    static const char* const flags[] = {"closed",   "queued",    "busy", "pending", "reserved",
                                         "orphaned", "abandoned", "dead", "offered"};
     const long used = static_cast<long>(v & 0x7fffffff);
     if (used > 0x40000000)
@@ -750,7 +750,7 @@ std::string show(int at, std::uint64_t v) {
     for (int i = 0; i < 9; ++i)
       if (v >> (31 + i) & 1) s += std::string(" ") + flags[i];
     if (v >> 40 & 0x7ffff) s += " epoch " + std::to_string(v >> 40 & 0x7ffff);
-    if (v >> 59) s += " lent " + std::to_string(v >> 59);
+    if (v >> 59) s += " refs " + std::to_string(v >> 59);
     return s + "}";
   }
   if (name_of(at) == "limit")

@@ -4,118 +4,110 @@
 #ifndef TURNSTILE_DETAIL_CORE_HPP
 #define TURNSTILE_DETAIL_CORE_HPP
 
-// The state of a semaphore: a counter word, and a queue of waiters protected by a strand.
+// The protocol of a semaphore: one word of state, a mailbox, and a queue of waiters protected by a strand.
 //
-// The word. Everything that a call reports is decided by one compare-and-swap on `word_`. It holds
-// the permits in use and some flags; how many are available follows from the limit. A semaphore
-// without a limit has the limit max(): it is released past what it started with by lowering what is
-// in use, and all the arithmetic is the same.
+// The word (state_word.hpp). Everything that a call reports is decided by one compare-and-swap of `word_`.
+// It holds the permits in use and some flags; how many are available follows from the limit. A
+// semaphore without a limit has the limit max: it is released past its initial permits by lowering
+// what is in use, and all the arithmetic is the same.
 //
-//   bits 0..30   used       permits in use, 0 .. max()
-//   bit  31      closed     no acquire succeeds any more
-//   bit  32      queued     somebody waits (or is in the mailbox): nobody may overtake
-//   bit  33      busy       a thread has the strand
-//   bit  34      pending    something was set down for the strand and not looked at yet
-//   bit  35      owed       permits became free while somebody waits: they are the queue's until
-//                           it has been looked at
-//   bit  36      orphaned   the semaphore was destroyed: whoever waits is aborted
-//   bit  37      abandoned  its execution context was destroyed: whoever waits is destroyed uncalled
-//   bit  38      dead       the last reference is gone: whoever has the strand deletes the core
-//   bit  39      offered    the strand has done its share for other threads, see below
-//   bits 40..58  epoch      which limit is in force
-//   bits 59..63  lent       references that went out with permits, modulo 32
+// The strand. While `busy` is set, the queue belongs to the thread that set it. A thread that has work for
+// the queue records it first: a release lowers the count in the word, a waiter or a cancellation goes into the
+// mailbox, everything else sets a flag. If the strand is free, the same compare-and-swap takes it, and run()
+// works until nothing is left. If it is busy, the changed word tells its holder to look again, and
+// the thread goes on at once. A call back into the semaphore from a handler, an executor or an
+// allocator finds the strand busy as any other thread would: no deadlock and no recursion.
 //
-// The strand. While `busy` is set, the queue belongs to the thread that set it. Who has work for
-// the queue sets it down: a release as a lower count in the word, a waiter or a cancellation in the
-// mailbox, the rest as a flag. Where the strand is free, the same compare-and-swap takes it, and
-// run() works until nothing is left; where it is busy, the changed word tells its holder to look
-// again, and the caller goes on at once. A call back into the semaphore from a handler's, an
-// executor's or an allocator's code finds the strand busy as any other thread would: no deadlock and
-// no recursion.
+// A release that takes the strand holds its permits back first: no other call can take them, and they still
+// count as in use. Usually the first waiter wants just as many, and gets them without another change of the
+// count (grant_to_first()). Otherwise they go back to the count, and run() looks at the queue.
 //
-// A release that takes the strand has its permits in hand first: taken by nobody, and still counted as
-// in use. Mostly the first in the queue waits for as many, and they are its own without another change
-// of the count (pass_on()). Else they are given back to the count, and run() looks at the queue.
+// Bounded work. Once a call has delivered what it decided itself, and a number of completions for other
+// threads besides, it offers the strand: it sets `offered`, delivers one more completion, which is to call
+// resume() when it is called or destroyed, and leaves, by a compare-and-swap that clears `busy` and
+// succeeds only if `offered` is still set. Then `offered` without `busy` says that work is left. The next
+// call with work for the queue takes the strand and that work; if no call comes, resume() does. A
+// resume() that comes before the holder has left clears `offered`; then the holder stays, and offers
+// the strand again with another completion. So every offer that was left behind has a resume() to come.
 //
-// No call works for others without end. Once a call has handed over what it decided itself, and a
-// number of completions for other threads besides, it offers the strand: it sets `offered`, hands over
-// one more completion, which is to call resume() when it is run or destroyed, and leaves, by a
-// compare-and-swap that clears `busy` and succeeds only if `offered` is still set. Then `offered` without
-// `busy` says that there is work left. The next call with work for the queue takes the strand, and all
-// that work with it; if no call comes, resume() does. A resume() that comes before the holder has left
-// clears `offered`, so that the holder stays and offers the strand again: an offer that is left
-// behind always has a resume() to come.
+// Why no wake-up is lost. Apart from such an offer, `busy` is cleared only by a compare-and-swap from the
+// very word under which nothing was left to do, and never from one with `pending`. Permits that come back
+// change the word. Mail is put into the mailbox first and announced afterwards, by a compare-and-swap
+// that sets `pending`. If that swap comes before the holder leaves, the holder stays; if it comes after, it
+// finds the strand free and takes it.
 //
-// Why no wake-up is lost: apart from such an offer, `busy` is dropped only by a compare-and-swap from the very word under
-// which nothing was left to do, and never from one with `pending`. Permits that come back change the
-// word. Mail is put into the mailbox first and then announced, by a compare-and-swap that sets
-// `pending`. Either that comes first and the strand is kept, or it comes second, finds the strand
-// free and takes it.
+// Queueing. An acquire that meets `queued`, or too few permits, sets `queued` in the compare-and-swap that
+// takes the strand or announces the mail. From then on only the strand takes permits, in the order of the
+// queue, until it clears `queued` in the compare-and-swap that grants to the last waiter. (It never clears
+// `queued` from a word with `pending`: another waiter may have been announced without changing that word.) So
+// permits go from hand to hand, even if they pass through the word.
 //
-// Who waits: an acquire that meets `queued`, or not enough permits, sets `queued` in the
-// compare-and-swap that takes the strand or announces the mail. From then on nobody takes permits
-// but the strand, in the order of the queue, until it clears `queued` in the compare-and-swap that
-// grants to the last waiter. (Never from a word with `pending`: a waiter may have been announced
-// without changing it.) So permits go hand to hand, also where they pass through the word.
+// User code runs only in deliver(), after all that was decided has been published, in the order of the
+// decisions, while the strand is kept. Work that it records is looked at afterwards.
 //
-// When user code runs: only in tell(), after all that was decided has been published, in the
-// order of the decisions, with the strand kept. What it sets down there is looked at afterwards.
+// Order. Work that was recorded while the strand was busy is looked at in this order: the mail, the flags, the
+// permits that came back. So a cancellation or a close() never comes too late for a permit that was
+// released after it, but it may come before permits that were released just before it. An acquire that
+// could be granted at once, but finds the strand busy or offered, takes its permits and lets the strand deliver
+// it, after the waiters that were granted before.
 //
-// In which order: what was set down while the strand was busy is looked at in the order of the mail,
-// then the flags, then the permits that came back: a cancellation or a close() never comes too late
-// for a permit released after it. It may come before permits that were released just before it. An acquire that could be granted at once, but meets a busy strand,
-// takes its permits and lets the strand hand it over, behind those granted before.
+// Lifetime. The semaphore, each permit, granted or held, and each cancellation has a reference to the
+// core. A waiter needs none, since the destructor of the semaphore has the queue emptied first. The holder
+// of the strand needs none either: if the last reference is dropped while `busy` is set, the holder deletes
+// the core when it leaves. A grant carries its reference for free: a grant by the strand is counted in
+// `granted_refs_`, a grant at once in the top bits of the word. `references_` is short by both. Only after the
+// semaphore was destroyed, when nothing can be acquired any more, does the strand add them up. (Counting each
+// grant in `references_` instead costs 15 % of an uncontended acquire, and 11 % with a callback. Without
+// grant_to_first() a hand-off costs 13 % more. Intel Xeon, minimum of 15 runs, test/bench.)
 //
-// Who is alive: the semaphore, each permit, granted or held, and each cancellation has a reference to
-// the core. Who waits needs none: the semaphore, when it goes, has the queue emptied first. Nor does
-// the holder of the strand: the last reference, dropped while `busy` is set, leaves the deletion to
-// it, like any other piece of work. References are dropped one by one, but come for nothing with the
-// permits: one that the strand grants is counted in its own `lent_`, one that is taken at once in the
-// top bits of the word. `references_` is short by these, and only once the semaphore is gone, and
-// nothing can be acquired any more, does the strand add them up.
-//
-// Memory orders: a compare-and-swap that takes permits or the strand acquires, one that gives
-// permits, the strand or work away releases. As every change of the word is a read-modify-write,
-// an acquire sees all that happened before any release that came before it.
+// Memory orders. A compare-and-swap that takes permits or the strand acquires; one that gives permits,
+// the strand or work away releases. Since every change of the word is a read-modify-write, an acquire sees
+// all that happened before any release that came before it.
 
-#include <turnstile/detail/waiter.hpp>
+#include <turnstile/detail/cancellation.hpp>
+#include <turnstile/detail/mailbox.hpp>
+#include <turnstile/detail/state_word.hpp>
+#include <turnstile/detail/wait_queue.hpp>
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 
 namespace turnstile::inline v1::detail {
 
-class core {
+class core : private state_word {
  public:
-  static constexpr std::uint32_t max = 0x7fffffff;
+  using state_word::max;
 
-  // Requires used <= max and limit <= max. The caller, the semaphore, has the one reference; it calls
-  // orphan() before it drops that.
+  // Requires used <= max and limit <= max. The semaphore, which is the caller, has the one reference. It
+  // calls orphan() before it drops that.
   core(std::uint32_t used, std::uint32_t limit) noexcept : word_(used), limit_(limit) {}
 
   core(const core&) = delete;
   core& operator=(const core&) = delete;
 
-  // A reference is only taken through another: nothing is published by it.
+  // A reference is only taken through another one: nothing is published by it.
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   TURNSTILE_API void drop_reference() noexcept;
 
-  // Takes n permits where that is possible at once; `waiting` where it is not, and nothing changed.
-  // Where asked for, and n is not zero, with a reference for who keeps them.
+  // Takes n permits if that is possible at once. Returns `waiting`, and changes nothing, if it is not.
+  // If asked for, and n is not zero, the permits come with a reference.
   outcome try_acquire(std::size_t n, bool reference = false) noexcept {
-    return take<0>(n, reference ? lent_unit : 0);
+    return take<0>(n, reference ? ref_unit : 0);
   }
 
-  // As try_acquire(), but `waiting` also if a completion might overtake those that the strand has yet
-  // to hand over.
+  // Like try_acquire(), but also returns `waiting` if the completion might overtake those that the strand
+  // has yet to deliver.
   outcome acquire_at_once(std::size_t n, bool reference = true) noexcept {
-    return take<busy | offered>(n, reference ? lent_unit : 0);
+    return take<busy | offered>(n, reference ? ref_unit : 0);
   }
 
-  // As acquire_at_once(), for one permit or more; but where this says `waiting`, x belongs to the
+  // Like acquire_at_once(), for one permit or more. But if this returns `waiting`, x belongs to the
   // strand and may be gone. It will be granted with a reference, too.
   TURNSTILE_API outcome wait(waiter& x) noexcept;
 
-  // Gives n permits back. False, and nothing changed, where that many are not in use.
+  // Gives n permits back. Returns false, and changes nothing, if fewer are in use.
   bool release(std::size_t n) noexcept {
     word w = word_.load(std::memory_order_relaxed);
     do {
@@ -127,7 +119,7 @@ class core {
     return true;
   }
 
-  // Gives n permits back, or as many as are in use; for those who cannot be told that it failed.
+  // Gives n permits back, or as many as are in use: for callers that cannot report an error.
   void give_back(std::size_t n) noexcept {
     while (!release(n)) n = (std::min<std::size_t>)(n, in_use());
   }
@@ -141,12 +133,12 @@ class core {
   TURNSTILE_API void cancel() noexcept;
   TURNSTILE_API void cancel(cancellation& c) noexcept;
 
-  void close() noexcept { set(closed, true); }
-  void orphan() noexcept { set(orphaned | pending, true); }
-  void abandon() noexcept { set(abandoned, true); }
+  void close() noexcept { set_flags(closed, decides::all); }
+  void orphan() noexcept { set_flags(orphaned | pending, decides::all); }
+  void abandon() noexcept { set_flags(abandoned, decides::all); }
 
-  // Called once by each completion for which waiter::carries_strand() is true: takes the strand if no
-  // thread has it and work was left. Drops the reference of the completion.
+  // Called once by each completion for which waiter::carries_strand() is true: takes the strand if it was
+  // left with work. Drops the reference of the completion.
   TURNSTILE_API void resume() noexcept;
 
   std::size_t limit() const noexcept {
@@ -159,56 +151,31 @@ class core {
     return free_permits(w, limit_under(w));
   }
   std::size_t waiting() const noexcept {
-    // Acquires: whoever is not in the mailbox any more is counted in the queue.
+    // Acquires: a waiter that has left the mailbox is counted in the queue.
     const std::size_t mailed = mailed_.load(std::memory_order_acquire);
-    return mailed + waiting_.load(std::memory_order_relaxed);
+    return mailed + queue_.waiting();
   }
   bool is_closed() const noexcept { return word_.load(std::memory_order_acquire) & closed; }
   bool locked() const noexcept { return !would_grant(1); }
   bool would_grant(std::size_t n) const noexcept {
     word w = word_.load(std::memory_order_acquire);
-    return judge(w, n) == outcome::granted;
+    return evaluate(w, n) == outcome::granted;
   }
 
  private:
-  using word = std::uint64_t;
-
-  static constexpr word used_mask = max;
-  static constexpr word closed = word(1) << 31;
-  static constexpr word queued = word(1) << 32;
-  static constexpr word busy = word(1) << 33;
-  static constexpr word pending = word(1) << 34;
-  static constexpr word owed = word(1) << 35;
-  static constexpr word orphaned = word(1) << 36;
-  static constexpr word abandoned = word(1) << 37;
-  static constexpr word dead = word(1) << 38;
-  static constexpr word offered = word(1) << 39;
-  static constexpr word epoch_unit = word(1) << 40;
-  static constexpr word lent_unit = word(1) << 59;
-  static constexpr word epoch_mask = lent_unit - epoch_unit;
-  static constexpr int lent_modulus = 32;
-
-  // What keeps `references_` from zero until they are added up.
-  static constexpr std::int64_t unsettled = std::int64_t(1) << 62;
+  // Keeps `references_` above zero until the granted references are added up.
+  static constexpr std::int64_t not_summed = std::int64_t(1) << 62;
 
   ~core() = default;
 
-  static std::uint32_t used(word w) noexcept { return static_cast<std::uint32_t>(w & used_mask); }
-
-  // w as a thread sets it that takes the strand, if that is free; else w without an offer.
-  static word with_strand(word w) noexcept { return (w | busy) & ~offered; }
-
-  static word next_epoch(word w) noexcept { return (w + epoch_unit) & epoch_mask; }
-
-  // The limit that w, which was acquired, stands under. `limit_` holds a limit and its epoch; one
-  // that is an epoch ahead of the word has been proposed by set_limit() and is not in force yet:
-  // whoever meets it puts it in force, and w is updated. A compare-and-swap from w succeeds only
-  // under this limit. (19 bits: it could be fooled by 2^19 calls of set_limit() between a load and
-  // its compare-and-swap.)
+  // The limit that belongs to w, which was acquired. A limit that is an epoch ahead of the word has been
+  // proposed by set_limit() and is not in force yet: a thread that meets it puts it in force, and w is
+  // updated. A compare-and-swap from w succeeds only under this limit. (Of 19 bits, the epoch could be
+  // fooled by 2^19 calls of set_limit() between a load and its compare-and-swap.)
   std::uint32_t limit_under(word& w) const noexcept {
     // Relaxed: w was acquired, and with it the limit of its epoch.
-    const std::uint64_t l = limit_.load(std::memory_order_relaxed);
-    if ((l & epoch_mask) == (w & epoch_mask)) [[likely]]
+    const word l = limit_.load(std::memory_order_relaxed);
+    if (epoch(l) == epoch(w)) [[likely]]
       return used(l);
     word adopted = w;  // not w itself, which a reference would keep out of the registers
     const std::uint32_t limit = adopt_limit(adopted);
@@ -217,36 +184,31 @@ class core {
   }
   TURNSTILE_API std::uint32_t adopt_limit(word& w) const noexcept;
 
-  // After the limit was lowered, more may be in use than it allows.
-  static std::uint32_t free_permits(word w, std::uint32_t limit) noexcept {
-    return limit > used(w) ? limit - used(w) : 0;
-  }
-
   // A template: one function for all calls would be too large to be inlined.
   template <word unless>
-  outcome take(std::size_t n, word lent) noexcept {
+  outcome take(std::size_t n, word ref) noexcept {
     word w = word_.load(std::memory_order_acquire);
     for (;;) {
-      const outcome o = judge(w, n);
+      const outcome o = evaluate(w, n);
       if (o != outcome::granted || n == 0) return o;
       if (w & unless) return outcome::waiting;
-      const word next = w + n + lent;
+      const word next = w + n + ref;
       // Acquires what happened before the releases that made these permits free.
       if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;
-      if (lent) book(next);
+      if (ref) carry_refs(next);
       return o;
     }
   }
 
-  // Books the references that the word, after one was lent in it, has lost count of. Relaxed: only a
-  // number, which nobody adds up before the semaphore, and with it this call, has ended.
-  void book(word w) noexcept {
-    if (w < lent_unit) [[unlikely]]
-      references_.fetch_add(lent_modulus, std::memory_order_relaxed);
+  // Counts the references that have overflowed the top bits of the word. Relaxed: only a number, which is
+  // not added up before the semaphore is destroyed, and so not before this call has ended.
+  void carry_refs(word w) noexcept {
+    if (w < ref_unit) [[unlikely]]
+      references_.fetch_add(ref_modulus, std::memory_order_relaxed);
   }
 
-  // What an acquire of n meets under w: nobody overtakes a waiter, but zero permits overtake nobody.
-  outcome judge(word& w, std::size_t n) const noexcept {
+  // What an acquire of n meets under w: it overtakes no waiter, except that zero permits overtake none.
+  outcome evaluate(word& w, std::size_t n) const noexcept {
     const std::uint32_t limit = limit_under(w);
     if (w & closed) return outcome::closed;
     if (n == 0) return outcome::granted;
@@ -255,97 +217,59 @@ class core {
     return outcome::granted;
   }
 
-  // Sets what the flags say, and has the queue looked at if there is a reason to. `ends_waits` says
-  // that this may decide all that wait now.
-  TURNSTILE_API void set(word flags, bool ends_waits) noexcept;
+  // How many waits a call may decide: a part of what it may deliver before it offers the strand.
+  enum class decides { none, all };
+
+  // Sets the flags, and runs the strand if it is free and there may be work.
+  TURNSTILE_API void set_flags(word flags, decides d) noexcept;
+  void run_if_needed() noexcept { set_flags(0, decides::all); }
   TURNSTILE_API bool release_to_queue(std::size_t n, word w) noexcept;
-  void put_into_mailbox(mail& m) noexcept;
 
-  // The rest is the strand's: only the thread that set `busy` calls it.
+  // The rest is for the holder of the strand.
+
+  // What the holder does next, derived from the word and the queue alone.
+  struct plan {
+    word next;        // the new word
+    unsigned grants;  // to so many waiters at the head of the queue
+    bool complete;    // nothing but deliveries is left
+    bool leaves;      // not even those
+  };
   void run(word w, std::size_t own, bool refused = false) noexcept;
-  inline waiter* pass_on(std::size_t n, word& w) noexcept;
-  word take_mail(word w) noexcept;
-  inline bool must_expel(word w, std::uint32_t limit) const noexcept;
-  void expel(word w, std::uint32_t limit) noexcept;
-  inline void enqueue(waiter* x) noexcept;
-  void make_cancellable(waiter* x) noexcept;
-  inline void take_out(waiter* x, outcome o) noexcept;
-  inline void decide(waiter* x, outcome o) noexcept;
-  void decide_all(outcome o) noexcept;
-  inline bool hand_over(std::size_t& left) noexcept;
-  bool offer(bool& refused) noexcept;
-  inline bool tell(waiter* x) noexcept;
-  void put_back() noexcept;
-  inline word leave(word w) noexcept;
-  bool settle(word w) noexcept;
-  void count_waiting(std::ptrdiff_t change) noexcept;
+  std::uint32_t collect(word& w, bool& refused) noexcept;
+  plan make_plan(word w, std::uint32_t limit, bool refused) const noexcept;
+  void read_mail(word& w) noexcept;
+  inline waiter* grant_to_first(std::size_t n, word& w) noexcept;
+  inline bool deliver(waiter* x) noexcept;
+  bool offer_strand(bool& refused) noexcept;
+  inline word try_leave(word w) noexcept;
+  bool sum_references(word w) noexcept;
 
-  mutable std::atomic<word> word_;            // see above
-  mutable std::atomic<std::uint64_t> limit_;  // bits 0..30 the limit, bits 40..58 its epoch
-  // The newest mail; bit 0: cancel() came after it.
-  std::atomic<std::uintptr_t> mailbox_{0};
-  std::atomic<std::int64_t> references_{unsettled + 1};  // less those that are lent
-  std::atomic<std::uint32_t> mailed_{0};                 // waiters in the mailbox
-  std::atomic<std::size_t> waiting_{0};  // waiters in queue_; written by the strand only
+  mutable std::atomic<word> word_;   // see state_word.hpp
+  mutable std::atomic<word> limit_;  // the limit and its epoch, as in the word
+  mailbox mailbox_;
+  std::atomic<std::int64_t> references_{not_summed + 1};  // without those that were granted
+  std::atomic<std::uint32_t> mailed_{0};                  // waiters in the mailbox
 
   // The strand's.
-  waiter_list queue_;          // those who wait, first come, first served
-  waiter_list decided_;        // those who are to be told, in the order of the decisions
-  std::uint32_t largest_ = 0;  // no waiter in queue_ wants more; may be too high
-  bool settled_ = false;       // references_ is all of them
-  std::int64_t lent_ = 0;      // references of those to whom the strand has granted
+  wait_queue queue_;
+  std::int64_t granted_refs_ = 0;  // references that the strand has granted
+  bool references_summed_ = false;
 };
 
-// Ends one wait from outside the strand, however late: it knows the waiter only while that is queued, and
-// only the strand looks. The waiter owns it together with each source of a request: the handler in a
-// cancellation slot, a timer. These may keep it long after the wait has ended, so it keeps the core
-// alive only until then.
-class cancellation : public mail {
- public:
-  // One reference, the waiter's.
-  explicit cancellation(core& c) noexcept : mail(kind::cancellation), core_(c) {
-    core_.add_reference();
-  }
-  virtual ~cancellation() = default;
+inline cancellation::cancellation(core& c) noexcept : mail(kind::cancellation), core_(c) {
+  core_.add_reference();
+}
 
-  void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-  void drop_reference() noexcept {
-    // Releases what was done through this reference, acquires what was done through the others.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
+inline void cancellation::request(outcome o) noexcept {
+  if (!claim(o)) return;
+  core_.cancel(*this);
+  core_.drop_reference();
+}
 
-  // Ends the wait with that outcome, unless it has been decided. Requires a reference of the caller's own.
-  void request(outcome o) noexcept {
-    if (!claim(o)) return;
-    core_.cancel(*this);
-    core_.drop_reference();
-  }
-
-  // The wait has ended. Drops the waiter's reference.
-  void finish() noexcept {
-    if (claim(outcome::granted)) core_.drop_reference();
-    drop_reference();
-  }
-
- private:
-  friend core;
-
-  // The first request, or the end of the wait, has the reference to the core. Relaxed: a request
-  // is published by what core::cancel() does.
-  bool claim(outcome o) noexcept {
-    auto nothing = static_cast<std::uint32_t>(outcome::waiting);
-    return requested_.compare_exchange_strong(nothing, static_cast<std::uint32_t>(o),
-                                              std::memory_order_relaxed);
-  }
-  outcome requested() const noexcept {
-    return static_cast<outcome>(requested_.load(std::memory_order_relaxed));
-  }
-
-  core& core_;
-  waiter* target_ = nullptr;  // the strand's: the waiter while it is queued
-  std::atomic<std::uint32_t> references_{1};
-  std::atomic<std::uint32_t> requested_{static_cast<std::uint32_t>(outcome::waiting)};
-};
+inline void cancellation::finish() noexcept {
+  if (claim(outcome::granted)) core_.drop_reference();
+  drop_reference();
+}
 
 }  // namespace turnstile::inline v1::detail
 

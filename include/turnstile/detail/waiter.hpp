@@ -4,60 +4,20 @@
 #ifndef TURNSTILE_DETAIL_WAITER_HPP
 #define TURNSTILE_DETAIL_WAITER_HPP
 
-#include <turnstile/detail/config.hpp>
+#include <turnstile/detail/mailbox.hpp>
 
-#include <atomic>
-#include <cstddef>
 #include <cstdint>
-#include <utility>
 
 namespace turnstile::inline v1::detail {
 
-class core;
-class waiter_list;
 class cancellation;
 
-// What became of an acquire.
-enum class outcome : unsigned char {
-  waiting,        // nothing yet: it is in the mailbox or in the queue
-  granted,        // the permits are taken and are the waiter's
-  aborted,        // cancelled
-  closed,         // the semaphore is closed
-  exceeds_limit,  // can never be granted
-  timed_out       // its time was up
-};
-
-// What a thread that finds the strand busy leaves behind: a waiter or the cancellation of one.
-class mail {
- protected:
-  enum class kind : unsigned char { waiter, cancellation };
-
-  explicit mail(kind k, std::uint32_t permits = 0) noexcept : kind_(k), permits_(permits) {}
-  ~mail() = default;
-  mail(const mail&) = delete;
-  mail& operator=(const mail&) = delete;
-
- private:
-  friend core;
-  friend waiter_list;
-
-  mail* next_ = nullptr;        // older mail in the mailbox; the next waiter in the queue
-  bool cancels_older_ = false;  // cancel() came after all older mail and before this
-  const kind kind_;
-
- protected:
-  // A waiter's. They stand here because there is room.
-  outcome outcome_ = outcome::waiting;
-  bool carries_strand_ = false;
-  const std::uint32_t permits_;
-};
-
-// A queued acquire. Whoever initiates it owns it until core::wait() returns `waiting`; from then on
-// the strand does, until deliver() or discard().
+// A queued acquire. The call that initiates it owns it until core::wait() returns `waiting`. From then on
+// the strand owns it, until deliver() or discard().
 class waiter : public mail {
  public:
-  // Hands the completion over to the handler's executor. False where the executor threw and left
-  // the waiter to us; otherwise the waiter is not ours any more, and may be gone.
+  // Posts the completion to the handler's executor. False if the executor threw and left the waiter to
+  // the strand; otherwise the waiter does not belong to the strand any more, and may be gone.
   virtual bool deliver() noexcept = 0;
 
   // Destroys the waiter without calling its handler.
@@ -80,19 +40,20 @@ class waiter : public mail {
 
  private:
   friend core;
+  friend wait_queue;
   friend waiter_list;
 
   waiter* previous_ = nullptr;
 };
 
-// A list of waiters, first come, first served; linked through the waiters, so that any of them
-// leaves in O(1) and nothing is ever allocated.
+// A list of waiters, linked through the waiters, so that any of them leaves in O(1) and nothing is ever
+// allocated.
 class waiter_list {
  public:
   bool empty() const noexcept { return first_ == nullptr; }
   waiter* front() const noexcept { return first_; }
   waiter* back() const noexcept { return last_; }
-  static waiter* next(waiter* w) noexcept { return static_cast<waiter*>(w->next_); }
+  static waiter* next(const waiter* w) noexcept { return static_cast<waiter*>(w->next_); }
 
   void push_back(waiter* w) noexcept {
     w->next_ = nullptr;

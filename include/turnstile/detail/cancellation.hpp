@@ -1,0 +1,59 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_DETAIL_CANCELLATION_HPP
+#define TURNSTILE_DETAIL_CANCELLATION_HPP
+
+#include <turnstile/detail/waiter.hpp>
+
+#include <atomic>
+#include <cstdint>
+
+namespace turnstile::inline v1::detail {
+
+// Ends one wait from outside the strand, at any time: it refers to the waiter only while that is queued, and
+// only the strand follows the reference. The waiter owns it together with each source of a request: the
+// handler in a cancellation slot, a timer. A source may keep it long after the wait has ended, so it keeps
+// the core alive only until then.
+class cancellation : public mail {
+ public:
+  // One reference, the waiter's.
+  explicit inline cancellation(core& c) noexcept;
+  virtual ~cancellation() = default;
+
+  void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void drop_reference() noexcept {
+    // Releases what was done through this reference, acquires what was done through the others.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+  // Ends the wait with that outcome, unless it has been decided. The caller needs a reference of its own.
+  inline void request(outcome o) noexcept;
+
+  // The wait has ended. Drops the waiter's reference.
+  inline void finish() noexcept;
+
+ private:
+  friend core;
+  friend wait_queue;
+
+  // The first request, or the end of the wait, gets the reference to the core. Relaxed: a request is
+  // published by what core::cancel() does.
+  bool claim(outcome o) noexcept {
+    auto unclaimed = static_cast<std::uint32_t>(outcome::waiting);
+    return requested_.compare_exchange_strong(unclaimed, static_cast<std::uint32_t>(o),
+                                              std::memory_order_relaxed);
+  }
+  outcome requested() const noexcept {
+    return static_cast<outcome>(requested_.load(std::memory_order_relaxed));
+  }
+
+  core& core_;
+  waiter* target_ = nullptr;  // the strand's: the waiter while it is queued
+  std::atomic<std::uint32_t> references_{1};
+  std::atomic<std::uint32_t> requested_{static_cast<std::uint32_t>(outcome::waiting)};
+};
+
+}  // namespace turnstile::inline v1::detail
+
+#endif

@@ -1,0 +1,159 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_DETAIL_WAIT_QUEUE_HPP
+#define TURNSTILE_DETAIL_WAIT_QUEUE_HPP
+
+// The waiters of a semaphore, and what was decided about them. All of it belongs to the holder of the
+// strand, except waiting(), which any thread may read.
+//
+// A waiter is enqueued, then decided, and then taken out to be delivered, in the order of the decisions. An
+// executor may refuse a delivery; then requeue() puts everything back that was decided and not delivered.
+
+#include <turnstile/detail/cancellation.hpp>
+#include <turnstile/detail/state_word.hpp>
+#include <turnstile/detail/waiter.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace turnstile::inline v1::detail {
+
+class wait_queue {
+ public:
+  // How many waiters are queued.
+  std::size_t waiting() const noexcept { return waiting_.load(std::memory_order_relaxed); }
+
+  // The first queued waiter, and the one after x; null if there is none.
+  waiter* front() const noexcept { return queue_.front(); }
+  static const waiter* next(const waiter* x) noexcept { return waiter_list::next(x); }
+
+  bool has_decided() const noexcept { return !decided_.empty(); }
+
+  void enqueue(waiter* x) noexcept {
+    largest_ = (std::max)(largest_, x->permits_);
+    queue_.push_back(x);
+    count(1);
+    if (x->cancellation_) [[unlikely]]
+      make_cancellable(x);
+  }
+
+  // Decides a queued waiter.
+  void decide(waiter* x, outcome o) noexcept {
+    take_out(x, o);
+    decided_.push_back(x);
+  }
+  void decide_all(outcome o) noexcept {
+    while (front()) decide(front(), o);
+  }
+
+  // As decide(), for a waiter that is delivered next, before those that were decided earlier.
+  void take_out(waiter* x, outcome o) noexcept {
+    queue_.erase(x);
+    count(-1);
+    if (x->cancellation_) x->cancellation_->target_ = nullptr;
+    if (x->outcome_ == outcome::waiting) x->outcome_ = o;  // an earlier decision stands
+  }
+
+  // A waiter that was decided before it was queued.
+  void add_decided(waiter* x) noexcept { decided_.push_back(x); }
+
+  // The waiter that was decided first, or null. It is in no list any more.
+  waiter* take_decided() noexcept {
+    waiter* const x = decided_.front();
+    if (x) decided_.erase(x);
+    return x;
+  }
+
+  // Whether a waiter may be queued that has nothing to wait for, under that state and limit.
+  bool has_hopeless(word w, std::uint32_t limit) const noexcept {
+    return front() && ((w & (state_word::closed | state_word::orphaned | state_word::abandoned)) ||
+                       largest_ > limit);
+  }
+  // Decides those waiters.
+  inline void decide_hopeless(word w, std::uint32_t limit) noexcept;
+
+  // Puts x, and all that was decided after it, back at the head of the queue, after a refusal. A granted
+  // waiter waits again, in the old order, unless a cancellation was requested since. Other decisions stand;
+  // those waiters come first. Returns what the granted ones have to give back.
+  struct returned {
+    std::uint32_t permits;
+    std::int64_t references;
+  };
+  inline returned requeue(waiter* x) noexcept;
+
+ private:
+  inline void make_cancellable(waiter* x) noexcept;
+
+  // Only the holder of the strand writes; other threads read it for information.
+  void count(std::ptrdiff_t change) noexcept {
+    waiting_.store(waiting_.load(std::memory_order_relaxed) + static_cast<std::size_t>(change),
+                   std::memory_order_relaxed);
+  }
+
+  std::atomic<std::size_t> waiting_{0};  // waiters in queue_
+  waiter_list queue_;                    // first come, first served
+  waiter_list decided_;                  // in the order of the decisions
+  std::uint32_t largest_ =
+      0;  // no waiter in queue_ wants more; may be too high, and is, after requeue()
+};
+
+inline void wait_queue::make_cancellable(waiter* x) noexcept {
+  x->cancellation_->target_ = x;
+  // A timer may have requested it before it was queued.
+  const outcome requested = x->cancellation_->requested();
+  if (requested != outcome::waiting) decide(x, requested);
+}
+
+inline void wait_queue::decide_hopeless(word w, std::uint32_t limit) noexcept {
+  // Those that were put back with a decision stand at the head.
+  while (front() && front()->outcome_ != outcome::waiting) decide(front(), front()->outcome_);
+  if (w & (state_word::orphaned | state_word::abandoned)) decide_all(outcome::aborted);
+  if (w & state_word::closed) decide_all(outcome::closed);
+  if (largest_ <= limit) return;
+  largest_ = 0;
+  for (waiter* x = front(); x;) {
+    waiter* const after = waiter_list::next(x);
+    if (x->permits_ > limit)
+      decide(x, outcome::exceeds_limit);
+    else
+      largest_ = (std::max)(largest_, x->permits_);
+    x = after;
+  }
+}
+
+inline wait_queue::returned wait_queue::requeue(waiter* x) noexcept {
+  returned r{0, 0};
+  waiter_list standing;  // their decisions stand
+  decided_.push_front(x);
+  while (waiter* const y = decided_.back()) {
+    decided_.erase(y);
+    count(1);
+    y->carries_strand_ = false;
+    cancellation* const c = y->cancellation_;
+    if (y->outcome_ == outcome::granted) {
+      r.permits += y->permits_;
+      ++r.references;
+      // A cancellation that came too late for the grant is in time now.
+      y->outcome_ = c ? c->requested() : outcome::waiting;
+    }
+    if (y->outcome_ == outcome::waiting) {
+      if (c) c->target_ = y;
+      queue_.push_front(y);
+    } else {
+      standing.push_front(y);
+    }
+  }
+  while (waiter* const y = standing.back()) {
+    standing.erase(y);
+    queue_.push_front(y);
+  }
+  largest_ = state_word::max + 1;  // more than any limit: all of them have to be looked at again
+  return r;
+}
+
+}  // namespace turnstile::inline v1::detail
+
+#endif
