@@ -29,7 +29,8 @@ OF_THE_CORE = ['core', 'explorer', 'bounded_work', 'weighted', 'bounded', 'count
 KILLERS = {
     CORE: OF_THE_CORE,
     DETAIL + 'core.hpp': ['core', 'counting', 'bounded'] + OF_THE_CORE,
-    DETAIL + 'waiter.hpp': OF_THE_CORE,
+    **dict.fromkeys([DETAIL + name for name in ('state_word.hpp', 'mailbox.hpp', 'cancellation.hpp', 'waiter.hpp',
+                                                'wait_queue.hpp')], OF_THE_CORE),
     DETAIL + 'acquire_op.hpp': ['queue', 'cancellation', 'executors', 'lifetime', 'allocation', 'tokens',
                                 'timed', 'coroutines', 'permits', 'with_permit', 'threads', 'closing', 'bounded',
                                 'weighted', 'counting'],

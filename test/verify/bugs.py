@@ -14,6 +14,7 @@ from typing import NamedTuple
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DETAIL = 'include/turnstile/detail/'
 CORE, CORE_HPP = 'src/core.cpp', DETAIL + 'core.hpp'
+QUEUE, MAILBOX, CANCELLATION = DETAIL + 'wait_queue.hpp', DETAIL + 'mailbox.hpp', DETAIL + 'cancellation.hpp'
 OP, SERVICE = DETAIL + 'acquire_op.hpp', DETAIL + 'service.hpp'
 PERMIT, SEMAPHORE = 'include/turnstile/permit.hpp', 'include/turnstile/semaphore.hpp'
 
@@ -69,33 +70,33 @@ def spin_mutants():
 # ---- The queue: wake-ups -------------------------------------------------------------------------
 
 bug('a release to the queue leaves the strand alone (lost wake-up)',
-    (CORE, 'next | owed : with_strand(w);', 'next | owed : next;'),
+    (CORE, 'next | reserved : with_strand(w);', 'next | reserved : next;'),
     found_by=[explorer('acquire | release'), linearizability, tsan])
 bug('the strand is left with mail pending (lost wake-up)',
-    (CORE, 'granted == 0 && !(w & pending) && decided_', 'granted == 0 && decided_'),
+    (CORE, 'p.grants == 0 && !(w & pending) && !queue_', 'p.grants == 0 && !queue_'),
     found_by=[explorer('cancel one | cancel() | grant, two wait'), linearizability])
 bug('a raised limit is not followed by a look at the queue (lost wake-up)',
-    (CORE, 'another thread has\n  set(0, true);\n', 'another thread has\n'),
+    (CORE, 'another thread has\n  run_if_needed();\n', 'another thread has\n'),
     found_by=[explorer('set_limit | set_limit | acquire')])
 bug('`queued` is cleared from a word with `pending`',
-    (CORE, 'if (!(w & pending)) next &= ~queued;', 'next &= ~queued;'),
+    (CORE, 'if (!(w & pending)) p.next &= ~queued;', 'p.next &= ~queued;'),
     found_by=[explorer('a call back | wait, try_acquire')])
 bug('`queued` is cleared while a waiter is left',
-    (CORE, '    if (rest) next |= queued;\n', ''),
+    (CORE, '  if (rest) p.next |= queued;\n', ''),
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('the waiters behind a cancelled head are not reconsidered',
-    (CORE, 'free = refused ? 0', 'free = refused || !(w & (owed | pending)) ? 0'),
+    (CORE, 'free = refused ? 0', 'free = refused || !(w & (reserved | pending)) ? 0'),
     found_by=[explorer('weighted head + canceller'), tsan, fuzz,
               unit('weighted: those_behind_a_head_that_leaves/go_when_it_is_cancelled')], row='Q1')
 bug('the waiters behind a head that a lowered limit excludes are not reconsidered',
-    (CORE, 'free = refused ? 0', 'free = refused || !(w & (owed | pending)) ? 0'),
-    (CORE, '((w & queued) ? owed : 0)', 'word(0)'),
+    (CORE, 'free = refused ? 0', 'free = refused || !(w & (reserved | pending)) ? 0'),
+    (CORE, '((w & queued) ? reserved : 0)', 'word(0)'),
     found_by=[unit('weighted: those_behind_a_head_that_leaves/go_when_a_lowered_limit_excludes_it')], row='Q1')
 bug('the head is granted without a look at what is free',
-    (CORE, 'rest && rest->permits_ <= free; ++granted', 'rest; ++granted'),
+    (CORE, 'rest && rest->permits_ <= free; ++p.grants', 'rest; ++p.grants'),
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('a release wakes one waiter',
-    (CORE, 'granted != most_granted && rest', 'granted != 1 && rest'),
+    (CORE, 'p.grants != most_grants && rest', 'p.grants != 1 && rest'),
     (CORE, 'more = rest && rest->permits_ <= free;', 'more = false;'),
     found_by=[fuzz, unit('queue: order/one_release_serves_as_many_as_it_suffices_for')], row='Q3')
 bug('several releases in one turn wake one waiter',
@@ -103,81 +104,82 @@ bug('several releases in one turn wake one waiter',
      '    if (w & busy) return true;\n    if (w & queued) next = (w & busy)'),
     found_by=[unit('core: calls_back/a_release_is_enough_for_a_wait_that_comes_after_it')], row='Q3')
 bug('an acquire that takes the strand leaves waiters that must be expelled',
-    (CORE, 'if (!must_expel(w, max) && decided_', 'if (decided_'),
+    (CORE, 'if (!queue_.has_hopeless(w, max) && ', 'if ('),
     found_by=[explorer('abandon | acquire')])
 
 # ---- The queue: order, cancellation, limits ------------------------------------------------------
 
 bug('a waiter joins the queue at its head',
-    (CORE, 'queue_.push_back(x)', 'queue_.push_front(x)'),
+    (QUEUE, 'queue_.push_back(x)', 'queue_.push_front(x)'),
     found_by=[linearizability])
-NEWEST_FIRST = '''\
-  mail* oldest = nullptr;
-  for (mail* m = reinterpret_cast<mail*>(newest & ~std::uintptr_t(1)); m;) {
-    mail* const older = m->next_;
-    m->next_ = oldest;
-    oldest = m;
-    m = older;
-  }
+OLDEST_FIRST = '''\
+    batch b{nullptr, (newest & 1) != 0};
+    for (mail* m = reinterpret_cast<mail*>(newest & ~std::uintptr_t(1)); m;) {
+      mail* const older = m->next_;
+      m->next_ = b.oldest;
+      b.oldest = m;
+      m = older;
+    }
 '''
 bug('mail is taken the newest first',
-    (CORE, NEWEST_FIRST, '  mail* oldest = reinterpret_cast<mail*>(newest & ~std::uintptr_t(1));\n'),
+    (MAILBOX, OLDEST_FIRST,
+     '    batch b{reinterpret_cast<mail*>(newest & ~std::uintptr_t(1)), (newest & 1) != 0};\n'),
     found_by=[explorer('cancel the head | wait, wait, try_acquire'), linearizability])
 bug('cancel() forgets which mail was there before it',
-    (CORE, 'cancels_older_ = newest & 1', 'cancels_older_ = false'),
+    (MAILBOX, 'cancels_older_ = newest & 1', 'cancels_older_ = false'),
     found_by=[explorer('cancel one | cancel() | grant, two wait'), linearizability])
 bug('cancel() reaches all waiters but the last',
-    (CORE, 'while (queue_.front()) decide(queue_.front(), o);',
-     'while (queue_.front() != queue_.back()) decide(queue_.front(), o);'),
+    (QUEUE, 'while (front()) decide(front(), o);', 'while (front() != queue_.back()) decide(front(), o);'),
     found_by=[fuzz])
 bug('an acquire completes at once while the strand hands over others',
-    (CORE, 'if (!(w & (busy | offered))) return o;', 'return o;'),
+    (CORE, 'if (is_idle(w)) return o;', 'return o;'),
     found_by=[explorer('set_limit | release | acquire'), linearizability])
 bug('try_acquire overtakes the queue',
     (CORE_HPP, '(w & queued) || n > free', 'n > free'),
     found_by=[explorer('set_limit | release | acquire'), linearizability,
               unit('queue: from_hand_to_hand/try_acquire_does_not_overtake')], row='Q4')
 bug('the permits of a grant are free until its handler is called',
-    (CORE, '      next += rest->permits_;\n', ''), (CORE, '  if (first->permits_ != n', '  if (true'),
+    (CORE, '    p.next += rest->permits_;\n', ''), (CORE, '  if (first->permits_ != n', '  if (true'),
     (CORE_HPP, '(w & queued) || n > free', 'n > free'),
     found_by=[unit('queue: from_hand_to_hand/nobody_gets_between_the_release_and_the_handler')], row='Q4')
 # A cancelled waiter is marked, and stays until it is the head.
 STAYS = [
-    (CORE, 'if (c.target_) decide(c.target_, c.requested());', 'if (c.target_) c.target_->outcome_ = c.requested();'),
-    (CORE, 'if (c->target_) decide(c->target_, c->requested());',
+    (CORE, 'if (c.target_) queue_.decide(c.target_, c.requested());',
+     'if (c.target_) c.target_->outcome_ = c.requested();'),
+    (CORE, 'if (c->target_) queue_.decide(c->target_, c->requested());',
      'if (c->target_) c->target_->outcome_ = c->requested();'),
 ]
 bug('a cancelled waiter stays in the queue until it is the head', *STAYS,
     found_by=[unit('cancellation: one_wait/is_one_of_many'),
               unit('cancellation: a_storm/of_timeouts_leaves_no_memory_behind')], row='Q2')
 bug('a cancelled waiter stays in the queue and swallows a wake-up', *STAYS,
-    (CORE, 'while (queue_.front() && queue_.front()->outcome_ != outcome::waiting)', 'while (false)'),
+    (QUEUE, 'while (front() && front()->outcome_ != outcome::waiting)', 'while (false)'),
     found_by=[unit('cancellation: one_wait/leaves_its_place_at_once_and_swallows_nothing')], row='Q2')
 bug('a cancellation walks through the queue',
-    (CORE, '  queue_.erase(x);\n',
-     '  for (waiter* y = queue_.front(); y != x;) y = waiter_list::next(y);\n  queue_.erase(x);\n'),
+    (QUEUE, '    queue_.erase(x);\n',
+     '    for (waiter* y = front(); y != x;) y = waiter_list::next(y);\n    queue_.erase(x);\n'),
     found_by=[unit('cancellation: a_storm/of_cancellations_takes_no_longer_the_more_there_are')], row='Q7')
 bug('mail is judged by a limit that was read before the mail was taken',
     (CORE, '''\
-  const std::uintptr_t newest = mailbox_.exchange(0, std::memory_order_acquire);
-  // Afterwards, so that nobody is judged by an older limit than he saw himself.
+  const mailbox::batch b = mailbox_.take();
+  // Afterwards, so that no waiter is held to an older limit than its call has seen.
   const std::uint32_t limit = limit_under(w);
 ''', '''\
   const std::uint32_t limit = limit_under(w);
-  const std::uintptr_t newest = mailbox_.exchange(0, std::memory_order_acquire);
+  const mailbox::batch b = mailbox_.take();
 '''),
     found_by=[explorer('raise, then ask for as much | release')])
 bug('a waiter that joins the queue may exceed the limit without being noticed',
-    (CORE, '  largest_ = (std::max)(largest_, x->permits_);\n  queue_', '  queue_'),
+    (QUEUE, '    largest_ = (std::max)(largest_, x->permits_);\n    queue_', '    queue_'),
     found_by=[explorer('set_limit | set_limit | acquire')])
 bug('a lowered limit expels no waiter',
-    (CORE, 'if (x->permits_ > limit)\n      decide', 'if (false)\n      decide'),
+    (QUEUE, 'if (x->permits_ > limit)\n      decide', 'if (false)\n      decide'),
     found_by=[fuzz])
 bug('a lowered limit forgets how many permits the waiters want that stay',
-    (CORE, '    else\n      largest_ = (std::max)(largest_, x->permits_);\n', ''),
+    (QUEUE, '    else\n      largest_ = (std::max)(largest_, x->permits_);\n', ''),
     found_by=[fuzz])
 bug('close() does not complete the waiters',
-    (CORE, '  if (w & closed) decide_all(outcome::closed);\n', ''),
+    (QUEUE, '  if (w & state_word::closed) decide_all(outcome::closed);\n', ''),
     found_by=[explorer('close, then release | acquire')])
 bug('a closed semaphore grants',
     (CORE_HPP, 'if (w & closed) return outcome::closed;\n', '\n'),
@@ -189,8 +191,8 @@ bug('shrink() reopens a closed semaphore',
 # ---- The count of permits ------------------------------------------------------------------------
 
 bug('try_acquire is a load, then a store',
-    (CORE_HPP, 'if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;\n      if (lent)',
-     'word_.store(next);\n      if (lent)'),
+    (CORE_HPP, 'if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;\n      if (ref)',
+     'word_.store(next);\n      if (ref)'),
     found_by=[linearizability])
 bug('release is a load, then a store',
     (CORE_HPP, '''\
@@ -213,7 +215,7 @@ bug('release adds first and checks afterwards',
       word_.fetch_add(n);
       return false;
     }
-    if (w & queued) set(owed | pending, false);
+    if (w & queued) set_flags(reserved | pending, decides::none);
 '''),
     found_by=[linearizability])
 bug('an over-release changes the count',
@@ -229,19 +231,19 @@ bug('shrink is a load, then a store',
      'word_.store(w + taken);\n    return taken;'),
     found_by=[linearizability])
 bug('shrink takes permits that are reserved for the queue',
-    (CORE, '(w & owed) ? 0 : (std::min)', '(std::min)'),
+    (CORE, '(w & reserved) ? 0 : (std::min)', '(std::min)'),
     found_by=[explorer('shrink | release of two, two wait'), linearizability])
 bug('a limit is not bound to its word',
     (CORE, 'next_epoch(w) | n;', '(w & epoch_mask) | n;'),
     found_by=[linearizability])
 bug('a release that takes the strand reserves nothing for the queue',
-    (CORE, 'next = (w - n) | owed;', 'next = w - n;'),
+    (CORE, 'next = (w - n) | reserved;', 'next = w - n;'),
     found_by=[explorer('shrink | release of two, two wait')])
 bug('a release to a busy strand reserves nothing for the queue',
-    (CORE, 'next | owed : with_strand', 'next : with_strand'),
+    (CORE, 'next | reserved : with_strand', 'next : with_strand'),
     found_by=[explorer('shrink | release | release, two wait')])
 bug('a raised limit reserves nothing for the queue',
-    (CORE, '((w & queued) ? owed : 0)', 'word(0)'),
+    (CORE, '((w & queued) ? reserved : 0)', 'word(0)'),
     found_by=[explorer('raise the limit | shrink, one waits')])
 bug('a release gives its permits to a waiter that wants another number',
     (CORE, 'first->permits_ != n || ', ''),
@@ -250,11 +252,11 @@ bug('a release gives its permits to the head though others are free',
     (CORE, ' || used(w) != limit', ''),
     found_by=[explorer('release of two | try_acquire, two wait, one permit is free')])
 bug('a release gives its permits to a waiter that was put back decided',
-    (CORE, '(w & owed) || must_expel(w, limit))', '(w & owed))'),
+    (CORE, '(w & reserved) || queue_.has_hopeless(w, limit))', '(w & reserved))'),
     found_by=[explorer('a refusing executor | release | canceller')])
 bug('a waiter that was granted the permits of a release still seems to wait',
     (CORE, 'if (first->permits_ != n', 'if (!first || first->permits_ != n'),
-    (CORE, 'if (!waiter_list::next(first)) {', 'if (false) {'),
+    (CORE, 'if (!wait_queue::next(first)) {', 'if (false) {'),
     found_by=[explorer('release | who is granted releases, try_acquire')])
 bug('the permits of a release are given back twice',
     (CORE, 'if (n > used(w)) {  // another', 'if (false) {  // another'),
@@ -266,14 +268,14 @@ bug('an over-release to the queue succeeds',
 # ---- An executor refuses a completion ------------------------------------------------------------
 
 bug('a refused grant keeps its permits',
-    (CORE, '      permits += x->permits_;\n', ''),
+    (QUEUE, '      r.permits += y->permits_;\n', ''),
     found_by=[explorer('a refusing executor | release | release'),
               unit('executors: custom/a_waiter_that_is_refused_is_the_head_again')], row='H5')
 bug('a waiter that was put back decided stands behind those that wait again',
-    (CORE, 'standing.push_front(x)', 'queue_.push_front(x)'),
+    (QUEUE, 'standing.push_front(y)', 'queue_.push_front(y)'),
     found_by=[explorer('a refusing executor | release | wait, cancel who waited')])
 bug('after a refusal no waiter is delivered again',
-    (CORE, 'refused = false;  // that next', ';  // that next'),
+    (CORE, 'abandoned)) refused = false;', 'abandoned)) {}'),
     found_by=[explorer('a refusing executor | release | destroy')])
 bug('a refused waiter of a destroyed semaphore is not discarded',
     (CORE, '& (orphaned | abandoned)) {', '& abandoned) {'),
@@ -297,18 +299,18 @@ bug('an acquire completes at once though completions were left with an offer',
     (CORE_HPP, 'take<busy | offered>', 'take<busy>'),
     found_by=[unit('bounded_work: the_core/what_was_left_is_handed_over_before_what_comes_later')])
 bug('a waiter that meets an offer enters the queue before older mail',
-    (CORE, 'if (w & (busy | offered)) break;\n    if (word_.compare_exchange_weak(w, w | busy | queued',
+    (CORE, 'if (!is_idle(w)) break;\n    if (word_.compare_exchange_weak(w, w | busy | queued',
      'if (w & busy) break;\n    if (word_.compare_exchange_weak(w, w | busy | queued'),
     found_by=[explorer('offered: release, mail, wait, release | completions')])
 bug('cancel() that meets an offer misses older mail',
-    (CORE, 'if (w & (busy | offered)) break;\n    if (word_.compare_exchange_weak(w, w | busy, ',
+    (CORE, 'if (!is_idle(w)) break;\n    if (word_.compare_exchange_weak(w, w | busy, ',
      'if (w & busy) break;\n    if (word_.compare_exchange_weak(w, w | busy, '),
     found_by=[explorer('offered: release, mail, cancel() | completions')])
 bug('a release hands its permits past an offer',
-    (CORE, 'work_was_left ? nullptr : pass_on(n, w)', 'pass_on(n, w)'),
+    (CORE, 'work_was_left ? nullptr : grant_to_first(n, w)', 'grant_to_first(n, w)'),
     found_by=[explorer('offered: release | release of two, release | completions')])
 bug('a release hands its permits past those that are reserved for the queue',
-    (CORE, ' || (w & owed) ||', ' ||'),
+    (CORE, ' || (w & reserved) ||', ' ||'),
     found_by=[explorer('set_limit to what is in use | release, one waits')])
 bug('the completion that carries the strand has no reference',
     (CORE, "  add_reference();  // the completion's\n", ''),
@@ -316,7 +318,7 @@ bug('the completion that carries the strand has no reference',
     (CORE, '    break;\n  }\n  drop_reference();\n}', '    break;\n  }\n}'),
     found_by=[explorer('offered: a permit comes back | destroy | completions')])
 bug('a completion that is put back still carries the strand',
-    (CORE, '    x->carries_strand_ = false;\n', ''),
+    (QUEUE, '    y->carries_strand_ = false;\n', ''),
     found_by=[explorer('offered: releases, the executor refuses | release | completions')])
 bug('the reference of a refused completion that carries the strand stays',
     (CORE, '    drop_reference();\n    return false;\n', '    return false;\n'),
@@ -331,36 +333,38 @@ bug('a call leaves what it has decided itself to others',
 # ---- Cancellations -------------------------------------------------------------------------------
 
 bug('a request that came before its acquire was queued is ignored',
-    (CORE, '  if (requested != outcome::waiting) decide(x, requested);\n', ''),
+    (QUEUE, '  if (requested != outcome::waiting) decide(x, requested);\n', ''),
     found_by=[explorer('wait | a timer')])
 bug('a request that came before its acquire was queued decides it twice',
-    (CORE, 'if (requested != outcome::waiting) decide(x, requested);\n',
+    (QUEUE, 'if (requested != outcome::waiting) decide(x, requested);\n',
      'cancellation* const c = x->cancellation_;\n'
      '  if (requested != outcome::waiting) decide(x, requested), c->target_ = x;\n'),
     found_by=[explorer('wait | a timer')])
 bug('an acquire that decides an early request leaves the strand without telling it',
-    (CORE, '&& decided_.empty()) w = leave(w);', ') w = leave(w);'),
+    (CORE, '&& !queue_.has_decided()) w = try_leave(w);', ') w = try_leave(w);'),
     found_by=[explorer('wait | a timer')])
 bug('a decided waiter can still be cancelled',
-    (CORE, '  if (x->cancellation_) x->cancellation_->target_ = nullptr;\n', ''),
+    (QUEUE, '    if (x->cancellation_) x->cancellation_->target_ = nullptr;\n', ''),
     found_by=[explorer('2 acquirers | canceller of one'), asan])
 bug('a mailed cancellation has no reference',
     (CORE, "  c.add_reference();  // the mailbox's\n", ''), (CORE, '      c->drop_reference();\n', ''),
     found_by=[explorer('2 acquirers | canceller of one'), asan])
 bug('a cancellation is never freed',
-    (CORE_HPP, 'if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;',
+    (CANCELLATION, 'if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;',
      'references_.fetch_sub(1, std::memory_order_acq_rel);'),
     found_by=[asan])
 bug('the end of a wait does not drop the reference of its cancellation',
-    (CORE_HPP, '    if (claim(outcome::granted)) core_.drop_reference();\n', ''),
+    (CORE_HPP, '  if (claim(outcome::granted)) core_.drop_reference();\n', ''),
     found_by=[explorer('2 acquirers | canceller of one'), asan])
 bug('a cancellation keeps the core until the slot is cleared',
-    (CORE_HPP, '    if (claim(outcome::granted)) core_.drop_reference();\n', ''),
-    (CORE_HPP, '  virtual ~cancellation() = default;\n',
-     '  virtual ~cancellation() {\n    if (claim(outcome::granted)) core_.drop_reference();\n  }\n'),
+    (CORE_HPP, '  if (claim(outcome::granted)) core_.drop_reference();\n', ''),
+    (CANCELLATION, '  virtual ~cancellation() = default;\n', '  virtual inline ~cancellation();\n'),
+    (CORE_HPP, 'inline void cancellation::finish()',
+     'inline cancellation::~cancellation() {\n  if (claim(outcome::granted)) core_.drop_reference();\n}\n'
+     'inline void cancellation::finish()'),
     found_by=[unit('cancellation: emitted/what_stays_in_the_slot_keeps_no_memory_of_the_semaphore')])
 bug('a request that comes second drops the reference of the first',
-    (CORE_HPP, '    if (!claim(o)) return;\n    core_.cancel(*this);\n', '    if (claim(o)) core_.cancel(*this);\n'),
+    (CORE_HPP, '  if (!claim(o)) return;\n  core_.cancel(*this);\n', '  if (claim(o)) core_.cancel(*this);\n'),
     found_by=[explorer('wait | a timer | release | cancel'), asan])
 
 # ---- References and lifetime of the core ---------------------------------------------------------
@@ -375,32 +379,32 @@ bug('the last reference deletes the core under the strand',
 bug('a mailed acquire has no reference',
     (CORE, '''\
   add_reference();
-  put_into_mailbox(x);
-  set(announcement, false);
+  mailbox_.put(x);
+  set_flags(announcement, decides::none);
   drop_reference();
-''', '  put_into_mailbox(x);\n  set(announcement, false);\n'),
+''', '  mailbox_.put(x);\n  set_flags(announcement, decides::none);\n'),
     found_by=[explorer('wait | release | the handler destroys')])
 bug('a cancel() that leaves a mark has no reference',
-    (CORE, '  add_reference();  // those who wait, and hold the others, may be gone before set()\n', ''),
-    (CORE, '  set(pending, true);\n  drop_reference();\n', '  set(pending, true);\n'),
+    (CORE, '  add_reference();  // the waiters, which hold the others, may be gone before set_flags()\n', ''),
+    (CORE, '  set_flags(pending, decides::all);\n  drop_reference();\n', '  set_flags(pending, decides::all);\n'),
     found_by=[explorer('cancel() | release | the handler destroys')])
 bug('a granted waiter has no reference to the core',
-    (CORE, '    lent_ += granted;\n', ''),
+    (CORE, '    granted_refs_ += p.grants;\n', ''),
     found_by=[asan])
 bug('a waiter that is granted the permits of a release has no reference to the core',
-    (CORE, '  ++lent_;\n', ''),
+    (CORE, '  ++granted_refs_;\n', ''),
     found_by=[explorer('acquire | release')])
 bug('the references that the strand lent are not added up',
-    (CORE, 'missing = lent_ + ', 'missing = '),
+    (CORE, 'missing = granted_refs_ + ', 'missing = '),
     found_by=[explorer('acquire | release')])
 bug('the references that were lent in the word are not added up',
-    (CORE, 'lent_ + static_cast<std::int64_t>(w / lent_unit)', 'lent_'),
+    (CORE, 'granted_refs_ + static_cast<std::int64_t>(w / ref_unit)', 'granted_refs_'),
     found_by=[explorer('acquire | release')])
 bug('a refused grant keeps the reference that it was lent',
-    (CORE, '      --lent_;\n', ''),
+    (CORE, '  granted_refs_ -= r.references;\n', ''),
     found_by=[explorer('a refusing executor | release | release')])
 bug('the references are added up twice',
-    (CORE, 'std::exchange(settled_, true)', 'settled_'),
+    (CORE, 'std::exchange(references_summed_, true)', 'references_summed_'),
     found_by=[explorer('destroy | a permit comes back')])
 bug('the strand is left without adding up the references',
     (CORE, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', ''),
@@ -409,18 +413,21 @@ bug('a reference that was lent during the last hand-over is not added up',
     (CORE, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', '  if (w & orphaned) return w;\n'),
     found_by=[explorer('destroy, the aborted acquires | a permit comes back')])
 bug('the end of the semaphore does not have the references added up',
-    (CORE_HPP, 'set(orphaned | pending, true)', 'set(orphaned, true)'),
+    (CORE_HPP, 'set_flags(orphaned | pending, decides::all)', 'set_flags(orphaned, decides::all)'),
     found_by=[explorer('acquire | release')])
 
 # ---- Memory orders -------------------------------------------------------------------------------
 
 bug('relaxed: the mailbox, taken',
-    order(CORE, 'mailbox_.exchange(0, std::memory_order_acquire)', 'acquire', 'relaxed'),
+    order(MAILBOX, 'newest_.exchange(0, std::memory_order_acquire)', 'acquire', 'relaxed'),
     found_by=[explorer('2 threads x 2 rounds, 1 permit'), tsan])
 bug('relaxed: the mailbox, put into',
-    order(CORE, '(&m),\n                                           std::memory_order_release', 'release', 'relaxed'),
+    order(MAILBOX, '(&m),\n                                            std::memory_order_release', 'release', 'relaxed'),
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
-RUN = 'word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_acquire))\n      continue;'
+RUN = '''\
+w, p.next, std::memory_order_acq_rel,
+                                                    std::memory_order_acquire))
+'''
 bug('no release: the strand, left by a thread that found nothing to do',
     order(CORE, RUN, 'acq_rel', 'acquire'), found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('no acquire: the strand, going on',
@@ -445,10 +452,10 @@ bug('relaxed: the strand, taken by an acquire',
     found_by=[explorer('3 threads x 1 round, 1 permit')])
 TAKEN = '''\
 w | busy, std::memory_order_acquire)) {
-      const std::size_t own = waiting_.load(std::memory_order_relaxed);
+      const std::size_t own = queue_.waiting();
       '''
 bug('relaxed: the strand, taken by cancel()',
-    order(CORE, TAKEN + 'decide_all', 'acquire', 'relaxed'),
+    order(CORE, TAKEN + 'queue_', 'acquire', 'relaxed'),
     found_by=[explorer('cancel() | release | the handler destroys')])
 bug('relaxed: the strand, taken by a cancellation',
     order(CORE, TAKEN + 'if (c', 'acquire', 'relaxed'), found_by=[explorer('2 acquirers | canceller of one')])
@@ -460,7 +467,7 @@ bug('no acquire: a release to the queue',
 bug('relaxed: the permits of a release, given back to the count',
     order(CORE, 'while (!word_.compare_exchange_weak(w, next, std::memory_order_acquire));', 'acquire', 'relaxed'),
     found_by=[explorer('release, too few for the head | set_limit')])
-SET = 'std::memory_order_acq_rel, std::memory_order_relaxed));\n  // What an offer'
+SET = 'std::memory_order_acq_rel, std::memory_order_relaxed));\n  // Work that an offer'
 bug('no release: a flag, set',
     order(CORE, SET, 'acq_rel', 'acquire'),
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
@@ -469,7 +476,7 @@ bug('no acquire: a flag, set',
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('relaxed: permits, taken by a waiting acquire',
     order(CORE, '''\
-w + x.permits_ + lent_unit;
+w + x.permits_ + ref_unit;
       if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)''', 'acquire', 'relaxed'),
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('relaxed: permits, taken by shrink',
@@ -487,9 +494,9 @@ bug('no acquire: a reference, dropped',
 bug('no release: a reference, dropped',
     order(CORE, REFERENCE, 'acq_rel', 'acquire'), found_by=[explorer('destroy | a permit comes back')])
 bug('no acquire: a cancellation, dropped',
-    order(CORE_HPP, REFERENCE, 'acq_rel', 'release'), found_by=[explorer('2 acquirers | canceller of one')])
+    order(CANCELLATION, REFERENCE, 'acq_rel', 'release'), found_by=[explorer('2 acquirers | canceller of one')])
 bug('no release: a cancellation, dropped',
-    order(CORE_HPP, REFERENCE, 'acq_rel', 'acquire'), found_by=[explorer('2 acquirers | canceller of one')])
+    order(CANCELLATION, REFERENCE, 'acq_rel', 'acquire'), found_by=[explorer('2 acquirers | canceller of one')])
 bug('no acquire: the references, added up',
     order(CORE, 'references_.fetch_add(missing, std::memory_order_acquire', 'acquire', 'relaxed'),
     found_by=[explorer('release | the handler destroys')])
@@ -502,7 +509,7 @@ bug('no release: a limit, proposed',
     order(CORE, '(l, proposal, std::memory_order_acq_rel)', 'acq_rel', 'relaxed'),
     found_by=[explorer('raise the limit | try_acquire')])
 bug('relaxed: a limit, put in force',
-    order(CORE, 'const std::uint64_t l = limit_.load(std::memory_order_acquire)', 'acquire', 'relaxed'),
+    order(CORE, 'const word l = limit_.load(std::memory_order_acquire)', 'acquire', 'relaxed'),
     found_by=[explorer('raise the limit | try_acquire')])
 bug('no release: the epoch of a limit',
     order(CORE, 'word_.compare_exchange_strong(w, next, std::memory_order_acq_rel', 'acq_rel', 'relaxed'),
@@ -519,7 +526,9 @@ bug('a semaphore that is made during the destruction of its context is not aband
     (SERVICE, 'if (s.is_shut_down_) c.abandon();', ''),
     found_by=[unit('lifetime: contexts/destructors_of_handlers_may_make_semaphores')], row='H1')
 bug('a handler is destroyed while its waiter is in a list',
-    (CORE, '    x->discard();\n', '    decided_.push_front(x);\n    x->discard();\n    decided_.erase(x);\n'),
+    (CORE, '    x->discard();\n', '    queue_.add_decided(x);\n    x->discard();\n    queue_.remove_decided(x);\n'),
+    (QUEUE, '  bool has_decided()',
+     '  void remove_decided(waiter* x) noexcept { decided_.erase(x); }\n  bool has_decided()'),
     found_by=[unit('lifetime: contexts/destructors_of_handlers_may_call_every_member')], row='H1')
 bug('the service of strands shuts down before that of the semaphores',
     (SERVICE, '    const asio::strand<context_only> s(context_only{&context});\n', ''),
@@ -547,7 +556,7 @@ bug('permits do not share ownership of the core',
     (PERMIT, 'noexcept { return {c, n}; }', 'noexcept {\n  c.drop_reference();\n  return {c, n};\n}'),
     found_by=[unit('permits: outliving_the_semaphore/and_all_members_still_work', address=True)], row='H3')
 bug('granted operations do not share ownership of the core',
-    (CORE, '    lent_ += granted;\n', ''), (CORE, '      --lent_;\n', ''),
+    (CORE, '    granted_refs_ += p.grants;\n', ''), (CORE, '  granted_refs_ -= r.references;\n', ''),
     (OP, '    const outcome o = get_outcome();\n', '    core_->add_reference();\n    const outcome o = get_outcome();\n'),
     found_by=[unit('lifetime: semaphores/so_does_the_last_grant', address=True)], row='H3')
 bug('an operation refers to the object that it was started on',
@@ -564,7 +573,8 @@ bug('an operation refers to the object that it was started on',
 bug('completions are handed over with a mutex locked',
     (CORE, '#include <turnstile/detail/core.hpp>\n',
      '#include <turnstile/detail/core.hpp>\n\n#include <mutex>\nnamespace { std::mutex guard; }\n'),
-    (CORE, '    refused = !hand_over(left);', '    guard.lock();\n    refused = !hand_over(left);\n    guard.unlock();'),
+    (CORE, '    for (refused = false;', '    guard.lock();\n    for (refused = false;'),
+    (CORE, '= !deliver(queue_.take_decided());\n', '= !deliver(queue_.take_decided());\n    guard.unlock();\n'),
     (CORE, 'bool core::release_to_queue(std::size_t n, word w) noexcept {\n',
      'bool core::release_to_queue(std::size_t n, word w) noexcept {\n  guard.lock();\n  guard.unlock();\n'),
     found_by=[unit('executors: custom/an_executor_that_runs_inline_neither_deadlocks_nor_recurses')], row='H4')
