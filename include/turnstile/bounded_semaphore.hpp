@@ -10,10 +10,12 @@ namespace turnstile::inline v1 {
 
 /// An asynchronous semaphore with a limit that releases cannot pass.
 ///
-/// As `basic_semaphore`, whose documentation holds for all that is not described here, but that more
-/// permits than are in use cannot be released, and that the limit can be changed while it is used.
-/// For whatever bears only so much: permits are in use or available, and a release too many is an
-/// error instead of a higher limit.
+/// Like `basic_semaphore`, with two differences: a release of more permits than are in use is an error
+/// instead of a higher limit, and the limit can be changed at any time. Use it for a resource with a
+/// limited capacity. What is not described here is as in `basic_semaphore`: its documentation holds
+/// for `async_acquire`, `async_acquire_permit`, `async_acquire_for`, `async_acquire_permit_for`,
+/// `try_acquire`, `try_acquire_permit`, `release`, `cancel`, `close`, `is_closed`, `available`, `waiting`,
+/// `locked`, `max` and `get_executor`. There is no `shrink`: use `set_limit`.
 ///
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///
@@ -21,7 +23,7 @@ namespace turnstile::inline v1 {
 /// @code
 /// boost::asio::io_context io;
 /// turnstile::bounded_semaphore connections(io, 100);
-/// connections.set_limit(50);  // nobody is cut off; no more than 50 from now on
+/// connections.set_limit(50);  // takes nothing from those that hold a permit; 50 from now on
 /// @endcode
 template <typename Executor = boost::asio::any_io_executor>
 class basic_bounded_semaphore : private basic_semaphore<Executor> {
@@ -40,18 +42,18 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   };
 
   /// Constructs a semaphore with a limit, all permits available. A limit of zero is valid.
-  /// @throws std::invalid_argument where `limit > max()`.
+  /// @throws std::invalid_argument if `limit > max()`.
   explicit basic_bounded_semaphore(const executor_type& ex, std::size_t limit = 1)
       : base(ex, limit, limit) {}
 
   /// Constructs a semaphore with `initial` permits available, and `limit - initial` already held.
-  /// @throws std::invalid_argument where `initial > limit` or `limit > max()`.
+  /// @throws std::invalid_argument if `initial > limit` or `limit > max()`.
   basic_bounded_semaphore(const executor_type& ex, std::size_t initial, std::size_t limit)
       : base(ex, initial, limit) {}
 
   /// Constructs a semaphore that uses the executor of an execution context, all permits available.
   /// @tparam ExecutionContext an `io_context`, a `thread_pool` or another `execution_context`.
-  /// @throws std::invalid_argument where `limit > max()`.
+  /// @throws std::invalid_argument if `limit > max()`.
   template <typename ExecutionContext>
   requires detail::context_for<ExecutionContext, Executor>
   explicit basic_bounded_semaphore(ExecutionContext& context, std::size_t limit = 1)
@@ -60,16 +62,16 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   /// Constructs a semaphore that uses the executor of an execution context, with `initial` permits
   /// available, and `limit - initial` already held.
   /// @tparam ExecutionContext an `io_context`, a `thread_pool` or another `execution_context`.
-  /// @throws std::invalid_argument where `initial > limit` or `limit > max()`.
+  /// @throws std::invalid_argument if `initial > limit` or `limit > max()`.
   template <typename ExecutionContext>
   requires detail::context_for<ExecutionContext, Executor> basic_bounded_semaphore(
       ExecutionContext& context, std::size_t initial, std::size_t limit)
       : base(executor_type(context.get_executor()), initial, limit) {}
 
-  /// Moves the semaphore, as `basic_semaphore` does.
+  /// Moves the semaphore, like `basic_semaphore`.
   basic_bounded_semaphore(basic_bounded_semaphore&&) noexcept = default;
 
-  /// Moves the semaphore, as `basic_semaphore` does.
+  /// Moves the semaphore, like `basic_semaphore`.
   basic_bounded_semaphore& operator=(basic_bounded_semaphore&&) noexcept = default;
 
   /// Moves the semaphore of a convertible executor type.
@@ -104,19 +106,20 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   using base::try_acquire_permit;
   using base::waiting;
 
-  /// How many permits may be held at once.
+  /// Returns how many permits may be in use at once.
   std::size_t limit() const noexcept { return base::core().limit(); }
 
-  /// How many permits are held: `limit()` less what is available, and more than `limit()` after that
-  /// was lowered below what was held.
+  /// Returns how many permits are in use: `limit()` less the available ones. More than `limit()` if that was
+  /// lowered below what was in use.
   std::size_t in_use() const noexcept { return base::core().in_use(); }
 
   /// Changes the limit, at once.
   ///
-  /// Raising it serves waiters. Lowering it takes nothing from those who hold permits: what they give
-  /// back pays for the difference first. Requests in the queue that the new limit can never satisfy
-  /// complete with `errc::exceeds_limit`.
-  /// @throws std::invalid_argument where `limit > max()`; nothing is changed.
+  /// Raising it serves waiters immediately. Lowering it takes nothing from those that hold permits: no
+  /// permit is granted until `in_use()` has fallen below the new limit. Queued requests that the new
+  /// limit can never satisfy complete with `errc::exceeds_limit`; so `set_limit(0)` ends all waits, and is no
+  /// way to pause.
+  /// @throws std::invalid_argument if `limit > max()`; then nothing is changed.
   void set_limit(std::size_t limit) {
     if (limit > (max)())
       throw std::invalid_argument("turnstile: a limit of more than max() permits");

@@ -15,10 +15,10 @@ namespace turnstile::inline v1 {
 
 using boost::system::error_code;
 
-/// The errors that are a semaphore's own. A cancelled wait completes with
-/// `boost::asio::error::operation_aborted` instead, as everywhere in Asio.
+/// The errors of a semaphore. A cancelled wait completes with `boost::asio::error::operation_aborted`
+/// instead, as everywhere in Asio.
 enum class errc {
-  /// The semaphore was closed: no acquire succeeds any more.
+  /// The semaphore is closed: no acquire succeeds any more.
   closed = 1,
   /// More permits were released than the limit, or `max()`, has room for. Nothing was changed.
   over_release,

@@ -21,22 +21,22 @@ namespace detail {
 permit make_permit(core& c, std::size_t n) noexcept;
 }
 
-/// Owns a number of permits of one semaphore and gives them back when it is destroyed.
+/// Owns a number of permits of one semaphore, and releases them when it is destroyed.
 ///
-/// What `basic_semaphore::async_acquire_permit` completes with and `try_acquire_permit` returns. A
-/// permit is movable and not copyable; it may travel into a session, a container or another thread,
-/// and whoever holds it last gives the permits back.
+/// `basic_semaphore::async_acquire_permit` completes with a permit, and `try_acquire_permit` returns one. A
+/// permit can be moved and not copied. Move it into a session, a container or another thread: its last
+/// owner releases it.
 ///
 /// @par Errors
-/// Giving back never fails and never throws: where it would pass the limit of a bounded semaphore
-/// (somebody released permits he did not have), the count stays at the limit.
+/// Releasing a permit never fails and never throws. If it would pass the limit of a bounded semaphore,
+/// because another caller released permits that it did not hold, the count stays at the limit.
 ///
 /// @par Thread safety
-/// Distinct objects: safe. Shared objects: unsafe. Permits of one semaphore may be used on any
-/// threads at once, also while the semaphore is used, or destroyed, on others.
+/// Distinct objects: safe. Shared objects: unsafe. Permits of one semaphore may be used on several threads
+/// at once, also while the semaphore is used or destroyed on others.
 ///
 /// @par Lifetime
-/// May outlive the semaphore and its execution context; giving back then does nothing.
+/// May outlive the semaphore and its execution context. Releasing it then does nothing.
 ///
 /// @par Example
 /// @code
@@ -44,39 +44,38 @@ permit make_permit(core& c, std::size_t n) noexcept;
 ///   turnstile::permit p = sem.try_acquire_permit(3);
 ///   p.release(1);  // two are left
 ///   turnstile::permit one = p.split(1);
-///   start_session(std::move(one));  // whoever holds it last gives it back
-/// }  // p gives back its one here, also where an exception leaves the scope
+///   start_session(std::move(one));  // its last owner releases it
+/// }  // p releases its one here, also if an exception leaves the scope
 /// @endcode
 class [[nodiscard]] permit {
  public:
   /// Constructs an empty permit: of no semaphore, with a count of zero.
   permit() noexcept = default;
 
-  /// Takes over what the source owns; that is left empty.
+  /// Takes over what the source owns, and leaves it empty.
   permit(permit&& other) noexcept
       : core_(std::exchange(other.core_, nullptr)), count_(std::exchange(other.count_, 0)) {}
 
-  /// Takes over what the source owns, which is left empty, and gives back what this permit owned.
+  /// Takes over what the source owns, leaves it empty, and releases what this permit owned before.
   permit& operator=(permit&& other) noexcept {
     permit(std::move(other)).swap(*this);
     return *this;
   }
 
-  /// Gives all back.
+  /// Releases all.
   ~permit() {
     if (core_) release();
   }
 
-  /// True where `count()` is not zero.
+  /// Returns whether `count()` is not zero.
   explicit operator bool() const noexcept { return count_ != 0; }
 
-  /// How many permits this object owns.
+  /// Returns how many permits this object owns.
   std::size_t count() const noexcept { return count_; }
 
-  /// Gives all back now. The permit is empty afterwards. Waiters that this serves are completed as if
-  /// by `basic_semaphore::release`.
+  /// Releases all now, as `basic_semaphore::release` does. The permit is empty afterwards.
   void release() noexcept {
-    // Empty first: what is given back may run user code that looks here.
+    // Empty first: the release may run user code that looks here.
     const std::size_t n = std::exchange(count_, 0);
     if (detail::core* const c = std::exchange(core_, nullptr)) {
       c->give_back(n);
@@ -84,11 +83,11 @@ class [[nodiscard]] permit {
     }
   }
 
-  /// Gives n of them back.
-  /// @throws std::invalid_argument where `n > count()`; nothing is changed.
+  /// Releases n of them.
+  /// @throws std::invalid_argument if `n > count()`; then nothing is changed.
   void release(std::size_t n) { split(n).release(); }
 
-  /// Stops owning, and gives nothing back: the caller has the permits, and gives them back with
+  /// Stops owning without releasing: the permits belong to the caller, which releases them with
   /// `basic_semaphore::release`. @returns how many. The permit is empty afterwards.
   std::size_t forget() noexcept {
     const std::size_t n = std::exchange(count_, 0);
@@ -96,8 +95,8 @@ class [[nodiscard]] permit {
     return n;
   }
 
-  /// Takes n of the permits out into a permit of their own.
-  /// @throws std::invalid_argument where `n > count()`; nothing is changed.
+  /// Moves n of the permits to a permit of their own.
+  /// @throws std::invalid_argument if `n > count()`; then nothing is changed.
   [[nodiscard]] permit split(std::size_t n) {
     if (n > count_) throw std::invalid_argument("turnstile::permit: more than it holds");
     if (n == 0) return {};
@@ -107,9 +106,8 @@ class [[nodiscard]] permit {
     return {*core_, n};
   }
 
-  /// Takes over what another permit of the same semaphore owns; that is left empty. Either may be
-  /// empty.
-  /// @throws std::invalid_argument where both are non-empty and of different semaphores; nothing is
+  /// Takes over what another permit of the same semaphore owns, and leaves it empty. Either may be empty.
+  /// @throws std::invalid_argument if both are non-empty and of different semaphores; then nothing is
   /// changed.
   void merge(permit&& other) {
     if (this == &other || !other) return;
@@ -135,7 +133,7 @@ class [[nodiscard]] permit {
   }
 
   detail::core* core_ = nullptr;  // a reference, unless null
-  std::size_t count_ = 0;         // zero where core_ is null
+  std::size_t count_ = 0;         // zero if core_ is null
 };
 
 inline void swap(permit& a, permit& b) noexcept { a.swap(b); }

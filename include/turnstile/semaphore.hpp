@@ -4,8 +4,9 @@
 #ifndef TURNSTILE_SEMAPHORE_HPP
 #define TURNSTILE_SEMAPHORE_HPP
 
-#include <turnstile/detail/acquire_op.hpp>
+#include <turnstile/detail/initiate_acquire.hpp>
 #include <turnstile/detail/service.hpp>
+#include <turnstile/detail/token.hpp>
 #include <turnstile/error.hpp>
 #include <turnstile/permit.hpp>
 
@@ -30,114 +31,95 @@ namespace turnstile::inline v1 {
 template <typename Executor>
 class basic_bounded_semaphore;
 
-namespace detail {
-
-// Asserted in the functions instead of required of them, for the sake of the message.
-template <typename Token, typename Signature>
-constexpr bool is_token_for =
-#if defined(BOOST_ASIO_HAS_CONCEPTS)
-    boost::asio::completion_token_for<Token, Signature>;
-#else
-    true;  // Asio cannot tell
-#endif
-
-// What is meant as a number. A handler may be convertible to bool, and so to a number.
-template <typename T, typename Signature>
-concept count_not_token = std::is_convertible_v<T, std::size_t>
-#if defined(BOOST_ASIO_HAS_CONCEPTS)
-    && !is_token_for<T, Signature>
-#endif
-    ;
-
-// What async_with_permit without a token gets if its first argument is no semaphore.
-struct no_token {};
-
-// That of the executor; `deferred` if it has none, as all executors in newer versions of Asio.
-template <typename Executor>
-struct default_token {
-  using type = typename boost::asio::default_completion_token<Executor>::type;
-};
-template <typename Executor>
-requires std::is_void_v<typename boost::asio::default_completion_token<Executor>::type>
-struct default_token<Executor> {
-  using type = boost::asio::deferred_t;
-};
-template <typename Executor>
-using default_token_t = typename default_token<Executor>::type;
-
-}  // namespace detail
-
 /// An asynchronous counting semaphore.
 ///
-/// Holds a number of permits. Acquiring takes permits, and waits, asynchronously and in a fair
-/// queue, while there are too few; releasing gives permits back, or adds new ones, and serves those
-/// who wait. No function of the class ever blocks the calling thread.
+/// Holds a number of permits. An acquire takes permits, or waits in a fair queue, without blocking a
+/// thread, until there are enough. A release gives permits back, or adds new ones, and grants them to
+/// the acquires that wait. No function of this class ever blocks the calling thread.
 ///
 /// @par Order
-/// First come, first served, by the order of the initiating calls, also where requests are of
-/// different sizes: a request for many permits holds back those behind it, and is not starved by
-/// small ones. Nobody overtakes the queue, `try_acquire` neither. A released permit goes from hand
-/// to hand: nobody can take it between the release and the handler of the waiter it was given to.
+/// First come, first served, in the order of the initiating calls, also if the requests differ in
+/// size: a request for many permits holds back the requests behind it, so that small ones do not starve it.
+/// `try_acquire` does not overtake the queue either. A released permit goes straight to the waiter it
+/// is granted to: no other call can take it before the handler runs.
 ///
 /// @par Completion
-/// Each acquire completes exactly once. Its handler is never called inside a function of this class:
-/// it is posted to its associated executor, by default the semaphore's, in the order of the grants.
-/// (Where that is the system's executor, or that of a future, it is called where the semaphore's
-/// executor runs it, as by Asio's own operations.)
-/// The one exception is Asio's own: where an acquire is decided inside the initiating call, the
-/// handler's associated immediate executor is used (Boost 1.82 and newer).
+/// Each acquire completes exactly once. Its handler is never called inside a function of this class.
+/// It is posted to its associated executor, by default the semaphore's, and handlers are posted in the
+/// order of the grants. If the associated executor is the system's or a future's, the handler is called
+/// on the semaphore's executor, as with Asio's own operations. There is one exception, and it is
+/// Asio's own: an acquire that is decided inside the initiating call uses the handler's associated
+/// immediate executor (Boost 1.82 and newer).
 ///
 /// @par Coroutines
 /// A coroutine always resumes on its own executor. With `use_awaitable`, a coroutine that meets free
-/// permits goes on at once if its executor runs in this thread, which is known for `io_context`,
-/// `thread_pool`, their strands, and executors with `running_in_this_thread()`. It then does not give
-/// other handlers a turn, except at every eighth acquire of the thread, and `co_spawn` may return only
-/// after the coroutine has passed its acquire. With `deferred`, the default token, a coroutine always
-/// gives others a turn, and awaiting needs no coroutine frame: faster for an acquire that has to wait,
-/// slower for one that does not.
+/// permits goes on at once if its executor runs in this thread. That is known for `io_context`,
+/// `thread_pool`, their strands, and executors with `running_in_this_thread()`. Such a coroutine gives
+/// other handlers a turn at every eighth acquire of the thread only, and `co_spawn` may return after
+/// the coroutine has passed its acquire. With `deferred`, the default token, a coroutine always gives
+/// others a turn, and awaiting needs no coroutine frame. So `use_awaitable` is faster in a loop that
+/// rarely waits, and `deferred` in one that often waits.
 ///
 /// @par Cancellation
-/// An acquire that waits supports per-operation cancellation of every type (terminal, partial,
-/// total) with the same effect: it leaves the queue at once, having taken no permit, and completes
-/// with `boost::asio::error::operation_aborted`. Those behind it are looked at again. A grant is
-/// final: a cancellation that comes later has no effect. So success means that the permits are
-/// yours, and an error that nothing was taken.
+/// A queued acquire supports per-operation cancellation of every type (terminal, partial, total), with
+/// the same effect: it leaves the queue at once, takes no permit, and completes with
+/// `boost::asio::error::operation_aborted`. The acquires behind it are reconsidered immediately. A grant
+/// is final: a cancellation that comes later has no effect. So success means that you hold the permits,
+/// and an error means that nothing was taken. An operator such as `||` may drop the result of
+/// an acquire that succeeded: a permit from `async_acquire_permit` then releases itself, but what
+/// `async_acquire` has taken is lost.
 ///
-/// @par Permits are not lost
-/// Where the handler of a granted acquire is destroyed instead of called, since its context was
-/// destroyed, the permits go back to the semaphore. Where an executor throws as a completion is
-/// handed to it, the waiter is put back at the head of the queue, and tried again by the next call
-/// that looks at the queue. (Until then it is work of its handler's executor only. And a handler whose
-/// executor cannot promise not to call it at once, such as `any_completion_executor`, is passed on by the
-/// semaphore's: should that fail, it is destroyed, the permits go back, and the exception leaves the
-/// semaphore's context as one of a handler would.)
+/// @par No permit is lost
+/// If the handler of a granted acquire is destroyed instead of called, for example because its context
+/// was destroyed, the permits go back to the semaphore. If an executor throws when it is given a
+/// completion, the acquire returns to the head of the queue, and the next call that looks at the queue
+/// tries again. Until then it counts as work of its handler's executor only. A handler whose executor
+/// cannot promise to post, such as `any_completion_executor`, is first posted to the semaphore's
+/// executor. If its own executor then throws, the handler is destroyed, the permits go back, and the
+/// exception leaves the semaphore's context like one of a handler.
 ///
 /// @par Work and memory
-/// While an acquire waits, it counts as outstanding work on the semaphore's and on the handler's
-/// executor. It is one allocation from the handler's associated allocator, by default Asio's
-/// recycling allocator, free again before the handler is called. An acquire that is granted at once
-/// allocates what a bare `boost::asio::post` of its handler would.
+/// A queued acquire counts as outstanding work of the semaphore's and of the handler's executor. It is
+/// one allocation from the handler's associated allocator, by default Asio's recycling allocator, and the
+/// memory is free again before the handler is called. If the handler has a cancellation slot, or the
+/// acquire is timed, there is a second, small allocation from Asio's recycling allocator. The slot keeps it
+/// until it is used again or destroyed. An acquire that is granted at once allocates what a bare
+/// `boost::asio::post` of its handler would.
 ///
 /// @par Thread safety
-/// Distinct objects: safe. Shared objects: safe, but for constructing, moving, assigning and
-/// destroying. What happened before a release is seen after the acquire that it satisfies.
+/// Distinct objects: safe. Shared objects: safe, except for constructing, moving, assigning and
+/// destroying. What happened before a release is visible after the acquire that it satisfies. A call may
+/// also deliver completions that other threads have decided: at most 64, however busy the semaphore is. The
+/// next call, or the last of these completions, goes on from there.
+///
+/// @par Order of calls
+/// The calls of one thread take effect in their order, with one exception. If another thread is working
+/// on the queue at that moment, `cancel()`, `close()`, `set_limit()` and a per-operation cancellation may
+/// take effect before permits that the same thread released just before. The opposite order,
+/// `cancel()` and then `release()`, is always kept.
 ///
 /// @par Lifetime
-/// The semaphore may be destroyed while acquires wait. Permits may outlive it, and it may outlive
-/// its execution context. Where the context is destroyed first, the handlers of those who wait are
-/// destroyed uncalled. As always in Asio, no other thread may use a context, also by giving back a
-/// permit that serves a waiter on it, while it is destroyed; and a context that a handler's own
-/// executor belongs to has to outlive the wait. (An executor of one's own that must not outlive a service
-/// of its context: that service has to be there before the first semaphore on that context.)
+/// The semaphore may be destroyed while acquires wait. Permits may outlive it, and it may outlive its
+/// execution context. If the context is destroyed first, the handlers of queued acquires are destroyed
+/// uncalled. As always in Asio, no other thread may use a context while it is destroyed. That includes a
+/// release that grants to a waiter on that context, and a release that overlaps the destructor of the
+/// semaphore, since it may deliver the aborted acquires after the destructor has returned: join the threads
+/// that release before you destroy the context. The context of a handler's own executor has to outlive
+/// the wait. If your own executor type must not outlive a service of its context, make that service before
+/// the first semaphore on that context.
+/// A deferred operation refers to the semaphore object, as with Asio's own I/O objects: the object must not be
+/// moved or destroyed before the operation is started. `get_executor()` of a semaphore whose context is gone
+/// returns an empty executor if the type has one (`any_io_executor`), and must not be called for others, such
+/// as `strand`.
 ///
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///
 /// @par Example
 /// @code
 /// boost::asio::awaitable<void> work(turnstile::semaphore& sem) {
-///   auto permit = co_await sem.async_acquire_permit(boost::asio::use_awaitable);
-///   co_await use_what_bears_ten();
-/// }  // the permit goes back here, or wherever an exception leaves
+///   auto permit = co_await sem.async_acquire_permit();
+///   co_await use_the_resource();
+/// }  // the permit releases itself here, also if an exception leaves
 /// @endcode
 /// @code
 /// boost::asio::io_context io;
@@ -166,23 +148,23 @@ class basic_semaphore {
   };
 
   /// Constructs a semaphore with `initial` permits available. Zero is valid.
-  /// @throws std::invalid_argument where `initial > max()`, as a negative number would be.
+  /// @throws std::invalid_argument if `initial > max()`, as a negative number would be.
   explicit basic_semaphore(const executor_type& ex, std::size_t initial = 1)
       : basic_semaphore(ex, initial, (max)()) {}
 
   /// Constructs a semaphore that uses the executor of an execution context.
   /// @tparam ExecutionContext an `io_context`, a `thread_pool` or another `execution_context`.
-  /// @throws std::invalid_argument where `initial > max()`.
+  /// @throws std::invalid_argument if `initial > max()`.
   template <typename ExecutionContext>
   requires detail::context_for<ExecutionContext, Executor>
   explicit basic_semaphore(ExecutionContext& context, std::size_t initial = 1)
       : basic_semaphore(executor_type(context.get_executor()), initial) {}
 
-  /// Moves the semaphore. Those who wait and the permits that are held follow it; the source may
-  /// only be destroyed or assigned to.
+  /// Moves the semaphore. Queued acquires and held permits follow it. The source may only be destroyed
+  /// or assigned to.
   basic_semaphore(basic_semaphore&& other) noexcept = default;
 
-  /// Moves the semaphore. What waited on the target completes with `operation_aborted`.
+  /// Moves the semaphore. Acquires that were queued at the target complete with `operation_aborted`.
   basic_semaphore& operator=(basic_semaphore&& other) noexcept {
     if (this != &other) impl_.assign(std::move(other.impl_));
     return *this;
@@ -195,8 +177,8 @@ class basic_semaphore {
       basic_semaphore<Executor1>&& other)
       : impl_(std::move(other.impl_)) {}
 
-  /// Moves the semaphore of a convertible executor type. What waited on the target completes with
-  /// `operation_aborted`.
+  /// Moves the semaphore of a convertible executor type. Acquires that were queued at the target
+  /// complete with `operation_aborted`.
   /// @tparam Executor1 that type.
   template <typename Executor1>
   requires std::is_convertible_v<Executor1, Executor> basic_semaphore& operator=(
@@ -205,27 +187,28 @@ class basic_semaphore {
     return *this;
   }
 
-  /// Destroys the semaphore. What still waits completes with `operation_aborted`. Permits and
-  /// granted handlers may outlive it: giving them back then does nothing.
+  /// Destroys the semaphore. Queued acquires complete with `operation_aborted`. Permits and granted
+  /// handlers may outlive it: releasing such permits does nothing.
   ~basic_semaphore() = default;
 
-  /// The executor that handlers are posted to by default.
+  /// Returns the executor that handlers are posted to by default.
   executor_type get_executor() const noexcept { return impl_.get_executor(); }
 
-  /// How many permits a semaphore can hold: 2^31 - 1.
+  /// Returns the largest number of permits that a semaphore can hold: 2^31 - 1.
   static constexpr std::size_t(max)() noexcept { return detail::core::max; }
 
-  /// Acquires one permit asynchronously, to be given back with `release()`.
+  /// Acquires one permit asynchronously. Give it back with `release()`.
   ///
   /// Completes when
-  /// @li the permit was granted: at once where one is available and nobody waits, else when its
-  ///     turn in the queue has come; or
-  /// @li the operation, or all of those queued, were cancelled, or the semaphore was destroyed:
+  /// @li the permit is granted: at once if one is available and no acquire waits, otherwise when its
+  ///     turn in the queue comes; or
+  /// @li the operation is cancelled, all queued operations are, or the semaphore is destroyed:
   ///     `boost::asio::error::operation_aborted`; or
   /// @li the semaphore is closed, now or later: `errc::closed`; or
   /// @li a permit can never be granted, since the limit is zero: `errc::exceeds_limit`.
   ///
-  /// A permit that can be granted at once is taken inside this call.
+  /// A permit that can be granted at once is taken inside this call. Do not wait for a permit while you
+  /// hold one of the same semaphore: if all tasks do, they wait for each other for ever.
   ///
   /// @tparam Token a completion token for the signature.
   ///
@@ -246,12 +229,12 @@ class basic_semaphore {
     return async_acquire(std::size_t(1), std::forward<Token>(token));
   }
 
-  /// Acquires n permits asynchronously, all at once, to be given back with `release(n)`.
+  /// Acquires n permits asynchronously, all at once. Give them back with `release(n)`.
   ///
-  /// As the function for one permit. The request waits until n permits are free, and holds back
-  /// those behind it. Zero permits are granted at once, whoever waits, unless the semaphore is
-  /// closed. Where `n > max()`, or more than the limit of a bounded semaphore:
-  /// `errc::exceeds_limit`, at once.
+  /// Like the one-permit overload, but waits until all n permits are available, and holds back the
+  /// acquires behind it until then. Zero permits are granted at once, also if acquires wait, unless the
+  /// semaphore is closed. If n is greater than `max()`, or than the limit of a bounded semaphore, the
+  /// acquire completes at once with `errc::exceeds_limit`.
   ///
   /// @tparam Token a completion token for the signature.
   ///
@@ -266,13 +249,12 @@ class basic_semaphore {
     if constexpr (detail::is_use_awaitable<std::decay_t<Token>>) {
       if (core().would_grant(n)) return try_and_wait<false, void>(n, token);
     }
-    return boost::asio::async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),
-                                                                token, n);
+    return boost::asio::async_initiate<Token, void(error_code)>(initiation<false>(), token, n);
   }
 
-  /// Acquires one permit asynchronously; it gives itself back.
+  /// Acquires one permit asynchronously. The permit releases itself.
   ///
-  /// Completes as `async_acquire` does. With an error, the permit is empty.
+  /// Completes like `async_acquire`. With an error, the permit is empty.
   ///
   /// @tparam Token a completion token for the signature.
   ///
@@ -282,7 +264,7 @@ class basic_semaphore {
   /// @par Example
   /// @code
   /// sem.async_acquire_permit([](turnstile::error_code ec, turnstile::permit p) {
-  ///   if (!ec) start_session(std::move(p));  // given back when the session is destroyed
+  ///   if (!ec) start_session(std::move(p));  // released when the session is destroyed
   /// });
   /// @endcode
   template <typename Token = detail::default_token_t<executor_type>>
@@ -291,10 +273,9 @@ class basic_semaphore {
     return async_acquire_permit(std::size_t(1), std::forward<Token>(token));
   }
 
-  /// Acquires n permits asynchronously, all at once; they give themselves back.
+  /// Acquires n permits asynchronously, all at once. The permits release themselves.
   ///
-  /// Completes as `async_acquire` for n permits does. With an error, and where n is zero, the permit
-  /// is empty.
+  /// Completes like `async_acquire(n)`. With an error, or if n is zero, the permit is empty.
   ///
   /// @tparam Token a completion token for the signature.
   ///
@@ -309,8 +290,8 @@ class basic_semaphore {
     if constexpr (detail::is_use_awaitable<std::decay_t<Token>>) {
       if (core().would_grant(n)) return try_and_wait<true, permit>(n, token);
     }
-    return boost::asio::async_initiate<Token, void(error_code, permit)>(
-        initiate_acquire<true>(*this), token, n);
+    return boost::asio::async_initiate<Token, void(error_code, permit)>(initiation<true>(), token,
+                                                                        n);
   }
 
   /// Acquires one permit asynchronously, or gives up after a time.
@@ -322,8 +303,9 @@ class basic_semaphore {
   ///
   /// Safe on every executor, also if several threads run it; it needs no strand.
   ///
-  /// @param patience how long the acquire may wait. The time is measured by a timer on the semaphore's
-  /// execution context, which has to be run. An acquire that is granted at once uses no timer.
+  /// The time is measured by a timer on the semaphore's execution context, which has to be run. An
+  /// acquire that is granted at once uses no timer.
+  ///
   /// @tparam Token a completion token for the signature.
   ///
   /// @par Signature
@@ -349,8 +331,8 @@ class basic_semaphore {
         detail::is_token_for<Token, void(error_code)>,
         "turnstile: async_acquire_for takes a completion token for void(error_code): a handler "
         "that can be called with one turnstile::error_code, or use_awaitable and the like");
-    return boost::asio::async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),
-                                                                token, n, patience);
+    return boost::asio::async_initiate<Token, void(error_code)>(initiation<false>(), token, n,
+                                                                patience);
   }
 
   /// Acquires one permit asynchronously, or gives up after a time. The permit releases itself.
@@ -393,35 +375,35 @@ class basic_semaphore {
         "turnstile: async_acquire_permit_for takes a completion token for void(error_code, "
         "permit): a handler that can be called with a turnstile::error_code and a "
         "turnstile::permit, or use_awaitable and the like");
-    return boost::asio::async_initiate<Token, void(error_code, permit)>(
-        initiate_acquire<true>(*this), token, n, patience);
+    return boost::asio::async_initiate<Token, void(error_code, permit)>(initiation<true>(), token,
+                                                                        n, patience);
   }
 
-  /// Takes n permits if that is possible at once: they are available, nobody waits, and the
+  /// Takes n permits if that is possible at once: if they are available, no acquire waits, and the
   /// semaphore is not closed. @returns whether they were taken.
   [[nodiscard]] bool try_acquire(std::size_t n = 1) noexcept {
     return core().try_acquire(n) == detail::outcome::granted;
   }
 
-  /// As `try_acquire`, with permits that give themselves back. @returns an empty permit where
-  /// `try_acquire(n)` would be false.
+  /// Like `try_acquire`, with permits that release themselves. @returns an empty permit if
+  /// `try_acquire(n)` would return false.
   [[nodiscard]] permit try_acquire_permit(std::size_t n = 1) noexcept {
-    return permit_for(core(), core().try_acquire(n, true), n);
+    return detail::permit_for(core(), core().try_acquire(n, true), n);
   }
 
-  /// Gives n permits back, or adds n new ones: all or nothing. Serves as many of those who wait as
-  /// n suffices for; their handlers are posted.
-  /// @throws boost::system::system_error with `errc::over_release`, having changed nothing, where
-  /// that would pass `max()`, or the limit of a bounded semaphore (`n > in_use()`). Nothing else.
+  /// Gives n permits back, or adds n new ones: all or nothing. Grants them to as many queued acquires as
+  /// they suffice for, and posts their handlers.
+  /// @throws boost::system::system_error with `errc::over_release`, and changes nothing, if that would
+  /// pass `max()`, or the limit of a bounded semaphore (`n > in_use()`). Throws nothing else.
   void release(std::size_t n = 1) {
     if (!core().release(n))
       throw boost::system::system_error(errc::over_release, "turnstile::release");
   }
 
-  /// As `release()`; ec says whether it failed, and is cleared where it did not.
+  /// Like `release()`, but reports a failure in ec. On success, ec is cleared.
   void release(error_code& ec) noexcept { release(1, ec); }
 
-  /// As `release(n)`; ec says whether it failed, and is cleared where it did not.
+  /// Like `release(n)`, but reports a failure in ec. On success, ec is cleared.
   void release(std::size_t n, error_code& ec) noexcept {
     if (core().release(n))
       ec = {};
@@ -429,34 +411,33 @@ class basic_semaphore {
       ec = errc::over_release;
   }
 
-  /// Removes up to n available permits for good. Never waits, and takes nothing that is held or on
+  /// Removes up to n available permits for good. Never waits, and takes no permit that is held or on
   /// its way to a waiter. @returns how many were removed.
   std::size_t shrink(std::size_t n) noexcept { return core().shrink(n); }
 
-  /// How many permits nobody holds.
+  /// Returns the number of available permits: those that are neither held nor granted.
   std::size_t available() const noexcept { return core().available(); }
 
-  /// How many acquires wait in the queue.
+  /// Returns the number of queued acquires.
   std::size_t waiting() const noexcept { return core().waiting(); }
 
-  /// True where `try_acquire()` would be false.
+  /// Returns whether `try_acquire()` would return false.
   bool locked() const noexcept { return core().locked(); }
 
-  /// Cancels every queued acquire: `operation_aborted`.
+  /// Completes every queued acquire with `operation_aborted`.
   void cancel() noexcept {
     track("cancel");
     core().cancel();
   }
 
-  /// Closes the semaphore: every queued and every later acquire completes with `errc::closed`,
-  /// whether permits are available or not. Everything else still counts. Can be repeated, and not
-  /// undone.
+  /// Closes the semaphore: completes every queued and every later acquire with `errc::closed`, also if
+  /// permits are available. Releases and permits still count. Can be repeated, and cannot be undone.
   void close() noexcept {
     track("close");
     core().close();
   }
 
-  /// Whether the semaphore was closed.
+  /// Returns whether the semaphore was closed.
   bool is_closed() const noexcept { return core().is_closed(); }
 
  private:
@@ -466,71 +447,14 @@ class basic_semaphore {
   friend class basic_bounded_semaphore;
 
   template <bool WithPermit>
-  class initiate_acquire {
-   public:
-    using executor_type = Executor;
-
-    explicit initiate_acquire(basic_semaphore& s) noexcept : semaphore_(&s) {}
-
-    executor_type get_executor() const noexcept { return semaphore_->get_executor(); }
-
-    template <typename Handler, std::same_as<detail::patience>... Time>
-    void operator()(Handler&& handler, std::size_t n, Time... time) const {
-      constexpr bool timed = sizeof...(Time) != 0;
-      const Executor& ex = semaphore_->impl_.get_executor();
-      detail::core& c = semaphore_->core();
-
-      detail::tracked tracked;
-      BOOST_ASIO_HANDLER_CREATION((semaphore_->impl_.context(), tracked, "turnstile::semaphore",
-                                   semaphore_, 0, name(timed)));
-
-      detail::outcome o = c.acquire_at_once(n);
-      if (o == detail::outcome::waiting && ((time <= detail::patience::zero()) || ...))
-        o = detail::outcome::timed_out;
-      if (o != detail::outcome::waiting)
-        return complete_at_once(std::forward<Handler>(handler), o, permit_for(c, o, n), tracked);
-      const auto handler_executor = boost::asio::get_associated_executor(handler, ex);
-      detail::with_target<Executor>(handler_executor, [&]<typename E>(const E& handler_ex) {
-        using operation = detail::acquire_op<std::decay_t<Handler>, E, Executor, WithPermit, timed>;
-        auto op = operation::create(semaphore_->impl_, static_cast<std::uint32_t>(n),
-                                    std::forward<Handler>(handler), handler_ex, ex, tracked);
-        const detail::outcome late = op->connect_and_wait(time...);
-        if (late == detail::outcome::waiting) return void(op.release());  // and it may be gone
-        // Decided after all, since something changed meanwhile. The operation is given up, and until its
-        // handler is posted, the contexts may have no other work than this.
-        permit p = permit_for(semaphore_->core(), late, n);
-        const detail::work<E> handler_work(handler_ex);
-        const detail::work<Executor> semaphore_work(ex);
-        complete_at_once(op.release()->take_apart().handler_, late, std::move(p), tracked);
-      });
-    }
-
-   private:
-    static constexpr const char* name([[maybe_unused]] bool timed) noexcept {
-      if (WithPermit) return timed ? "async_acquire_permit_for" : "async_acquire_permit";
-      return timed ? "async_acquire_for" : "async_acquire";
-    }
-
-    template <typename Handler>
-    void complete_at_once(Handler&& handler, detail::outcome o, permit&& p,
-                          const detail::tracked& tracked) const {
-      detail::complete_at_once<WithPermit>(std::forward<Handler>(handler),
-                                           semaphore_->impl_.get_executor(), o, std::move(p),
-                                           tracked);
-    }
-
-    basic_semaphore* semaphore_;
-  };
+  auto initiation() noexcept {
+    return detail::initiate_acquire<Executor, WithPermit>(impl_);
+  }
 
   // For Asio's handler tracking: an operation without a handler.
   void track([[maybe_unused]] const char* operation) noexcept {
     if (impl_.has_context())
-      BOOST_ASIO_HANDLER_OPERATION((impl_.context(), "turnstile::semaphore", this, 0, operation));
-  }
-
-  static permit permit_for(detail::core& c, detail::outcome o, std::size_t n) noexcept {
-    if (o != detail::outcome::granted || n == 0) return {};
-    return detail::make_permit(c, n);  // with the reference that came with them
+      TURNSTILE_HANDLER_OPERATION((impl_.context(), "turnstile::semaphore", this, 0, operation));
   }
 
   // A coroutine that meets free permits goes on with them, as if it had waited for no time at all.
@@ -544,14 +468,14 @@ class basic_semaphore {
       const detail::outcome o = core().acquire_at_once(n, WithPermit);
       if (o == detail::outcome::granted) {
         if constexpr (WithPermit)
-          co_return permit_for(core(), o, n);
+          co_return detail::permit_for(core(), o, n);
         else
           co_return;
       }
     }
     using signature = std::conditional_t<WithPermit, void(error_code, permit), void(error_code)>;
     co_return co_await boost::asio::async_initiate<decltype(token), signature>(
-        initiate_acquire<WithPermit>(*this), token, n);
+        initiation<WithPermit>(), token, n);
   }
 
   basic_semaphore(const executor_type& ex, std::size_t initial, std::size_t limit)

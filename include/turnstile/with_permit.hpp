@@ -12,7 +12,6 @@
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/compose.hpp>
-#include <boost/asio/detail/handler_tracking.hpp>
 #include <boost/asio/error.hpp>
 
 #include <concepts>
@@ -42,7 +41,7 @@ class with_permit_op<Semaphore, Operation, void(error_code, Ts...)> {
   void operator()(Self& self) {
     // What the acquire does not accept, the operation may.
     self.reset_cancellation_state(boost::asio::enable_total_cancellation());
-    BOOST_ASIO_HANDLER_LOCATION((__FILE__, __LINE__, "async_with_permit"));
+    TURNSTILE_HANDLER_LOCATION((__FILE__, __LINE__, "async_with_permit"));
     semaphore_->async_acquire_permit(permits_, std::move(self));
   }
 
@@ -77,7 +76,7 @@ class with_permit_op<Semaphore, Operation, void(error_code, Ts...)> {
     held_ = std::move(p);
     // Out of *this, which self takes along.
     Operation operation(std::move(operation_));
-    BOOST_ASIO_HANDLER_LOCATION((__FILE__, __LINE__, "async_with_permit"));
+    TURNSTILE_HANDLER_LOCATION((__FILE__, __LINE__, "async_with_permit"));
     std::move(operation)(std::move(self));
   }
 

@@ -4,11 +4,12 @@
 #ifndef TURNSTILE_DETAIL_SERVICE_HPP
 #define TURNSTILE_DETAIL_SERVICE_HPP
 
-// What the destruction of an execution context does to the semaphores on it: those who wait are
-// destroyed uncalled, and the executors are dropped while that is still possible, so that semaphores
-// and permits may be destroyed afterwards. The mutex guards the list of semaphores only: it is taken
-// when one is constructed, moved or destroyed, never by an acquire or a release.
+// What the destruction of an execution context does to its semaphores: waiters are destroyed uncalled, and
+// executors are dropped while that is still possible, so that semaphores and permits may be destroyed
+// afterwards. The mutex guards only the list of semaphores: it is taken when a semaphore is constructed,
+// moved or destroyed, never by an acquire or a release.
 
+#include <turnstile/detail/asio_internals.hpp>
 #include <turnstile/detail/core.hpp>
 
 #include <boost/asio/execution.hpp>
@@ -24,11 +25,6 @@
 #include <utility>
 
 namespace turnstile::inline v1::detail {
-
-namespace asio = boost::asio;
-
-// What runs the functions of an io_context, and where it is the same, of a thread_pool.
-using scheduler = asio::detail::io_context_impl;
 
 class service;
 
@@ -57,13 +53,9 @@ class registration : private registration_link {
 
   core* get_core() const noexcept { return core_; }
   bool has_context() const noexcept { return service_; }
-  // These require that it has one.
+  // This requires that it has one.
   inline asio::execution_context& context() const noexcept;
-  static scheduler& scheduler_of(asio::io_context& other) {
-    return asio::use_service<scheduler>(other);  // Asio has this at hand
-  }
-  // Of a thread_pool. Looked up, under a mutex, where it is not the semaphore's.
-  inline scheduler& scheduler_of(asio::execution_context& other) const;
+  inline const scheduler_finder& schedulers() const noexcept;
 
  protected:
   registration() noexcept = default;
@@ -71,7 +63,7 @@ class registration : private registration_link {
 
   inline void enter(service& s, core& c) noexcept;    // takes over a reference to c
   inline void replace(registration& other) noexcept;  // takes over other's place and core
-  inline void leave() noexcept;                       // who waits is aborted
+  inline void leave() noexcept;                       // aborts the waiters
 
  private:
   friend service;
@@ -88,9 +80,7 @@ class service final : public asio::execution_context::service {
   static inline asio::execution_context::id id;
 
   explicit service(asio::execution_context& context)
-      : asio::execution_context::service(context),
-        scheduler_(asio::has_service<scheduler>(context) ? &asio::use_service<scheduler>(context)
-                                                         : nullptr) {
+      : asio::execution_context::service(context), schedulers_(context) {
     // Makes the service of strands, if it is not there yet: services are destroyed the newest
     // first, and a strand cannot be destroyed after its service.
     const asio::strand<context_only> s(context_only{&context});
@@ -139,26 +129,23 @@ class service final : public asio::execution_context::service {
     return r.core_;
   }
 
-  scheduler* const scheduler_;  // of this context; null where it has none
+  const scheduler_finder schedulers_;
   std::mutex mutex_;
-  bool is_shut_down_ = false;  // who comes now, from a handler's destructor, is abandoned at once
+  bool is_shut_down_ = false;  // a semaphore made now, by a handler's destructor, is abandoned at once
   registration_link live_;
   registration_link abandoned_;
 };
 
 asio::execution_context& registration::context() const noexcept { return service_->context(); }
 
-scheduler& registration::scheduler_of(asio::execution_context& other) const {
-  scheduler* const s = &other == &context() ? service_->scheduler_ : nullptr;
-  return s ? *s : asio::use_service<scheduler>(other);
-}
+const scheduler_finder& registration::schedulers() const noexcept { return service_->schedulers_; }
 
 void registration::enter(service& s, core& c) noexcept {
   const std::scoped_lock lock(s.mutex_);
   core_ = &c;
   service_ = &s;
   insert_before(s.is_shut_down_ ? s.abandoned_ : s.live_);
-  if (s.is_shut_down_) c.abandon();  // nobody waits: no user code runs
+  if (s.is_shut_down_) c.abandon();  // without waiters: no user code runs
 }
 
 void registration::replace(registration& other) noexcept {

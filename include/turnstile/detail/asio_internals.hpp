@@ -1,0 +1,174 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_DETAIL_ASIO_INTERNALS_HPP
+#define TURNSTILE_DETAIL_ASIO_INTERNALS_HPP
+
+// All that depends on what is not public in Asio. It is the same in every version that the matrix tests. If a
+// later version changes it, define TURNSTILE_NO_ASIO_INTERNALS, the same in all of a program: then waits
+// on an io_context or a thread_pool are posted like those on any other executor, which allocates memory
+// and takes longer (test/bench), handlers of futures are posted to the system's executor, and Asio's handler
+// tracking does not know acquires.
+
+#include <turnstile/detail/config.hpp>
+
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+// Since Boost 1.91, Asio may have an inline namespace, also for what is public and declared here so that a
+// program that does not use coroutines need not include their headers.
+#if defined(BOOST_ASIO_INLINE_NAMESPACE_BEGIN)
+#define TURNSTILE_ASIO_BEGIN \
+  namespace boost::asio {    \
+  BOOST_ASIO_INLINE_NAMESPACE_BEGIN
+#define TURNSTILE_ASIO_END        \
+  BOOST_ASIO_INLINE_NAMESPACE_END \
+  }
+#else
+#define TURNSTILE_ASIO_BEGIN namespace boost::asio {
+#define TURNSTILE_ASIO_END }
+#endif
+// clang-format off
+TURNSTILE_ASIO_BEGIN
+template <typename T, typename Executor>
+class awaitable;
+template <typename Executor>
+struct use_awaitable_t;
+namespace detail {
+template <typename T, typename Blocking>
+class promise_executor;  // of use_future
+}
+TURNSTILE_ASIO_END
+// clang-format on
+#undef TURNSTILE_ASIO_BEGIN
+#undef TURNSTILE_ASIO_END
+
+namespace turnstile::inline v1::detail {
+
+namespace asio = boost::asio;
+
+// Whether functions of E are run by Asio's scheduler.
+template <typename E>
+constexpr bool is_scheduled = false;
+
+// Whether E is the executor of a future.
+template <typename E>
+constexpr bool is_future_executor = false;
+
+}  // namespace turnstile::inline v1::detail
+
+#if !defined(TURNSTILE_NO_ASIO_INTERNALS)
+
+#include <boost/asio/detail/handler_tracking.hpp>
+
+namespace turnstile::inline v1::detail {
+
+// What runs the functions of an io_context, and, if it is the same, of a thread_pool.
+using scheduler = asio::detail::io_context_impl;
+
+template <typename A, auto Bits>
+constexpr bool is_scheduled<asio::io_context::basic_executor_type<A, Bits>> = true;
+template <typename A, auto Bits>
+constexpr bool is_scheduled<asio::thread_pool::basic_executor_type<A, Bits>> =
+    std::is_same_v<scheduler, asio::detail::scheduler>;
+
+template <typename T, typename Blocking>
+constexpr bool is_future_executor<asio::detail::promise_executor<T, Blocking>> = true;
+
+// Finds the scheduler of a context. That of an io_context is at hand; that of a thread_pool is looked up under
+// a mutex, once for the context that this is made with.
+class scheduler_finder {
+ public:
+  explicit scheduler_finder(asio::execution_context& context)
+      : context_(&context),
+        scheduler_(asio::has_service<scheduler>(context) ? &asio::use_service<scheduler>(context)
+                                                         : nullptr) {}
+
+  static scheduler& find(asio::io_context& context) {
+    return asio::use_service<scheduler>(context);
+  }
+  scheduler& find(asio::execution_context& context) const {
+    if (scheduler_ && context_ == &context) return *scheduler_;
+    return asio::use_service<scheduler>(context);
+  }
+
+ private:
+  asio::execution_context* const context_;
+  scheduler* const scheduler_;  // null if the context has none
+};
+
+// The base of an Operation that is run by Asio's scheduler, as the operations of Asio's own I/O objects
+// are: it goes into the scheduler's queue as it is. So a release allocates nothing, and cannot fail for
+// want of memory. It counts as outstanding work until it has been run or destroyed.
+template <typename Operation>
+class scheduled : public asio::detail::operation {
+  using operation = asio::detail::operation;
+
+ protected:
+  explicit scheduled(scheduler& s) : operation(&run), scheduler_(&s) { s.work_started(); }
+  scheduled(const scheduled&) = delete;
+  scheduled& operator=(const scheduled&) = delete;
+  ~scheduled() {
+    if (scheduler_) scheduler_->work_finished();
+  }
+
+  // From here on *this belongs to the scheduler, with the work that it counts as, and may be gone.
+  void schedule() noexcept { std::exchange(scheduler_, nullptr)->post_deferred_completion(this); }
+
+ private:
+  // Without an owner, the operation is to be destroyed.
+  static void run(void* owner, operation* base, const boost::system::error_code&, std::size_t) {
+    auto& op = static_cast<Operation&>(static_cast<scheduled&>(*base));
+    if (owner)
+      op.call();
+    else
+      op.discard();
+  }
+
+  scheduler* scheduler_;
+};
+
+// What Asio's handler tracking knows an acquire by. It is empty, and the macros do nothing, unless
+// BOOST_ASIO_ENABLE_HANDLER_TRACKING is defined.
+struct tracking BOOST_ASIO_INHERIT_TRACKED_HANDLER {};
+
+}  // namespace turnstile::inline v1::detail
+
+#define TURNSTILE_HANDLER_CREATION(args) BOOST_ASIO_HANDLER_CREATION(args)
+#define TURNSTILE_HANDLER_COMPLETION(args) BOOST_ASIO_HANDLER_COMPLETION(args)
+#define TURNSTILE_HANDLER_INVOCATION_BEGIN(args) BOOST_ASIO_HANDLER_INVOCATION_BEGIN(args)
+#define TURNSTILE_HANDLER_INVOCATION_END BOOST_ASIO_HANDLER_INVOCATION_END
+#define TURNSTILE_HANDLER_OPERATION(args) BOOST_ASIO_HANDLER_OPERATION(args)
+#define TURNSTILE_HANDLER_LOCATION(args) BOOST_ASIO_HANDLER_LOCATION(args)
+
+#else
+
+namespace turnstile::inline v1::detail {
+
+class scheduler_finder {
+ public:
+  explicit scheduler_finder(asio::execution_context&) noexcept {}
+};
+
+template <typename Operation>
+class scheduled {};  // of no operation
+
+struct tracking {};
+
+}  // namespace turnstile::inline v1::detail
+
+#define TURNSTILE_HANDLER_CREATION(args) (void)0
+#define TURNSTILE_HANDLER_COMPLETION(args) (void)0
+#define TURNSTILE_HANDLER_INVOCATION_BEGIN(args) (void)0
+#define TURNSTILE_HANDLER_INVOCATION_END (void)0
+#define TURNSTILE_HANDLER_OPERATION(args) (void)0
+#define TURNSTILE_HANDLER_LOCATION(args) (void)0
+
+#endif
+
+#endif

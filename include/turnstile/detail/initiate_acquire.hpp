@@ -1,0 +1,76 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_DETAIL_INITIATE_ACQUIRE_HPP
+#define TURNSTILE_DETAIL_INITIATE_ACQUIRE_HPP
+
+// The initiating call of an acquire: decides it at once, or queues it. It refers to a semaphore object, as the
+// initiations of Asio's own I/O objects do.
+
+#include <turnstile/detail/acquire_op.hpp>
+
+#include <boost/assert.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace turnstile::inline v1::detail {
+
+template <typename Executor, bool WithPermit>
+class initiate_acquire {
+ public:
+  using executor_type = Executor;
+
+  explicit initiate_acquire(const implementation<Executor>& i) noexcept : implementation_(&i) {}
+
+  executor_type get_executor() const noexcept { return implementation_->get_executor(); }
+
+  template <typename Handler, std::same_as<patience>... Time>
+  void operator()(Handler&& handler, std::size_t n, Time... time) const {
+    constexpr bool timed = sizeof...(Time) != 0;
+    BOOST_ASSERT_MSG(implementation_->get_core(), "turnstile: this semaphore was moved from");
+    const Executor& ex = implementation_->get_executor();
+    core& c = *implementation_->get_core();
+
+    tracking t;
+    TURNSTILE_HANDLER_CREATION((implementation_->context(), t, "turnstile::semaphore",
+                                const_cast<implementation<Executor>*>(implementation_), 0,
+                                name(timed)));
+
+    outcome o = c.acquire_at_once(n);
+    if (o == outcome::waiting && ((time <= patience::zero()) || ...)) o = outcome::timed_out;
+    if (o != outcome::waiting)
+      return detail::complete_at_once<WithPermit>(std::forward<Handler>(handler), ex, o,
+                                                  permit_for(c, o, n), t);
+    const auto handler_executor = asio::get_associated_executor(handler, ex);
+    detail::with_target<Executor>(handler_executor, [&]<typename E>(const E& handler_ex) {
+      using operation = acquire_op<std::decay_t<Handler>, E, Executor, WithPermit, timed>;
+      auto op = operation::create(*implementation_, static_cast<std::uint32_t>(n),
+                                  std::forward<Handler>(handler), handler_ex, ex, t);
+      const outcome late = op->connect_and_wait(time...);
+      if (late == outcome::waiting) return void(op.release());  // disowned: it may be gone
+      // Decided after all, since something changed meanwhile. The operation is given up, and until its
+      // handler is posted, the contexts may have no other work than this.
+      permit p = permit_for(c, late, n);
+      const work<E> handler_work(handler_ex);
+      const work<Executor> semaphore_work(ex);
+      detail::complete_at_once<WithPermit>(op.release()->take_apart().handler_, ex, late,
+                                           std::move(p), t);
+    });
+  }
+
+ private:
+  static constexpr const char* name([[maybe_unused]] bool timed) noexcept {
+    if (WithPermit) return timed ? "async_acquire_permit_for" : "async_acquire_permit";
+    return timed ? "async_acquire_for" : "async_acquire";
+  }
+
+  const implementation<Executor>* implementation_;
+};
+
+}  // namespace turnstile::inline v1::detail
+
+#endif
