@@ -16,6 +16,9 @@ DETAIL = 'include/turnstile/detail/'
 CORE, CORE_HPP = 'src/core.cpp', DETAIL + 'core.hpp'
 QUEUE, MAILBOX, CANCELLATION = DETAIL + 'wait_queue.hpp', DETAIL + 'mailbox.hpp', DETAIL + 'cancellation.hpp'
 OP, SERVICE = DETAIL + 'acquire_op.hpp', DETAIL + 'service.hpp'
+ASIO, COMPLETION = DETAIL + 'asio_internals.hpp', DETAIL + 'completion.hpp'
+EXECUTOR, INITIATE = DETAIL + 'handler_executor.hpp', DETAIL + 'initiate_acquire.hpp'
+REQUEST = DETAIL + 'cancel_request.hpp'
 PERMIT, SEMAPHORE = 'include/turnstile/permit.hpp', 'include/turnstile/semaphore.hpp'
 
 
@@ -535,19 +538,19 @@ bug('the service of strands shuts down before that of the semaphores',
     found_by=[unit('lifetime: contexts/a_strand_that_was_made_after_a_semaphore_is_dropped_in_time', address=True)],
     row='H1')
 bug('a strand that is shut down destroys inside execute()',
-    (OP, '    if (hand.came_back()) discard();  // the executor is shut down\n', ''),
+    (OP, '      if (d.came_back()) discard();  // the executor is shut down\n', ''),
     found_by=[unit('lifetime: contexts/a_shut_down_strand_of_another_context_gives_back_at_once')], row='H1')
 bug('what an executor that is shut down destroys is destroyed twice',
-    (OP, 'if (op_ && !handing_over::come_back(hand_, *op_)) op_->discard();',
-     'if (op_ && (handing_over::come_back(hand_, *op_), true)) op_->discard();'),
+    (OP, 'if (op_ && !delivery::come_back(delivery_, *op_)) op_->discard();',
+     'if (op_ && (delivery::come_back(delivery_, *op_), true)) op_->discard();'),
     found_by=[unit('lifetime: contexts/a_shut_down_strand_of_another_context_gives_back_at_once')], row='H1')
 bug('a completion that is destroyed uncalled keeps its permits',
-    (OP, '(tracked_));  // not invoked\n    take_apart();\n',
-     '(tracked_));  // not invoked\n    take_apart().permit_.forget();\n'),
+    (OP, '(tracking_));  // not invoked\n    take_apart();\n',
+     '(tracking_));  // not invoked\n    take_apart().permit_.forget();\n'),
     found_by=[tsan, unit('lifetime: contexts/permits_of_handlers_that_are_destroyed_go_to_the_next')], row='H2')
 bug('a completion that was granted at once and is destroyed uncalled keeps its permits',
-    (OP, '  decided<handler_type, WithPermit> f{',
-     '  if constexpr (!WithPermit) p.forget();\n  decided<handler_type, WithPermit> f{'),
+    (COMPLETION, '  completion<handler_type, WithPermit> f{',
+     '  if constexpr (!WithPermit) p.forget();\n  completion<handler_type, WithPermit> f{'),
     found_by=[unit('lifetime: contexts/permits_of_handlers_that_are_destroyed_go_to_the_next')], row='H2')
 bug('permits do not share ownership of the core',
     (PERMIT, '      c->give_back(n);\n      c->drop_reference();\n', '      c->give_back(n);\n'),
@@ -579,14 +582,15 @@ bug('completions are handed over with a mutex locked',
      'bool core::release_to_queue(std::size_t n, word w) noexcept {\n  guard.lock();\n  guard.unlock();\n'),
     found_by=[unit('executors: custom/an_executor_that_runs_inline_neither_deadlocks_nor_recurses')], row='H4')
 bug('a waiter is not put back after its executor threw',
-    (OP, '      return !hand.came_back();', '      return true;'),
+    (OP, '        return !d.came_back();', '        return true;'),
     found_by=[unit('executors: custom/a_waiter_that_is_refused_is_the_head_again')], row='H5')
 bug('a waiter is put back after its executor threw, though the executor kept the completion',
-    (OP, '      return !hand.came_back();', '      return false;'),
+    (OP, '        return !d.came_back();', '        return false;'),
     found_by=[unit('executors: custom/what_was_kept_before_the_throw_is_the_executors_to_run'),
               unit('allocation: without_memory/on_a_strands_executor')], row='H5')
 bug('an acquire that is refused at once keeps its permits',
-    (OP, '  decided<handler_type, WithPermit> f{', '  p.forget();\n  decided<handler_type, WithPermit> f{'),
+    (COMPLETION, '  completion<handler_type, WithPermit> f{',
+     '  p.forget();\n  completion<handler_type, WithPermit> f{'),
     found_by=[unit('executors: custom/an_acquire_granted_at_once_and_refused_takes_nothing')], row='H5')
 bug('two hand-overs are told apart by the operation only',
     (OP, 'while (i && i != h) i = i->outer_;\n    if (!i || i->op_ != &op) return false;',
@@ -599,33 +603,34 @@ bug('a release calls the handler',
     (OP, '      this->schedule();\n', '      call();\n'),
     found_by=[unit('queue: completions/are_never_inline')], row='H7')
 bug("a release calls the handler, with an executor that is not Asio's scheduler",
-    (OP, '        completion c(*this, hand);\n',
-     '        completion c(*this, hand);\n        return std::move(c)(), true;\n'),
+    (OP, '        handle h(*this, d);\n', '        handle h(*this, d);\n        return std::move(h)(), true;\n'),
     found_by=[unit('executors: posting/never_inside_a_call_on_a_strand')], row='H7')
 bug('an acquire that is granted at once calls the handler',
-    (OP, '        detail::post(ex, std::move(f), allocator);', '        f();'),
+    (COMPLETION, '        detail::post(ex, std::move(f), allocator);', '        f();'),
     found_by=[unit('queue: completions/are_never_inline')], row='H7')
 bug("a release on the context's thread calls the handler",
-    (OP, '  void schedule() noexcept {',
+    (ASIO, '  void schedule() noexcept {',
      '  void schedule() noexcept {\n    if (scheduler_->can_dispatch()) return run(this, this, {}, 0);\n'),
     found_by=[unit('queue: completions/are_never_inline_on_the_context_either')], row='H7')
 bug('a release calls the handler if the executor prefers that',
-    (OP, 'asio::require(ex, asio::execution::blocking.never)', 'asio::prefer(ex, asio::execution::blocking.possibly)'),
+    (EXECUTOR, 'asio::require(ex, asio::execution::blocking.never)',
+     'asio::prefer(ex, asio::execution::blocking.possibly)'),
     found_by=[depth, unit('executors: posting/never_inside_a_call_on_an_executor_that_prefers_to_block')], row='H7')
 bug('an exception of a handler does not leave run()',
-    (OP, '      op.call();', '      try {\n        op.call();\n      } catch (...) {\n      }'),
+    (ASIO, '      op.call();', '      try {\n        op.call();\n      } catch (...) {\n      }'),
     found_by=[unit('lifetime: throwing_handlers/leave_nothing_half_done')], row='H9')
 bug('permits are passed on after the handler has returned',
-    (OP, "      permit_.forget();  // they are the handler's now\n      std::move(handler_)(ec);",
+    (COMPLETION, "      permit_.forget();  // they belong to the handler now\n      std::move(handler_)(ec);",
      '      std::move(handler_)(ec);\n      permit_.forget();'),
     found_by=[unit('lifetime: throwing_handlers/leave_nothing_half_done')], row='H9')
 bug("there is no work on the handler's executor",
-    (OP, '{ s.work_started(); }', '{}'), (OP, '    if (scheduler_) scheduler_->work_finished();\n', ''),
-    (OP, 'post_deferred_completion(this)', 'post_immediate_completion(this, false)'),
+    (ASIO, '{ s.work_started(); }', '{}'), (ASIO, '    if (scheduler_) scheduler_->work_finished();\n', ''),
+    (ASIO, 'post_deferred_completion(this)', 'post_immediate_completion(this, false)'),
     found_by=[unit('executors: outstanding_work/run_does_not_return_while_a_waiter_waits')], row='H10')
 bug("there is no work on the handler's executor if it is not Asio's scheduler",
-    (OP, '      : tracked_(asio::prefer(ex, asio::execution::outstanding_work.tracked)) {}', '      : tracked_(ex) {}'),
-    (OP, '  std::decay_t<typename tracked::type> tracked_;', '  E tracked_;'),
+    (EXECUTOR, '      : executor_(asio::prefer(ex, asio::execution::outstanding_work.tracked)) {}',
+     '      : executor_(ex) {}'),
+    (EXECUTOR, '  std::decay_t<typename tracked::type> executor_;', '  E executor_;'),
     found_by=[unit('executors: outstanding_work/a_polymorphic_executor_is_what_it_stands_for')], row='H10')
 bug("there is no work on the semaphore's executor",
     (OP, '      if (!detail::same_executor(handler_ex, ex)) semaphore_work_.emplace(ex);\n', ''),
@@ -653,26 +658,26 @@ bug('the slot is cleared after the handler was called',
      '    auto slot = asio::get_associated_cancellation_slot(handler_);\n    take_apart()();\n    slot.clear();\n'),
     found_by=[unit('cancellation: emitted/inside_the_handler_means_the_slots_next_wait')], row='H6')
 bug("the slot's handler does not own what it names",
-    (OP, 'cancellation_(&c) { c.add_reference(); }', 'cancellation_(&c) {}'),
-    (OP, '  ~cancellation_share() {\n    if (cancellation_) cancellation_->drop_reference();\n  }\n',
+    (REQUEST, 'cancellation_(&c) { c.add_reference(); }', 'cancellation_(&c) {}'),
+    (REQUEST, '  ~cancellation_share() {\n    if (cancellation_) cancellation_->drop_reference();\n  }\n',
      '  ~cancellation_share() {}\n'),
     found_by=[unit('cancellation: emitted/after_the_destruction_of_the_context_does_nothing', address=True)],
     row='H6')
 bug("the slot's handler uses itself after it was destroyed",
-    (OP, '    const cancellation_share share(*cancellation_);\n    share.cancellation_->request(o);\n',
+    (REQUEST, '    const cancellation_share share(*cancellation_);\n    share.cancellation_->request(o);\n',
      '    cancellation_->request(o);\n'),
     found_by=[unit('cancellation: during_the_emission/everything_dies', address=True)], row='H6')
 bug('the handler is called before its memory is free',
     (OP, '    take_apart()();\n',
      '    const outcome o = get_outcome();\n'
-     '    decided<Handler, WithPermit>{std::move(handler_), o, '
-     'o == outcome::granted ? make_permit(*core_, permits()) : permit(), tracked_}();\n'
+     '    completion<Handler, WithPermit>{std::move(handler_), o, '
+     'o == outcome::granted ? make_permit(*core_, permits()) : permit(), tracking_}();\n'
      '    if (o == outcome::granted) core_->add_reference();\n    take_apart().permit_.forget();\n'),
     found_by=[unit('allocation: user_code/a_handler_may_own_its_memory')], row='H8')
 bug('the handler is destroyed before its memory is free',
-    (OP, '    this->~acquire_op();\n', '    { const Handler first(std::move(d.handler_)); }\n    this->~acquire_op();\n'),
-    (OP, '    take_apart()();\n', '    decided<Handler, WithPermit>{std::move(handler_), get_outcome(), '
-     'make_permit(*core_, permits()), tracked_}();\n'),
+    (OP, '    this->~acquire_op();\n', '    { const Handler first(std::move(c.handler_)); }\n    this->~acquire_op();\n'),
+    (OP, '    take_apart()();\n', '    completion<Handler, WithPermit>{std::move(handler_), get_outcome(), '
+     'make_permit(*core_, permits()), tracking_}();\n'),
     found_by=[unit('allocation: user_code/a_handler_that_owns_its_memory_may_be_destroyed', address=True)], row='H8')
 bug('a coroutine goes on at once on the thread of another executor',
     (SEMAPHORE, '''\
@@ -681,21 +686,19 @@ bug('a coroutine goes on at once on the thread of another executor',
 ''', '    if (detail::goes_on_at_once()) {\n'),
     found_by=[shell_tsan, unit('coroutines: a_coroutine_that_moved_to_a_pool_comes_back_to_its_io_context')])
 bug('a timed acquire that has no time waits',
-    (SEMAPHORE, 'o == detail::outcome::waiting && ((time <= detail::patience::zero()) || ...)', 'false'),
+    (INITIATE, 'o == outcome::waiting && ((time <= patience::zero()) || ...)', 'false'),
     found_by=[unit('timed: one_acquire/does_not_wait_if_there_is_no_time')])
 bug('an initiation does not name its executor',
-    (SEMAPHORE, '    using executor_type = Executor;\n\n    explicit initiate', '    explicit initiate'),
-    (SEMAPHORE, '    executor_type get_executor() const noexcept { return semaphore_->get_executor(); }\n', ''),
+    (INITIATE, '  using executor_type = Executor;\n\n', ''),
+    (INITIATE, '  executor_type get_executor() const noexcept { return implementation_->get_executor(); }\n', ''),
     found_by=[unit('tokens: an_initiation_names_its_executor', about_compiling=True)], row='H12')
 bug("an error code is of another library's type",
     (SEMAPHORE, '''\
-    return boost::asio::async_initiate<Token, void(error_code)>(initiate_acquire<false>(*this),
-                                                                token, n);
+    return boost::asio::async_initiate<Token, void(error_code)>(initiation<false>(), token, n);
 ''', '''\
-    return boost::asio::async_initiate<Token, void(std::error_code)>(initiate_acquire<false>(*this),
-                                                                     token, n);
+    return boost::asio::async_initiate<Token, void(std::error_code)>(initiation<false>(), token, n);
 '''),
-    (OP, "      permit_.forget();  // they are the handler's now\n      std::move(handler_)(ec);",
+    (COMPLETION, "      permit_.forget();  // they belong to the handler now\n      std::move(handler_)(ec);",
      '      permit_.forget();\n      std::move(handler_)(std::error_code(ec));'),
     (SEMAPHORE, '      if (core().would_grant(n)) return try_and_wait<false, void>(n, token);\n', ''),
     found_by=[unit('cancellation: a_cancelled_co_await_throws')], row='H13')
