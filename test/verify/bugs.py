@@ -598,7 +598,7 @@ bug('two hand-overs are told apart by the operation only',
     found_by=[unit('executors: custom/an_inline_handler_may_give_its_memory_to_another_wait')])
 bug('two hand-overs are told apart by their place on the stack only',
     (OP, 'if (!i || i->op_ != &op) return false;', 'if (!i) return false;'),
-    found_by=[unit('executors: custom/what_was_kept_before_the_throw_is_the_executors_to_run')])
+    found_by=[unit('executors: custom/a_kept_completion_may_be_destroyed_while_another_is_handed_over')])
 bug('a release calls the handler',
     (OP, '      this->schedule();\n', '      call();\n'),
     found_by=[unit('queue: completions/are_never_inline')], row='H7')
