@@ -65,8 +65,9 @@ outcome core::wait(waiter& x) noexcept {
   if (announcement & queued) mailed_.fetch_add(1, std::memory_order_relaxed);
   // From put() on, x and its reference may be gone at any moment.
   add_reference();
+  const word withdrawn = x.elsewhere_ ? offered : 0;
   mailbox_.put(x);
-  set_flags(announcement, decides::none);
+  set_flags(announcement, decides::none, withdrawn);
   drop_reference();
   return outcome::waiting;
 }
@@ -176,12 +177,13 @@ void core::cancel(cancellation& c) noexcept {
   set_flags(pending, decides::all);
 }
 
-void core::set_flags(word flags, decides d) noexcept {
+void core::set_flags(word flags, decides d, word withdrawn) noexcept {
   word w = word_.load(std::memory_order_relaxed);
   word next;
   do {
     next = w | flags;
-    if (next & (queued | pending | offered)) next = (w & busy) ? next | pending : with_strand(next);
+    if (next & (queued | pending | offered))
+      next = (w & busy) ? (next | pending) & ~withdrawn : with_strand(next);
     // Also if nothing changes: the holder of the strand synchronises with this swap.
   } while (
       !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed));
@@ -238,9 +240,11 @@ void core::run(word w, std::size_t own, bool refused) noexcept {
     for (refused = false; left != 0 && !refused && queue_.has_decided(); --left)
       refused = !deliver(queue_.take_decided());
     if (queue_.has_decided()) {
-      if (offer_strand(refused)) return;
-      w = word_.load(std::memory_order_acquire);
-      continue;
+      switch (offer_strand(refused)) {
+        case offer::left: return;
+        case offer::impossible: left = most_grants; [[fallthrough]];
+        case offer::void_: w = word_.load(std::memory_order_acquire); continue;
+      }
     }
     w = p.complete ? try_leave(w) : word_.load(std::memory_order_acquire);
     if (!(w & busy)) return;
@@ -344,27 +348,34 @@ bool core::deliver(waiter* x) noexcept {
   return false;
 }
 
-// Delivers one completion, which carries the strand, and leaves. False if this thread still has the strand:
-// the completion has run already, or, with `refused`, its executor refused it.
-bool core::offer_strand(bool& refused) noexcept {
+// Delivers one completion, which carries the strand, and leaves. The offer is void if the completion has run
+// already, if its executor has refused it, or if there is mail that was not read yet. It is impossible
+// if a waiter completes on another context, or if the semaphore is gone, and its context may go at any time.
+core::offer core::offer_strand(bool& refused) noexcept {
+  if (queue_.has_elsewhere()) return offer::impossible;
+  // Relaxed: the queue is published by leaving. A waiter that is announced later sees the offer.
+  const word before = word_.fetch_or(offered, std::memory_order_relaxed);
+  if (before & (pending | orphaned | abandoned)) {
+    word_.fetch_and(~offered, std::memory_order_relaxed);
+    return (before & pending) ? offer::void_ : offer::impossible;
+  }
   waiter* const x = queue_.take_decided();
   x->carries_strand_ = true;
   add_reference();  // the completion's
-  word_.fetch_or(offered, std::memory_order_relaxed);
   refused = !deliver(x);
   if (refused) {
     word_.fetch_and(~offered, std::memory_order_relaxed);
     drop_reference();
-    return false;
+    return offer::void_;
   }
   word w = word_.load(std::memory_order_relaxed);
   while (w & offered) {
     // Releases the queue to the next holder.
     if (word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release,
                                     std::memory_order_relaxed))
-      return true;
+      return offer::left;
   }
-  return false;
+  return offer::void_;
 }
 
 // Leaves from w, under which nothing is left to do. Returns what the word is then: with `busy` if it has

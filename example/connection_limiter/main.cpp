@@ -1,30 +1,30 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// A TCP proxy that lets at most so many connections through to an upstream server at once: what one
-// puts in front of a database or a service that bears only so much. See --help.
+// A TCP proxy that forwards at most N connections to an upstream server at once. Put it in front of
+// a database or service with limited capacity. See README.md and --help.
 //
-//   main.cpp          the command line, signals, exit status
-//   options.*         the options
-//   limiter.*         one listening address, and what becomes of its connections
-//   admission.*       its semaphores: who is let through, who waits, who is refused
-//   client_limits.*   a limit for each client address
-//   early_data.*      what a client sends, and whether it hangs up, while it waits
-//   relay.*           the bytes of one connection
-//   figures.*         what is counted
-//   admin.*           the admin endpoint: who may ask for what
-//   metrics.*         the figures in Prometheus' text format
-//   page.*            the page, and how it comes into the program
-//   io_threads.hpp    the threads
-//   net.*, text.*, values.*   of use to all: Asio, messages, what users write
-//   demo.*, view.*    --demo
+//   options.*               the options and the help text
+//   values.*, text.*        numbers, durations and addresses; log and messages
+//   proxy/limiter.*         one listener and its connections
+//   proxy/admission.*       the permits and the queue
+//   proxy/client_limits.*   one limit for each client address
+//   proxy/early_data.*      what a queued client sends, and whether it disconnects
+//   proxy/relay.*           copies the bytes of one connection
+//   proxy/statistics.*      the counters
+//   proxy/io_threads.hpp    the threads
+//   proxy/net.*             helpers for Asio
+//   admin/admin.*           the admin endpoint and its access rules
+//   admin/metrics.*         the metrics in Prometheus' text format
+//   admin/page.*            the page, and how it is compiled into the program
+//   demo/demo.*, view.*     --demo
 
-#include "admin.hpp"
-#include "demo.hpp"
-#include "io_threads.hpp"
-#include "limiter.hpp"
-#include "net.hpp"
+#include "admin/admin.hpp"
+#include "demo/demo.hpp"
 #include "options.hpp"
+#include "proxy/io_threads.hpp"
+#include "proxy/limiter.hpp"
+#include "proxy/net.hpp"
 #include "text.hpp"
 
 #include <sys/resource.h>
@@ -42,15 +42,15 @@ namespace connection_limiter {
 
 namespace {
 
-// Says so in the log where the descriptors may not suffice.
+// Logs a warning if the open-file limit may be too low.
 void check_descriptors(const options& o) {
   std::size_t needed = 64 + io_threads::descriptors(o.threads);
   for (const settings& s : o.limiters)
     needed += 2 * s.limit + (s.overflow == overflow_mode::queue ? s.max_queue : 0);
   rlimit allowed{};
   if (getrlimit(RLIMIT_NOFILE, &allowed) == 0 && allowed.rlim_cur < needed)
-    log_to_stderr(text("may need ", needed, " descriptors, and is allowed ", allowed.rlim_cur,
-                       " (ulimit -n)"));
+    log_to_stderr(text("may need ", needed, " file descriptors, but the limit is ",
+                       allowed.rlim_cur, "; raise it with ulimit -n"));
 }
 
 void stop_on_signals(asio::signal_set& signals, std::list<limiter>& limiters) {
@@ -61,13 +61,13 @@ void stop_on_signals(asio::signal_set& signals, std::list<limiter>& limiters) {
   });
 }
 
-// Where there are several, each line says whose it is.
+// With several listeners, each line names its listener.
 void print_totals(const std::list<limiter>& limiters) {
   for (const limiter& l : limiters) {
     std::cout << "totals";
     if (limiters.size() > 1) std::cout << " of " << l.listening_on();
-    std::cout << ": " << totals(l.seen()) << "; permits " << l.available() << " of " << l.limit()
-              << " back" << std::endl;
+    std::cout << ": " << totals(l.stats()) << "; " << l.available() << " of " << l.limit()
+              << " permits returned" << std::endl;
   }
 }
 
@@ -107,7 +107,7 @@ void serve(const options& o) {
 
 int main(int argc, char* argv[]) try {
   using namespace connection_limiter;
-  std::signal(SIGPIPE, SIG_IGN);  // a reader of ours that is gone is no reason to stop
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe on standard output must not end the program
   const options o = parse_options(argc, argv);
   if (o.help) {
     std::cout << help_text();
@@ -116,7 +116,7 @@ int main(int argc, char* argv[]) try {
   if (o.demo) return run_demo(o) ? EXIT_SUCCESS : EXIT_FAILURE;
   serve(o);
 } catch (const connection_limiter::usage_error& e) {
-  std::string line = e.what();  // one, whatever was given
+  std::string line = e.what();  // keep the message on one line, even if an argument has newlines
   std::replace(line.begin(), line.end(), '\n', ' ');
   std::cerr << "connection_limiter: " << line << std::endl;
   return 2;

@@ -18,29 +18,31 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr std::size_t most_threads = 256;
+constexpr std::size_t max_threads = 256;
 
-// The options of the program; all others are a listener's.
+// The options of the program. All others belong to a listener.
 constexpr std::array program_wide{"admin", "admin-public", "threads", "demo", "help"};
 
-// What an option takes, in the words of the line that says that it was given something else.
-std::string taken_by(std::string_view option) {
+// What an option expects, for error messages.
+std::string expected_by(std::string_view option) {
   if (option == "listen" || option == "upstream" || option == "admin")
-    return "an address or a name and a port, such as 127.0.0.1:6000, [::1]:6000 or db.example:5432";
-  if (option == "admin-public") return "the name in the address by which browsers ask for it";
+    return "an address or host name and a port, such as 127.0.0.1:6000, [::1]:6000 or "
+           "db.example:5432";
+  if (option == "admin-public")
+    return "a host name without a scheme or path, such as limiter.example";
   if (option == "limit" || option == "per-client")
-    return "a number from 1 to " + std::to_string(most_permits);
+    return "a number from 1 to " + std::to_string(max_permits);
   if (option == "max-queue" || option == "per-client-queue")
-    return "a number from 0 to " + std::to_string(most_permits);
-  if (option == "threads") return "a number from 1 to " + std::to_string(most_threads);
+    return "a number from 0 to " + std::to_string(max_permits);
+  if (option == "threads") return "a number from 1 to " + std::to_string(max_threads);
   if (option == "overflow") return "queue, backlog or reject";
   if (option == "abandon") return "on or off";
   return "a duration such as 500ms, 5s, 2m or 1h, at most 1000h";
 }
 
 std::optional<host_port> to_upstream(std::string_view text) {
-  const auto where = to_host_port(text);
-  return where && where->port != 0 ? where : std::nullopt;
+  const auto address = to_host_port(text);
+  return address && address->port != 0 ? address : std::nullopt;
 }
 
 std::optional<overflow_mode> to_overflow_mode(std::string_view text) {
@@ -63,42 +65,46 @@ std::optional<std::string> to_name(const std::string& text) {
 
 po::options_description description() {
   const std::size_t threads =
-      std::clamp(std::size_t{std::thread::hardware_concurrency()}, std::size_t{1}, most_threads);
+      std::clamp(std::size_t{std::thread::hardware_concurrency()}, std::size_t{1}, max_threads);
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
   po::options_description all("Options", 100, 50);
   // clang-format off
   all.add_options()
     ("listen", text("ADDRESS:PORT")->default_value("127.0.0.1:6000"),
-      "where clients connect to; port 0 lets the system choose, and the line that is printed says which")
+      "the address on which clients connect; with port 0 the system chooses a port, which is printed")
     ("upstream", text("HOST:PORT"),
       "the server to protect; a name is looked up once, at the start")
-    ("limit", text("N")->default_value("20"), "how many connections are let through at once")
+    ("limit", text("N")->default_value("20"), "how many connections are forwarded at once")
     ("overflow", text("MODE")->default_value("queue"),
-      "what becomes of more than that: queue, backlog or reject (see below)")
-    ("max-queue", text("N")->default_value("200"), "queue: how many may wait; more are refused")
-    ("queue-timeout", text("TIME")->default_value("5s"), "queue: how long one waits before it is refused")
+      "what happens to connections above the limit: queue, backlog or reject (see below)")
+    ("max-queue", text("N")->default_value("200"),
+      "queue mode: how many connections may wait; more are refused")
+    ("queue-timeout", text("TIME")->default_value("5s"),
+      "queue mode: how long a connection may wait before it is refused")
     ("per-client", text("N"),
-      "how many connections of one client address (IPv6: of one /64) are let through at once")
+      "how many connections of one client address (IPv6: of one /64) are forwarded at once")
     ("per-client-queue", text("N"),
-      "queue: how many of one client address may wait while it has --per-client connections already, so "
-      "that it does not fill the queue; half of --max-queue where it is not given")
+      "queue mode, with --per-client: how many connections of one client address may wait for its own "
+      "limit; the default is half of --max-queue")
     ("abandon", text("on|off")->default_value("on"),
-      "queue: whether one leaves that hangs up; off where clients may end their side before they are served")
+      "queue mode: on drops queued clients that disconnect; use off if clients half-close before they "
+      "get an answer")
     ("connect-timeout", text("TIME")->default_value("10s"), "how long connecting to the upstream may take")
     ("idle-timeout", text("TIME"),
-      "cut a connection on which nothing moves for so long (otherwise it may hold its place for ever)")
-    ("session-timeout", text("TIME"), "cut a connection that was let through so long ago")
+      "cut a connection on which no byte has moved for this long; without it, an idle client can hold "
+      "its permit for ever")
+    ("session-timeout", text("TIME"), "cut a connection this long after it was forwarded")
     ("drain-timeout", text("TIME")->default_value("10s"),
-      "after SIGINT or SIGTERM: how long the connections may go on before they are cut")
+      "after SIGINT or SIGTERM: how long connections may continue before they are cut")
     ("admin", text("ADDRESS:PORT"),
-      "serve metrics, a page to watch by, and changes of the limit there (see below)")
+      "serve the admin endpoint on this address: metrics, a page, and changes of the limit (see below)")
     ("admin-public", text("NAME"),
-      "let --admin be an address that others can reach, and asked for by this name")
-    ("threads", text("N")->default_value(std::to_string(threads)), "how many threads move the bytes")
+      "allow an --admin address that other machines can reach, and accept requests for this host name")
+    ("threads", text("N")->default_value(std::to_string(threads)), "how many threads forward bytes")
     ("demo", po::bool_switch(),
-      "a slow upstream, the limiter and 200 clients in one process, and a view of them; takes "
-      "some five seconds")
-    ("help,h", po::bool_switch(), "print this");
+      "run a slow upstream, the limiter and 200 clients in one process, and show what happens; takes "
+      "about five seconds")
+    ("help,h", po::bool_switch(), "print this help");
   // clang-format on
   return all;
 }
@@ -107,15 +113,15 @@ bool has(const po::variables_map& given, const std::string& option) {
   return !given[option].empty();
 }
 
-// An option's value, by a function that gives nothing where it cannot make sense of the text.
+// The value of an option, converted by a function that returns nullopt if the text is not valid.
 template <typename Convert>
 auto value_of(const po::variables_map& given, const std::string& option, Convert convert) {
   if (!has(given, option))
-    throw usage_error("--" + option + " is missing; it takes " + taken_by(option));
+    throw usage_error("--" + option + " is missing; expected " + expected_by(option));
   const auto& text = given[option].as<std::string>();
   const auto value = convert(text);
   if (!value)
-    throw usage_error("--" + option + " takes " + taken_by(option) + ", not '" + text + "'");
+    throw usage_error("invalid --" + option + " '" + text + "'; expected " + expected_by(option));
   return *value;
 }
 
@@ -125,10 +131,10 @@ bool is_program_wide(const std::string& option) {
 
 constexpr int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
 
-constexpr int names = po::command_line_style::allow_long;  // how messages write them: --limit
+constexpr int names = po::command_line_style::allow_long;  // messages name options as --limit
 
-// The command line: what is the program's; what comes before the first --listen, and holds for all
-// listeners; and what each --listen starts.
+// The command line in parts: the options of the program, the options before the first --listen,
+// which are defaults for all listeners, and the options of each listener.
 struct command_line {
   po::options_description known = description();
   po::parsed_options program{&known, names};
@@ -136,7 +142,7 @@ struct command_line {
   std::vector<po::parsed_options> listeners;
 };
 
-// The first that has an option counts, and in the end the defaults.
+// The value of an option comes from the first part that has it, or else is the default.
 po::variables_map values(std::initializer_list<const po::parsed_options*> parts) {
   po::variables_map given;
   for (const po::parsed_options* part : parts) po::store(*part, given);
@@ -157,19 +163,19 @@ void parse(int argc, const char* const* argv, command_line& result) {
 }
 
 settings to_settings(const po::variables_map& given, bool demo) {
-  const auto to_places = [](const std::string& text) { return to_number(text, most_permits); };
+  const auto to_size = [](const std::string& text) { return to_number(text, max_permits); };
   settings s;
   s.listen = value_of(given, "listen", to_host_port);
   if (!demo) s.upstream = value_of(given, "upstream", to_upstream);
   s.limit = value_of(given, "limit", to_limit);
   s.overflow = value_of(given, "overflow", to_overflow_mode);
-  s.max_queue = value_of(given, "max-queue", to_places);
+  s.max_queue = value_of(given, "max-queue", to_size);
   s.queue_timeout = value_of(given, "queue-timeout", to_duration);
   if (has(given, "per-client")) s.per_client = value_of(given, "per-client", to_limit);
   s.per_client_queue = s.max_queue - s.max_queue / 2;
   if (has(given, "per-client-queue")) {
-    s.per_client_queue = value_of(given, "per-client-queue", to_places);
-    if (!s.per_client) throw usage_error("--per-client-queue is of no use without --per-client");
+    s.per_client_queue = value_of(given, "per-client-queue", to_size);
+    if (!s.per_client) throw usage_error("--per-client-queue needs --per-client");
   }
   s.abandon = value_of(given, "abandon", to_switch);
   s.connect_timeout = value_of(given, "connect-timeout", to_duration);
@@ -178,7 +184,7 @@ settings to_settings(const po::variables_map& given, bool demo) {
     s.session_timeout = value_of(given, "session-timeout", to_duration);
   s.drain_timeout = value_of(given, "drain-timeout", to_duration);
 
-  // The last of the demo's clients wait for nearly all of its time, and that is no fault of theirs.
+  // The last clients of the demo wait for nearly its whole duration.
   if (demo && given["queue-timeout"].defaulted()) s.queue_timeout = std::chrono::minutes{1};
   return s;
 }
@@ -194,16 +200,16 @@ options to_options(const command_line& line) {
   for (const po::parsed_options& listener : line.listeners)
     result.limiters.push_back(to_settings(values({&listener, &line.all}), result.demo));
   result.threads = value_of(given, "threads", [](const std::string& text) {
-    const auto number = to_number(text, most_threads);
+    const auto number = to_number(text, max_threads);
     return number && *number != 0 ? number : std::nullopt;
   });
 
   if (has(given, "admin")) result.admin = value_of(given, "admin", to_host_port);
   if (has(given, "admin-public")) result.admin_public = value_of(given, "admin-public", to_name);
   if (result.demo && (line.listeners.size() > 1 || result.admin))
-    throw usage_error("--demo is of one listener, and without --admin");
+    throw usage_error("--demo allows only one --listen, and no --admin");
   if (!result.admin_public.empty() && !result.admin)
-    throw usage_error("--admin-public is of no use without --admin");
+    throw usage_error("--admin-public needs --admin");
   return result;
 }
 
@@ -217,54 +223,61 @@ options parse_options(int argc, const char* const* argv) try {
   const std::string name = e.get_option_name();
   if (e.kind() != e.missing_parameter && e.kind() != e.empty_adjacent_parameter)
     throw usage_error(e.what());
-  throw usage_error(name + " takes " + taken_by(name.substr(name.find_first_not_of('-'))));
+  throw usage_error(name + " has no value; expected " +
+                    expected_by(name.substr(name.find_first_not_of('-'))));
 } catch (const po::error& e) {
   throw usage_error(e.what() + std::string{"; see --help"});
 }
 
 std::string help_text() {
   std::ostringstream out;
-  out << R"(connection_limiter lets at most so many connections through to a server at once.
+  out << R"(connection_limiter is a TCP proxy that forwards at most N connections to a server at once.
 
   connection_limiter --upstream HOST:PORT [--listen ADDRESS:PORT] [--limit N] ...
   connection_limiter --demo [--limit N] [--threads N]
 
 )" << description()
       << R"(
-Several servers at once: each --listen begins a listener with a limit of its own, and the options
-after it are that one's; those before the first --listen hold for all that do not say otherwise.
-(--admin, --admin-public and --threads are the program's, wherever they stand.)
+TIME is a number with a unit: 500ms, 5s, 2m or 1h. To refuse a connection is to close it before it was
+forwarded. To cut a connection is to reset it.
+
+Overflow modes: what happens to a connection above the limit
+  queue    It is accepted and waits for its turn, first come, first served. It is refused if
+           --max-queue connections wait already, or after --queue-timeout.
+  backlog  It is not accepted until a permit is free, and waits in the kernel's backlog. When the
+           backlog is full too, clients see a slow connect, then their own time-out.
+  reject   It is refused at once.
+
+With --per-client, a connection above the limit of its client waits in the queue until another
+connection of the same client ends. Connections of other clients pass it. In the modes backlog and
+reject, such a connection is refused at once, after it was accepted.
+
+Several listeners
+  Each --listen starts a listener with a limit of its own. Options after a --listen belong to that
+  listener. Options before the first --listen are defaults for all listeners. --admin, --admin-public
+  and --threads belong to the program and can stand anywhere.
 
   connection_limiter --queue-timeout 10s --listen 127.0.0.1:6000 --upstream 127.0.0.1:5432 --limit 20
                                          --listen 127.0.0.1:6001 --upstream 127.0.0.1:6379 --limit 32
 
-TIME is a number with a unit: 500ms, 5s, 2m, 1h.
-
-Overflow modes
-  queue    Accepted, then waits for its turn, first come, first served. Refused (closed) when
-           --max-queue others wait already, or after --queue-timeout.
-  backlog  Not accepted before its turn: waits in the kernel's backlog, at no cost here. Nobody is
-           refused; once the backlog is full, too, clients see a slow connect, then their own
-           time-out.
-  reject   Refused (closed) at once.
-With --per-client, the next connection of a client that has as many already waits in the same queue,
-but for one of its own to end first: those of others behind it pass. In the modes reject and backlog
-it is refused at once (who a client is, one knows only once it was accepted).
-
 The admin endpoint
-  GET /metrics  the figures, in Prometheus' text format
-  GET /healthz  200 while connections are accepted, 503 while the limiter stops
-  GET /         a page to watch by
-  PUT /limit    a new limit, a number: curl -X PUT -d 30 http://127.0.0.1:9100/limit
-                with several listeners: /limit?listener=127.0.0.1:6000; nobody is cut
-It asks nobody for a password, so it is to be on a loopback address. Others need --admin-public; what
-keeps strangers away is then up to you. Requests from pages of other sites are refused.
+  GET /metrics  the metrics, in Prometheus' text format
+  GET /healthz  200 while the limiter accepts connections, 503 while it stops
+  GET /         a page that shows the load
+  PUT /limit    sets a new limit and cuts no connection:
+                curl -X PUT -d 30 http://127.0.0.1:9100/limit
+                With several listeners, name one: /limit?listener=127.0.0.1:6000
+  The endpoint has no password, so it must listen on a loopback address. With --admin-public it can
+  listen on any address; restrict access by other means then, such as a firewall. Requests from pages
+  of other sites are refused.
 
-SIGINT and SIGTERM: accepts nothing more, refuses those who wait, lets the others finish for
---drain-timeout, cuts the rest, and prints the totals. A second signal cuts at once.
+Signals
+  SIGINT and SIGTERM: the limiter stops accepting connections, refuses queued connections, and lets
+  forwarded connections continue for --drain-timeout. Then it cuts the connections that are left,
+  prints the totals and exits. A second signal cuts the connections at once.
 
-Exit status: 0 after an orderly end, 1 where it could not start (or the demo found a fault), 2 where
-the options are wrong. The log is on standard error.
+Exit status: 0 after a signal or a successful demo; 1 if it could not start, or the demo failed;
+2 if an option is wrong. The log goes to standard error.
 )";
   return out.str();
 }

@@ -15,14 +15,14 @@
 
 namespace connection_limiter {
 
-// What becomes of the connections that are too many.
+// What happens to connections above the limit.
 enum class overflow_mode {
-  queue,    // accepted, and wait for a permit
-  backlog,  // not accepted before there is a permit: they wait in the kernel
-  reject    // refused at once
+  queue,    // they are accepted and wait for a permit
+  backlog,  // they are not accepted until a permit is free, and wait in the kernel
+  reject    // they are refused at once
 };
 
-// How the limiter of one listening address is to work.
+// The settings of one listener.
 struct settings {
   host_port listen;
   host_port upstream;
@@ -32,7 +32,7 @@ struct settings {
   std::optional<std::size_t> per_client;
   std::size_t per_client_queue = 0;
   std::chrono::milliseconds queue_timeout{};
-  bool abandon = true;  // who hangs up in the queue leaves it
+  bool abandon = true;  // drop queued clients that disconnect
   std::chrono::milliseconds connect_timeout{};
   std::optional<std::chrono::milliseconds> idle_timeout;
   std::optional<std::chrono::milliseconds> session_timeout;
@@ -43,12 +43,12 @@ struct options {
   std::vector<settings> limiters;  // at least one
   std::size_t threads = 1;
   std::optional<host_port> admin;
-  std::string admin_public;  // the name under which that may be asked for; empty: only loopback
+  std::string admin_public;  // the host name of a public admin endpoint; empty: loopback only
   bool demo = false;
   bool help = false;
 };
 
-// The options are wrong; what() is one line that names the option and says what it takes.
+// An option is wrong. what() names the option and says what it expects.
 struct usage_error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -56,7 +56,7 @@ struct usage_error : std::runtime_error {
 // Throws usage_error.
 options parse_options(int argc, const char* const* argv);
 
-// What --help prints.
+// The output of --help.
 std::string help_text();
 
 }  // namespace connection_limiter

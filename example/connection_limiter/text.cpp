@@ -20,7 +20,7 @@ void log_to_stderr(const std::string& line) {
   localtime_r(&seconds, &local);
   char time[32];
   std::strftime(time, sizeof time, "%Y-%m-%d %H:%M:%S", &local);
-  // One call, so that the lines of several threads do not mix.
+  // A single call, so that lines of several threads are not mixed.
   std::fprintf(stderr, "%s.%03d %s\n", time, static_cast<int>(milliseconds), line.c_str());
 }
 

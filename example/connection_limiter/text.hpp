@@ -11,13 +11,13 @@
 
 namespace connection_limiter {
 
-// Where the limiter reports what happens, a line each; called by several threads.
+// Writes one line to the log. Called on several threads.
 using log_function = std::function<void(const std::string& line)>;
 
-// A log on standard error, with the time of day.
+// Writes the line to standard error, with the local time.
 void log_to_stderr(const std::string& line);
 
-// All the parts, as a stream would show them.
+// Concatenates the parts, formatted as by operator<<.
 template <typename... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;
@@ -25,7 +25,7 @@ std::string text(const Parts&... parts) {
   return out.str();
 }
 
-// What an exception says: of a system error the message alone, without its code and origin.
+// The message of an exception. For a system_error, only the message of its code.
 std::string reason(const std::exception_ptr& e);
 
 }  // namespace connection_limiter

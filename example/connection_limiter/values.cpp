@@ -12,13 +12,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds longest = std::chrono::hours{1000};
+constexpr milliseconds max_duration = std::chrono::hours{1000};
 
 }  // namespace
 
-std::string to_string(const host_port& where) {
-  const bool v6 = where.host.find(':') != std::string::npos;
-  return (v6 ? '[' + where.host + ']' : where.host) + ':' + std::to_string(where.port);
+std::string to_string(const host_port& address) {
+  const bool v6 = address.host.find(':') != std::string::npos;
+  return (v6 ? '[' + address.host + ']' : address.host) + ':' + std::to_string(address.port);
 }
 
 std::optional<host_port> to_host_port(std::string_view text) {
@@ -34,15 +34,15 @@ std::optional<host_port> to_host_port(std::string_view text) {
   return host_port{std::string{host}, static_cast<std::uint16_t>(*port)};
 }
 
-std::optional<std::size_t> to_number(std::string_view text, std::size_t most) {
+std::optional<std::size_t> to_number(std::string_view text, std::size_t max) {
   std::size_t number = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (ec != std::errc{} || end != text.data() + text.size() || number > most) return {};
+  if (ec != std::errc{} || end != text.data() + text.size() || number > max) return {};
   return number;
 }
 
 std::optional<std::size_t> to_limit(std::string_view text) {
-  const auto number = to_number(text, most_permits);
+  const auto number = to_number(text, max_permits);
   return number && *number != 0 ? number : std::nullopt;
 }
 
@@ -56,7 +56,7 @@ std::optional<milliseconds> to_duration(std::string_view text) {
                                             : 0;
   if (unit_ms == 0) return {};
   const auto number =
-      to_number(text.substr(0, unit_at), static_cast<std::size_t>(longest.count()) / unit_ms);
+      to_number(text.substr(0, unit_at), static_cast<std::size_t>(max_duration.count()) / unit_ms);
   if (!number) return {};
   return milliseconds{*number * unit_ms};
 }

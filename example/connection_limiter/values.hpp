@@ -4,7 +4,7 @@
 #ifndef CONNECTION_LIMITER_VALUES_HPP
 #define CONNECTION_LIMITER_VALUES_HPP
 
-// What users write, and what it means: nothing, where a text makes no sense.
+// Parsers for the values that users write. Each returns nullopt if the text is not valid.
 
 #include <chrono>
 #include <cstddef>
@@ -15,27 +15,27 @@
 
 namespace connection_limiter {
 
-// No limit is higher, and no queue longer.
-constexpr std::size_t most_permits = 1'000'000;
+// The highest limit and the longest queue that are accepted.
+constexpr std::size_t max_permits = 1'000'000;
 
-// An address or a name, with a port, as the user gave it.
+// An address or a host name, and a port, as the user wrote them.
 struct host_port {
   std::string host;
   std::uint16_t port = 0;
 };
 
-// "host:port", with brackets where the host is an IPv6 address.
-std::string to_string(const host_port& where);
+// "host:port", with brackets around an IPv6 address.
+std::string to_string(const host_port& address);
 
 std::optional<host_port> to_host_port(std::string_view text);
 
-// A number that is all of the text, and not beyond `most`.
-std::optional<std::size_t> to_number(std::string_view text, std::size_t most);
+// A decimal number from 0 to `max`. The text must contain nothing else.
+std::optional<std::size_t> to_number(std::string_view text, std::size_t max);
 
-// A number of permits: not zero, and not beyond most_permits.
+// A number from 1 to max_permits.
 std::optional<std::size_t> to_limit(std::string_view text);
 
-// "500ms", "5s", "2m", "1h".
+// A number with a unit: "500ms", "5s", "2m" or "1h".
 std::optional<std::chrono::milliseconds> to_duration(std::string_view text);
 
 }  // namespace connection_limiter

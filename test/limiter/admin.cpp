@@ -30,9 +30,9 @@ bool is(const std::string& response, const std::string& status) {
 
 }  // namespace
 
-// ---- What there is to see -----------------------------------------------------------------------
+// ---- Metrics, health and the page ---------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(metrics_say_what_happens) {
+BOOST_AUTO_TEST_CASE(metrics_have_the_right_values) {
   upstream u;
   limiter l{u.address(), with_admin({"--limit", "1", "--max-queue", "1", "--threads", "1"})};
   const std::uint16_t port = l.port(), admin = l.admin_port();
@@ -62,10 +62,10 @@ BOOST_AUTO_TEST_CASE(metrics_say_what_happens) {
   BOOST_TEST(value("accept_errors_total") == 0);
   BOOST_TEST(value("bytes_total", ",direction=\"up\"") == 5);
   BOOST_TEST(value("bytes_total", ",direction=\"down\"") == 5);
-  BOOST_TEST(value("wait_seconds_count") == 1);  // who did not wait counts, too
+  BOOST_TEST(value("wait_seconds_count") == 1);  // includes connections that did not wait
   BOOST_TEST(value("wait_seconds_bucket", ",le=\"0.001\"") <= 1);
 
-  std::this_thread::sleep_for(20ms);  // so that it waits longer than that
+  std::this_thread::sleep_for(20ms);  // so that it waits longer than 10 ms
   active.close();
   BOOST_TEST(queued.echoes("b"));
   BOOST_TEST(value("longest_wait_seconds") == 0);
@@ -77,8 +77,8 @@ BOOST_AUTO_TEST_CASE(metrics_say_what_happens) {
   BOOST_TEST(value("wait_seconds_sum") >= 0.02);
 }
 
-// (By Prometheus' own tool, it is test/page that looks at them.)
-BOOST_AUTO_TEST_CASE(metrics_are_well_formed) {
+// test/page checks the format with promtool.
+BOOST_AUTO_TEST_CASE(metrics_have_a_type_for_each_help_line) {
   upstream u;
   program l{path(), with_admin({"--upstream", u.address(), "--listen", "127.0.0.1:0",  //
                                 "--listen", "127.0.0.1:0"})};
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(metrics_are_well_formed) {
   BOOST_TEST(count(text, "\n# TYPE ") == count(text, "# HELP "));
 }
 
-BOOST_AUTO_TEST_CASE(healthy_until_it_stops) {
+BOOST_AUTO_TEST_CASE(healthz_is_200_until_the_limiter_stops) {
   upstream u;
   limiter l{u.address(), with_admin({"--drain-timeout", "1h"})};
   const std::uint16_t port = l.port(), admin = l.admin_port();
@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(healthy_until_it_stops) {
   BOOST_TEST(l.exit_status() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(the_page) {
+BOOST_AUTO_TEST_CASE(serves_the_page) {
   upstream u;
   limiter l{u.address(), with_admin()};
   const std::string response = get(l.admin_port(), "/");
@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(the_page) {
 
 // ---- The limit ----------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(a_higher_limit_serves_those_who_wait) {
+BOOST_AUTO_TEST_CASE(a_higher_limit_serves_queued_clients) {
   upstream u;
   limiter l{u.address(), with_admin({"--limit", "1"})};
   const std::uint16_t port = l.port(), admin = l.admin_port();
@@ -143,11 +143,11 @@ BOOST_AUTO_TEST_CASE(a_higher_limit_serves_those_who_wait) {
   BOOST_TEST(active.echoes("a"));
   BOOST_TEST(metric(admin, port, "limit_connections") == 3);
   for (client* c : {&active, &second, &third}) c->close();
-  BOOST_TEST(contains(l.stop(), "permits 3 of 3 back"));
+  BOOST_TEST(contains(l.stop(), "3 of 3 permits returned"));
 }
 
-// Nobody is cut, and nobody let through until so many have gone.
-BOOST_AUTO_TEST_CASE(a_lower_limit_is_paid_for_by_those_who_go) {
+// No connection is cut, and none is forwarded until enough connections have ended.
+BOOST_AUTO_TEST_CASE(a_lower_limit_takes_effect_as_connections_end) {
   upstream u;
   limiter l{u.address(), with_admin({"--limit", "3"})};
   const std::uint16_t port = l.port(), admin = l.admin_port();
@@ -166,10 +166,10 @@ BOOST_AUTO_TEST_CASE(a_lower_limit_is_paid_for_by_those_who_go) {
   BOOST_TEST(waits.echoes("b"));
   waits.close();
   BOOST_TEST(contains(l.stop(), "served 4, refused 0 "));
-  BOOST_TEST(contains(l.last_line(), "permits 1 of 1 back"));
+  BOOST_TEST(contains(l.last_line(), "1 of 1 permits returned"));
 }
 
-BOOST_AUTO_TEST_CASE(in_the_backlog_they_are_served_too) {
+BOOST_AUTO_TEST_CASE(a_higher_limit_serves_clients_in_the_backlog) {
   upstream u;
   limiter l{u.address(), with_admin({"--limit", "1", "--overflow", "backlog"})};
   const std::uint16_t port = l.port();
@@ -179,8 +179,8 @@ BOOST_AUTO_TEST_CASE(in_the_backlog_they_are_served_too) {
   BOOST_TEST(waits.echoes("b"));
 }
 
-// A permit that waits for somebody to come has let nobody through.
-BOOST_AUTO_TEST_CASE(a_lower_limit_holds_for_the_next_from_the_backlog) {
+// A permit that was reserved before the limit was lowered does not admit a connection.
+BOOST_AUTO_TEST_CASE(a_lower_limit_applies_to_the_reserved_permit_in_backlog_mode) {
   upstream u;
   limiter l{u.address(), with_admin({"--limit", "2", "--overflow", "backlog"})};
   const std::uint16_t port = l.port(), admin = l.admin_port();
@@ -190,20 +190,20 @@ BOOST_AUTO_TEST_CASE(a_lower_limit_holds_for_the_next_from_the_backlog) {
   client waits{port};
   waits.send("b");
   BOOST_TEST(active.echoes("still served"));
-  std::this_thread::sleep_for(200ms);  // were it let through, it would be by now
+  std::this_thread::sleep_for(200ms);  // time for a wrong limiter to forward it
   active.close();
   BOOST_TEST(waits.receive(1) == "b");
-  BOOST_TEST(u.most() == 1);
+  BOOST_TEST(u.max() == 1);
   client stopped{port};
   l.signal(SIGTERM);
   BOOST_TEST(stopped.end().failed());
   waits.close();
   BOOST_TEST(l.exit_status() == 0);
   BOOST_TEST(contains(l.last_line(), "accepted 2, served 2, refused 0 "));
-  BOOST_TEST(contains(l.last_line(), "permits 1 of 1 back"));
+  BOOST_TEST(contains(l.last_line(), "1 of 1 permits returned"));
 }
 
-BOOST_AUTO_TEST_CASE(of_several_listeners_one_is_named) {
+BOOST_AUTO_TEST_CASE(put_limit_names_one_of_several_listeners) {
   upstream u;
   program l{path(), with_admin({"--upstream", u.address(), "--listen", "127.0.0.1:0",  //
                                 "--listen", "127.0.0.1:0"})};
@@ -219,9 +219,9 @@ BOOST_AUTO_TEST_CASE(of_several_listeners_one_is_named) {
   BOOST_TEST(limit(second) == 6);
 }
 
-// ---- What is refused ----------------------------------------------------------------------------
+// ---- Refused requests ---------------------------------------------------------------------------
 
-// In all of them, HOST is the endpoint's address.
+// In the requests, HOST stands for the address of the endpoint.
 struct refusal {
   std::string request;
   std::string status;
@@ -246,7 +246,7 @@ const std::vector<refusal> refusals{
     {"GET /limit HTTP/1.1\r\nHost: HOST\r\n\r\n", "405", "Allow: PUT\r\n"},
     {"OPTIONS /limit HTTP/1.1\r\nHost: HOST\r\n\r\n", "405", "Allow: PUT\r\n"},
     {put("/limit", ""), "400"},
-    {put("/limit", "0"), "400", "a number from 1 to 1000000\n"},
+    {put("/limit", "0"), "400", "expected a number from 1 to 1000000\n"},
     {put("/limit", "-1"), "400"},
     {put("/limit", "1000001"), "400"},
     {put("/limit", "99999999999999999999999999999999"), "400"},
@@ -274,10 +274,11 @@ const std::vector<refusal> refusals{
     {"GET /metrics HTTP/1.1\r\n\r\n", "403"},
     {"GET /metrics HTTP/1.1\r\nHost: HOST\r\nOrigin: http://elsewhere.example\r\n\r\n", "403"},
     {"what is this\r\n\r\n", "400"},
-    {"\x16\x03\x01\x02\x01\x01\x01\xfc\x03\x03", "400"},  // somebody who speaks TLS
+    {"\x16\x03\x01\x02\x01\x01\x01\xfc\x03\x03", "400"},  // a TLS client hello
 };
 
-BOOST_DATA_TEST_CASE(refused_and_nothing_changed, boost::unit_test::data::make(refusals), r) {
+BOOST_DATA_TEST_CASE(refuses_bad_requests_and_changes_nothing,
+                     boost::unit_test::data::make(refusals), r) {
   upstream u;
   limiter l{u.address(), with_admin()};
   const std::uint16_t port = l.port(), admin = l.admin_port();
@@ -293,7 +294,7 @@ BOOST_DATA_TEST_CASE(refused_and_nothing_changed, boost::unit_test::data::make(r
   BOOST_TEST(metric(admin, port, "limit_connections") == 20);
 }
 
-BOOST_AUTO_TEST_CASE(our_own_names_and_pages_are_let_in) {
+BOOST_AUTO_TEST_CASE(accepts_loopback_names_and_its_own_origin) {
   upstream u;
   limiter l{u.address(), with_admin()};
   const std::uint16_t admin = l.admin_port();
@@ -305,13 +306,13 @@ BOOST_AUTO_TEST_CASE(our_own_names_and_pages_are_let_in) {
                host);
 }
 
-BOOST_AUTO_TEST_CASE(others_must_be_let_in) {
+BOOST_AUTO_TEST_CASE(a_public_admin_address_needs_admin_public) {
   upstream u;
   program refused{path(),
                   {"--upstream", u.address(), "--listen", "127.0.0.1:0",  //
                    "--admin", "0.0.0.0:0"}};
   BOOST_TEST(refused.exit_status() == 2);
-  BOOST_TEST(contains(refused.log(), "--admin takes a loopback address"));
+  BOOST_TEST(contains(refused.log(), "invalid --admin '0.0.0.0:0'; expected a loopback address"));
   BOOST_TEST(contains(refused.log(), "--admin-public"));
   BOOST_TEST(count(refused.log(), "\n") == 1U);
 
@@ -329,17 +330,17 @@ BOOST_AUTO_TEST_CASE(others_must_be_let_in) {
   BOOST_TEST(status("elsewhere.example") == "403");
 }
 
-BOOST_AUTO_TEST_CASE(admin_address_is_taken) {
+BOOST_AUTO_TEST_CASE(names_an_admin_address_that_is_in_use) {
   upstream u;
   program p{path(), {"--upstream", u.address(), "--listen", "127.0.0.1:0", "--admin", u.address()}};
   BOOST_TEST(p.exit_status() == 1);
   BOOST_TEST(contains(p.log(), "--admin " + u.address() + ": Address already in use"));
 }
 
-// ---- What it bears ------------------------------------------------------------------------------
+// ---- Slow and failing clients -------------------------------------------------------------------
 
-// Those who say nothing, or say it slowly, are let go after a while; the proxy does not notice them.
-BOOST_AUTO_TEST_CASE(bears_slow_clients) {
+// Clients that send no complete request are dropped after a while, and do not affect the proxy.
+BOOST_AUTO_TEST_CASE(drops_admin_clients_that_send_no_request) {
   upstream u;
   limiter l{u.address(), with_admin()};
   const std::uint16_t port = l.port(), admin = l.admin_port();
@@ -354,16 +355,16 @@ BOOST_AUTO_TEST_CASE(bears_slow_clients) {
   BOOST_TEST(silent.front().receive_all() == "");
 }
 
-BOOST_AUTO_TEST_CASE(bears_rude_clients) {
+BOOST_AUTO_TEST_CASE(survives_admin_clients_that_disconnect_or_reset) {
   upstream u;
   limiter l{u.address(), with_admin()};
   const std::uint16_t port = l.port(), admin = l.admin_port();
   client c{port};
   for (int i = 0; i < 200; ++i) {
-    client rude{admin};
-    if (i % 3 == 0) rude.send(header(admin, "GET /metrics") + "\r\n");
-    if (i % 3 == 1) rude.send("PUT /limit HTTP/1.1\r\nContent-Length: 1");
-    if (i % 2 == 0) rude.reset();
+    client abrupt{admin};
+    if (i % 3 == 0) abrupt.send(header(admin, "GET /metrics") + "\r\n");
+    if (i % 3 == 1) abrupt.send("PUT /limit HTTP/1.1\r\nContent-Length: 1");
+    if (i % 2 == 0) abrupt.reset();
   }
   BOOST_TEST(is(get(admin, "/healthz"), "200"));
   BOOST_TEST(c.echoes("served as ever"));
@@ -371,8 +372,7 @@ BOOST_AUTO_TEST_CASE(bears_rude_clients) {
   BOOST_TEST(contains(l.stop(), "served 1,"));
 }
 
-// A stop does not wait for them.
-BOOST_AUTO_TEST_CASE(stops_with_admin_clients) {
+BOOST_AUTO_TEST_CASE(stopping_does_not_wait_for_admin_clients) {
   upstream u;
   limiter l{u.address(), with_admin({"--drain-timeout", "0ms"})};
   const std::uint16_t admin = l.admin_port();

@@ -1,10 +1,10 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// Who waits in the queue and hangs up just as its turn comes. The limiter's own code, one handler at a
-// time.
+// Queued clients that disconnect just as they get their permit. Runs the limiter's own code, one
+// handler at a time.
 
-#include "admission.hpp"
+#include "proxy/admission.hpp"
 
 #include <boost/asio.hpp>
 #include <boost/test/unit_test.hpp>
@@ -19,7 +19,7 @@ using namespace connection_limiter;
 
 namespace {
 
-// A connection, and who decides on it.
+// Both ends of a connection, and the decision on it.
 struct connection {
   explicit connection(asio::io_context& io) : client(io), accepted(io) {
     tcp::acceptor acceptor{io, {asio::ip::address_v4::loopback(), 0}};
@@ -48,16 +48,16 @@ bool comes_true(asio::io_context& io, Condition condition) {
   return condition();
 }
 
-// The turn comes, and so many handlers later the client is gone: it is either known to be gone, or
-// whoever reads from it will be told.
-void hang_up_after(int handlers, bool says_something, bool reset) {
+// The client disconnects `handlers` handlers after the permit became free. Either the decision is
+// `abandoned`, or a later read sees the end of the stream.
+void disconnect_after(int handlers, bool sends_data, bool reset) {
   asio::io_context io;
   const auto work = asio::make_work_guard(io);
   settings s;
   s.limit = 1;
   s.max_queue = 1;
   s.queue_timeout = std::chrono::hours(1);
-  figures f;
+  statistics f;
   admission a{io.get_executor(), s, f};
 
   connection holder{io}, waiting{io};
@@ -69,12 +69,12 @@ void hang_up_after(int handlers, bool says_something, bool reset) {
 
   holder.decision.reset();
   for (int i = 0; i != handlers; ++i) io.poll_one();
-  if (says_something) waiting.client.send(asio::buffer("x", 1));
+  if (sends_data) waiting.client.send(asio::buffer("x", 1));
   if (reset) waiting.client.set_option(asio::socket_base::linger{true, 0});
   waiting.client.close();
   BOOST_TEST_REQUIRE(comes_true(io, [&] { return waiting.decision.has_value(); }));
 
-  if (waiting.decision->let_through) {
+  if (waiting.decision->granted) {
     std::string rest;
     std::optional<error_code> result;
     asio::async_read(waiting.accepted, asio::dynamic_buffer(rest),
@@ -83,7 +83,7 @@ void hang_up_after(int handlers, bool says_something, bool reset) {
     waiting.accepted.close();
     io.poll();
   } else {
-    BOOST_TEST((waiting.decision->otherwise == ending::abandoned));
+    BOOST_TEST((waiting.decision->refusal == ending::abandoned));
   }
   waiting.decision.reset();
   BOOST_TEST(a.available() == 1U);
@@ -91,12 +91,12 @@ void hang_up_after(int handlers, bool says_something, bool reset) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(hanging_up_as_the_turn_comes_is_noticed) {
+BOOST_AUTO_TEST_CASE(notices_a_disconnect_during_the_grant) {
   for (int handlers = 0; handlers != 30; ++handlers)
-    for (const bool says_something : {false, true})
+    for (const bool sends_data : {false, true})
       for (const bool reset : {false, true}) {
-        BOOST_TEST_INFO_SCOPE(handlers << " handlers" << (says_something ? ", something said" : "")
+        BOOST_TEST_INFO_SCOPE(handlers << " handlers" << (sends_data ? ", with data" : "")
                                        << (reset ? ", reset" : ""));
-        hang_up_after(handlers, says_something, reset);
+        disconnect_after(handlers, sends_data, reset);
       }
 }

@@ -1,11 +1,11 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// Limits for each client address, several listeners, and who hangs up.
+// Limits for each client address, several listeners, and queued clients that disconnect.
 
 #include "limiter.hpp"
 
-#include "client_limits.hpp"
+#include "proxy/client_limits.hpp"
 
 #include <boost/test/data/test_case.hpp>
 
@@ -31,17 +31,17 @@ BOOST_AUTO_TEST_CASE(each_client_has_its_own_limit) {
   BOOST_TEST(a2.echoes("a2"));
   client a3{port, a};
   client b1{port, b};
-  BOOST_TEST(b1.echoes("b1"));  // though another waits that came before
-  BOOST_TEST(u.most() == 3);
+  BOOST_TEST(b1.echoes("b1"));  // although a3 arrived before and waits
+  BOOST_TEST(u.max() == 3);
   a1.close();
   BOOST_TEST(a3.echoes("a3"));
   for (client* each : {&a2, &a3, &b1}) each->close();
   BOOST_TEST(contains(l.stop(), "accepted 4, served 4, refused 0 "));
-  BOOST_TEST(u.most() == 3);
+  BOOST_TEST(u.max() == 3);
 }
 
-// Who waits for its own limit has no place in the queue for the other one, which is full.
-BOOST_AUTO_TEST_CASE(own_limit_comes_first) {
+// A connection that waits for its client's limit does not yet wait for the listener's limit.
+BOOST_AUTO_TEST_CASE(the_client_limit_is_acquired_first) {
   upstream u;
   limiter l{u.address(),
             {"--limit", "2", "--per-client", "1", "--threads", "1", "--queue-timeout", "1h"}};
@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(own_limit_comes_first) {
   BOOST_TEST(contains(l.stop(), "accepted 4, served 4, refused 0 "));
 }
 
-BOOST_DATA_TEST_CASE(without_a_queue_it_is_refused_at_once,
+BOOST_DATA_TEST_CASE(modes_without_a_queue_refuse_above_the_client_limit,
                      boost::unit_test::data::make({"reject", "backlog"}), mode) {
   upstream u;
   limiter l{u.address(), {"--limit", "3", "--per-client", "1", "--overflow", mode}};
@@ -78,11 +78,10 @@ BOOST_DATA_TEST_CASE(without_a_queue_it_is_refused_at_once,
   const std::string totals = l.stop();
   BOOST_TEST(contains(totals, "refused "));
   BOOST_TEST(!contains(totals, "client full 0"));
-  BOOST_TEST(contains(totals, "permits 3 of 3 back"));
+  BOOST_TEST(contains(totals, "3 of 3 permits returned"));
 }
 
-// One client cannot fill the queue.
-BOOST_AUTO_TEST_CASE(own_places_in_the_queue) {
+BOOST_AUTO_TEST_CASE(one_client_cannot_fill_the_queue) {
   upstream u;
   limiter l{u.address(),
             {"--limit", "1", "--per-client", "1", "--max-queue", "3", "--per-client-queue", "1",
@@ -96,7 +95,8 @@ BOOST_AUTO_TEST_CASE(own_places_in_the_queue) {
   client c1{port, c};  // the fourth in the queue
   BOOST_TEST(c1.end() == asio::error::eof);
   a1.close();
-  BOOST_TEST(b1.echoes("b1"));  // was in the queue for all, and a2 had its own before it
+  BOOST_TEST(
+      b1.echoes("b1"));  // waits for the listener's permit, and a2 still for its client's permit
   b1.close();
   BOOST_TEST(a2.echoes("a2"));
   a2.close();
@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(own_places_in_the_queue) {
                       "client full 1)"));
 }
 
-BOOST_AUTO_TEST_CASE(time_is_up_for_those_over_their_own_limit) {
+BOOST_AUTO_TEST_CASE(queue_timeout_applies_above_the_client_limit) {
   upstream u;
   limiter l{u.address(), {"--per-client", "1", "--queue-timeout", "200ms"}};
   client a1{l.port(), a};
@@ -119,21 +119,21 @@ BOOST_AUTO_TEST_CASE(time_is_up_for_those_over_their_own_limit) {
   BOOST_TEST(contains(l.stop(), "refused 1 (full 0, timed out 1,"));
 }
 
-BOOST_AUTO_TEST_CASE(those_over_their_own_limit_are_refused_as_it_stops) {
+BOOST_AUTO_TEST_CASE(stopping_refuses_connections_above_the_client_limit) {
   upstream u;
   limiter l{u.address(),
             {"--per-client", "1", "--max-queue", "1", "--threads", "1", "--queue-timeout", "1h"}};
   client a1{l.port(), a};
   BOOST_TEST(a1.echoes("a1"));
   client a2{l.port(), a}, a3{l.port(), a};
-  BOOST_TEST(a3.end() == asio::error::eof);  // so the other is in the queue
+  BOOST_TEST(a3.end() == asio::error::eof);  // so a2 is in the queue
   l.signal(SIGTERM);
   BOOST_TEST(a2.end() == asio::error::eof);
   a1.close();
   BOOST_TEST(contains(l.stop(), "stopping 1, client full 1)"));
 }
 
-BOOST_AUTO_TEST_CASE(entries_go_when_nobody_needs_them) {
+BOOST_AUTO_TEST_CASE(forgets_client_addresses_without_connections) {
   upstream u;
   limiter l{u.address(), {"--limit", "2", "--per-client", "1", "--admin", "127.0.0.1:0"}};
   const std::uint16_t port = l.port(), admin = l.admin_port();
@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(entries_go_when_nobody_needs_them) {
   for (int i = 2; i < 200; ++i)
     BOOST_TEST((client{port, ("127.0.0." + std::to_string(i)).c_str()}.echoes("one of many")));
   BOOST_TEST(comes_true([&] { return entries() == 0; }));
-  BOOST_TEST(contains(l.stop(), "permits 2 of 2 back"));
+  BOOST_TEST(contains(l.stop(), "2 of 2 permits returned"));
 }
 
 BOOST_AUTO_TEST_CASE(each_ipv6_client_has_its_own_limit) {
@@ -171,8 +171,7 @@ BOOST_AUTO_TEST_CASE(each_ipv6_client_has_its_own_limit) {
   BOOST_TEST(client{where}.end() == asio::error::eof);
 }
 
-// Clients with IPv4 addresses, of a listener on IPv6 addresses: still one of their own each.
-BOOST_AUTO_TEST_CASE(ipv4_clients_of_an_ipv6_listener) {
+BOOST_AUTO_TEST_CASE(each_ipv4_client_of_an_ipv6_listener_has_its_own_limit) {
   if (!has_ipv6()) return;
   upstream u;
   program l{path(),
@@ -185,18 +184,15 @@ BOOST_AUTO_TEST_CASE(ipv4_clients_of_an_ipv6_listener) {
   BOOST_TEST(a2.end() == asio::error::eof);
 }
 
-// Which addresses are one client.
-BOOST_AUTO_TEST_CASE(one_client) {
+BOOST_AUTO_TEST_CASE(addresses_of_one_ipv6_prefix_or_mapped_ipv4_are_one_client) {
   asio::io_context context;
   connection_limiter::client_limits limits{context.get_executor(), 1, 0};
-  const auto enter = [&](const char* address) {
-    return limits.enter(asio::ip::make_address(address));
-  };
+  const auto get = [&](const char* address) { return limits.get(asio::ip::make_address(address)); };
   {
-    const auto first = enter("2001:db8:1:2::1");
-    const auto same = enter("2001:db8:1:2:ffff:ffff:ffff:ffff");
+    const auto first = get("2001:db8:1:2::1");
+    const auto same = get("2001:db8:1:2:ffff:ffff:ffff:ffff");
     BOOST_TEST(limits.size() == 1U);
-    const auto other = enter("2001:db8:1:3::1");
+    const auto other = get("2001:db8:1:3::1");
     BOOST_TEST(limits.size() == 2U);
     BOOST_TEST(first->permits.try_acquire());
     BOOST_TEST(!same->permits.try_acquire());
@@ -204,21 +200,21 @@ BOOST_AUTO_TEST_CASE(one_client) {
   }
   BOOST_TEST(limits.size() == 0U);
   {
-    const auto v4 = enter("192.0.2.1");
-    const auto mapped = enter("::ffff:192.0.2.1");
+    const auto v4 = get("192.0.2.1");
+    const auto mapped = get("::ffff:192.0.2.1");
     BOOST_TEST(limits.size() == 1U);
-    const auto next = enter("192.0.2.2");
-    const auto looks_alike = enter("c000:201::");  // the same bytes
+    const auto next = get("192.0.2.2");
+    const auto looks_alike = get("c000:201::");  // the same bytes
     BOOST_TEST(limits.size() == 3U);
   }
   BOOST_TEST(limits.size() == 0U);
   limits.close();
-  BOOST_TEST(enter("192.0.2.1")->permits.is_closed());
+  BOOST_TEST(get("192.0.2.1")->permits.is_closed());
 }
 
 // ---- Several listeners --------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(each_listener_has_its_own) {
+BOOST_AUTO_TEST_CASE(each_listener_has_its_own_limit_and_upstream) {
   upstream u, v;
   program l{path(),
             {"--limit", "1", "--queue-timeout", "1h",               //
@@ -234,25 +230,25 @@ BOOST_AUTO_TEST_CASE(each_listener_has_its_own) {
   BOOST_TEST(u2.echoes("u2"));
   v1.close();
   BOOST_TEST(v3.echoes("v3"));
-  BOOST_TEST(u.most() == 1);
-  BOOST_TEST(v.most() == 2);
+  BOOST_TEST(u.max() == 1);
+  BOOST_TEST(v.max() == 2);
   l.signal(SIGTERM);
   u2.close();
-  BOOST_TEST(v3.echoes("still served"));  // also when the other listener has ended
+  BOOST_TEST(v3.echoes("still served"));  // although the other listener has ended
   v2.close();
   v3.close();
   BOOST_TEST(l.exit_status() == 0);
   const std::string totals = "totals of 127.0.0.1:";
   BOOST_TEST(contains(l.output(), totals + std::to_string(first) + ": accepted 2, served 2,"));
   BOOST_TEST(contains(l.output(), totals + std::to_string(second) + ": accepted 3, served 3,"));
-  BOOST_TEST(contains(l.output(), "permits 1 of 1 back"));
-  BOOST_TEST(contains(l.output(), "permits 2 of 2 back"));
+  BOOST_TEST(contains(l.output(), "1 of 1 permits returned"));
+  BOOST_TEST(contains(l.output(), "2 of 2 permits returned"));
 }
 
-// ---- Who hangs up -------------------------------------------------------------------------------
+// ---- Queued clients that disconnect -------------------------------------------------------------
 
-// At once, and while all the others stay where they are; however much it has sent.
-BOOST_DATA_TEST_CASE(who_hangs_up_is_gone_at_once,
+// However much the client has sent. The other clients keep their places.
+BOOST_DATA_TEST_CASE(drops_a_disconnected_client_at_once,
                      boost::unit_test::data::make({0, 5, 16384, 100'000}), size) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--admin", "127.0.0.1:0"}};
@@ -260,23 +256,23 @@ BOOST_DATA_TEST_CASE(who_hangs_up_is_gone_at_once,
   const auto queued = [&] { return metric(admin, port, "queued_connections"); };
   client active{port};
   BOOST_TEST(active.echoes("a"));
-  client gone{port};
-  gone.send(std::string(static_cast<std::size_t>(size), 'x'));
+  client disconnecting{port};
+  disconnecting.send(std::string(static_cast<std::size_t>(size), 'x'));
   BOOST_TEST(comes_true([&] { return queued() == 1; }));
   BOOST_TEST(metric(admin, port, "longest_wait_seconds") > 0);
-  client patient{port};
+  client waiting{port};
   BOOST_TEST(comes_true([&] { return queued() == 2; }));
 
   const auto start = steady_clock::now();
-  gone.close();
+  disconnecting.close();
   BOOST_TEST(comes_true([&] { return queued() == 1; }));
   const auto took = std::chrono::duration<double, std::milli>(steady_clock::now() - start).count();
   BOOST_TEST_MESSAGE("left the queue within " << took << " ms");
-  BOOST_TEST(took < 5000);  // 50 on a machine that has time
+  BOOST_TEST(took < 5000);  // about 50 on an idle machine
   BOOST_TEST(metric(admin, port, "abandoned_total") == 1);
   BOOST_TEST(active.echoes("still served"));
   active.close();
-  BOOST_TEST(patient.echoes("b"));
-  patient.close();
+  BOOST_TEST(waiting.echoes("b"));
+  waiting.close();
   BOOST_TEST(contains(l.stop(), "served 2, refused 0 "));
 }

@@ -1,9 +1,9 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// An upstream that has several addresses. The limiter's own code.
+// An upstream with several addresses. Runs the limiter's own code.
 
-#include "net.hpp"
+#include "proxy/net.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -17,9 +17,9 @@ using std::chrono::steady_clock;
 
 namespace {
 
-// An address that neither accepts nor refuses: as many are in its backlog as it takes.
-struct silent {
-  explicit silent(asio::io_context& io) : acceptor(io, tcp::v4()) {
+// An address that neither accepts nor refuses connections, because its backlog is full.
+struct unresponsive {
+  explicit unresponsive(asio::io_context& io) : acceptor(io, tcp::v4()) {
     acceptor.bind({asio::ip::address_v4::loopback(), 0});
     acceptor.listen(0);
     for (int i = 0; i != 4; ++i)
@@ -31,10 +31,10 @@ struct silent {
   std::list<tcp::socket> waiting;
 };
 
-// Where it came to, or why not.
+// The address that was connected to, or the error.
 struct result {
   error_code ec = asio::error::would_block;
-  tcp::endpoint where;
+  tcp::endpoint address;
 };
 
 result connect(asio::io_context& io, const std::vector<tcp::endpoint>& addresses,
@@ -49,39 +49,39 @@ result connect(asio::io_context& io, const std::vector<tcp::endpoint>& addresses
                    done = true;
                  });
   while (!done) io.run_one();
-  if (!r.ec) r.where = socket.remote_endpoint();
+  if (!r.ec) r.address = socket.remote_endpoint();
   return r;
 }
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(a_silent_address_leaves_time_for_the_others) {
+BOOST_AUTO_TEST_CASE(an_unresponsive_address_leaves_time_for_the_next) {
   asio::io_context io;
   const auto work = asio::make_work_guard(io);
-  const silent first{io};
+  const unresponsive first{io};
   const tcp::acceptor second{io, {asio::ip::address_v4::loopback(), 0}};
   const result r = connect(io, {first.acceptor.local_endpoint(), second.local_endpoint()},
                            std::chrono::seconds{2});
   BOOST_TEST(!r.ec);
-  BOOST_TEST(r.where == second.local_endpoint());
+  BOOST_TEST(r.address == second.local_endpoint());
 }
 
-BOOST_AUTO_TEST_CASE(one_that_refuses_costs_no_time) {
+BOOST_AUTO_TEST_CASE(tries_the_next_address_at_once_after_a_refusal) {
   asio::io_context io;
   const auto work = asio::make_work_guard(io);
-  tcp::acceptor gone{io, {asio::ip::address_v4::loopback(), 0}};
-  const tcp::endpoint refuses = gone.local_endpoint();
-  gone.close();
+  tcp::acceptor closed{io, {asio::ip::address_v4::loopback(), 0}};
+  const tcp::endpoint refuses = closed.local_endpoint();
+  closed.close();
   const tcp::acceptor second{io, {asio::ip::address_v4::loopback(), 0}};
-  BOOST_TEST(connect(io, {refuses, second.local_endpoint()}, std::chrono::hours{1}).where ==
+  BOOST_TEST(connect(io, {refuses, second.local_endpoint()}, std::chrono::hours{1}).address ==
              second.local_endpoint());
   BOOST_TEST(connect(io, {refuses}, std::chrono::hours{1}).ec == asio::error::connection_refused);
 }
 
-BOOST_AUTO_TEST_CASE(all_are_silent) {
+BOOST_AUTO_TEST_CASE(times_out_if_all_addresses_are_unresponsive) {
   asio::io_context io;
   const auto work = asio::make_work_guard(io);
-  const silent first{io};
+  const unresponsive first{io};
   const auto start = steady_clock::now();
   const tcp::endpoint address = first.acceptor.local_endpoint();
   const result r = connect(io, {address, address}, std::chrono::milliseconds{200});

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// Who is let through, who waits, and what becomes of the bytes.
+// The limit, the queue, and the forwarded bytes.
 
 #define BOOST_TEST_MODULE limiter
 
@@ -18,21 +18,21 @@
 
 // ---- The limit ----------------------------------------------------------------------------------
 
-BOOST_DATA_TEST_CASE(never_more_than_the_limit, boost::unit_test::data::make({"queue", "backlog"}),
-                     mode) {
+BOOST_DATA_TEST_CASE(never_forwards_more_than_the_limit,
+                     boost::unit_test::data::make({"queue", "backlog"}), mode) {
   upstream u;
   limiter l{u.address(), {"--limit", "3", "--overflow", mode, "--queue-timeout", "1h"}};
   const std::uint16_t port = l.port();
   std::list<client> first;
   for (int i = 0; i < 3; ++i) BOOST_TEST(first.emplace_back(port).echoes("a"));
-  BOOST_TEST(u.most() == 3);
+  BOOST_TEST(u.max() == 3);
   std::atomic<int> served{0};
   std::vector<std::jthread> threads;
   for (int i = 0; i < 40; ++i)
     threads.emplace_back([&, i] {
       client c{port};
       served += c.echoes("hello");
-      if (i % 4 == 0) return c.reset();  // some are rude
+      if (i % 4 == 0) return c.reset();  // some clients reset
       if (i % 4 == 1) return c.close();
       c.half_close();
       c.end();
@@ -41,10 +41,10 @@ BOOST_DATA_TEST_CASE(never_more_than_the_limit, boost::unit_test::data::make({"q
   threads.clear();
   BOOST_TEST(served == 40);
   BOOST_TEST(contains(l.stop(), "accepted 43, served 43, refused 0 "));
-  BOOST_TEST(u.most() == 3);
+  BOOST_TEST(u.max() == 3);
 }
 
-BOOST_AUTO_TEST_CASE(queue_first_come_first_served) {
+BOOST_AUTO_TEST_CASE(queue_serves_in_order_of_arrival) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--threads", "1", "--queue-timeout", "1h"}};
   client a{l.port()};
@@ -52,13 +52,13 @@ BOOST_AUTO_TEST_CASE(queue_first_come_first_served) {
   std::list<client> queue;
   for (int i = 0; i < 5; ++i) queue.emplace_back(l.port());
   a.close();
-  // Each is served while those behind it are still there and want to be.
+  // Each client is served while the clients behind it still wait.
   for (; !queue.empty(); queue.pop_front()) BOOST_TEST(queue.front().echoes("mine"));
   BOOST_TEST(contains(l.stop(), "accepted 6, served 6, refused 0 "));
-  BOOST_TEST(u.most() == 1);
+  BOOST_TEST(u.max() == 1);
 }
 
-BOOST_AUTO_TEST_CASE(queue_is_full) {
+BOOST_AUTO_TEST_CASE(refuses_when_the_queue_is_full) {
   upstream u;
   limiter l{u.address(),
             {"--limit", "1", "--threads", "1", "--max-queue", "1", "--queue-timeout", "1h"}};
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(queue_is_full) {
   BOOST_TEST(contains(l.stop(), "accepted 3, served 2, refused 1 (full 1,"));
 }
 
-BOOST_AUTO_TEST_CASE(queue_time_is_up) {
+BOOST_AUTO_TEST_CASE(refuses_after_the_queue_timeout) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--queue-timeout", "200ms"}};
   client active{l.port()};
@@ -88,25 +88,25 @@ BOOST_AUTO_TEST_CASE(queue_time_is_up) {
   BOOST_TEST(contains(l.stop(), "refused 1 (full 0, timed out 1,"));
 }
 
-BOOST_AUTO_TEST_CASE(who_hangs_up_leaves_the_queue) {
+BOOST_AUTO_TEST_CASE(drops_queued_clients_that_disconnect) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--threads", "1", "--queue-timeout", "1h"}};
   client active{l.port()};
   BOOST_TEST(active.echoes("a"));
-  client gone{l.port()}, rude{l.port()}, patient{l.port()};
-  gone.send("what it wanted");
-  gone.close();
-  rude.reset();
+  client closed{l.port()}, reset{l.port()}, queued{l.port()};
+  closed.send("its request");
+  closed.close();
+  reset.reset();
   active.close();
-  BOOST_TEST(patient.echoes("b"));
-  patient.close();
+  BOOST_TEST(queued.echoes("b"));
+  queued.close();
   BOOST_TEST(contains(
       l.stop(),
       "served 2, refused 0 (full 0, timed out 0, stopping 0, client full 0), abandoned 2,"));
 }
 
-// More of it than is kept, too.
-BOOST_DATA_TEST_CASE(what_was_sent_in_the_queue_is_passed_on,
+// Also if it is more than the limiter reads from a queued client.
+BOOST_DATA_TEST_CASE(forwards_what_a_queued_client_has_sent,
                      boost::unit_test::data::make({5, 16384, 1 << 20}), size) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h"}};
@@ -124,7 +124,7 @@ BOOST_DATA_TEST_CASE(what_was_sent_in_the_queue_is_passed_on,
   BOOST_TEST(contains(l.stop(), "served 2, refused 0 "));
 }
 
-BOOST_AUTO_TEST_CASE(who_has_only_said_all_may_stay) {
+BOOST_AUTO_TEST_CASE(abandon_off_keeps_queued_clients_that_half_close) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--abandon", "off"}};
   client active{l.port()};
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(who_has_only_said_all_may_stay) {
   BOOST_TEST(contains(l.stop(), "served 2, refused 0 "));
 }
 
-BOOST_AUTO_TEST_CASE(reject_at_once) {
+BOOST_AUTO_TEST_CASE(reject_mode_refuses_at_once) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--overflow", "reject"}};
   client active{l.port()};
@@ -148,10 +148,10 @@ BOOST_AUTO_TEST_CASE(reject_at_once) {
   active.close();
   BOOST_TEST(serves_again(l.port()));
   l.stop();
-  BOOST_TEST(u.most() == 1);
+  BOOST_TEST(u.max() == 1);
 }
 
-BOOST_AUTO_TEST_CASE(backlog_waits_in_the_kernel) {
+BOOST_AUTO_TEST_CASE(backlog_mode_leaves_clients_in_the_kernel) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--overflow", "backlog"}};
   client active{l.port()};
@@ -167,13 +167,13 @@ BOOST_AUTO_TEST_CASE(backlog_waits_in_the_kernel) {
   first.close();
   BOOST_TEST(l.exit_status() == 0);
   BOOST_TEST(contains(l.last_line(), "accepted 2, served 2, refused 0 "));
-  BOOST_TEST(u.most() == 1);
+  BOOST_TEST(u.max() == 1);
 }
 
 // ---- The bytes ----------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(client_half_closes_first) {
-  // Answers only once the request has ended.
+BOOST_AUTO_TEST_CASE(forwards_a_half_close_of_the_client) {
+  // Answers only when the request has ended.
   upstream u{[](tcp::socket& socket) -> asio::awaitable<void> {
     std::string request;
     co_await asio::async_read(socket, asio::dynamic_buffer(request),
@@ -188,7 +188,7 @@ BOOST_AUTO_TEST_CASE(client_half_closes_first) {
   l.stop();
 }
 
-BOOST_AUTO_TEST_CASE(upstream_half_closes_first) {
+BOOST_AUTO_TEST_CASE(forwards_a_half_close_of_the_upstream) {
   std::string received;
   {
     upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
@@ -207,7 +207,7 @@ BOOST_AUTO_TEST_CASE(upstream_half_closes_first) {
   BOOST_TEST(received == "one more thing");
 }
 
-BOOST_AUTO_TEST_CASE(much_both_ways_at_once) {
+BOOST_AUTO_TEST_CASE(forwards_much_data_in_both_directions_at_once) {
   upstream u;
   limiter l{u.address(), {}};
   client c{l.port()};
@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(much_both_ways_at_once) {
   BOOST_TEST(contains(l.stop(), "8000000 bytes up, 8000000 bytes down"));
 }
 
-BOOST_AUTO_TEST_CASE(reset_of_the_upstream_is_a_reset) {
+BOOST_AUTO_TEST_CASE(forwards_a_reset_of_the_upstream) {
   upstream u{[](tcp::socket& socket) -> asio::awaitable<void> {
     char byte;
     co_await asio::async_read(socket, asio::buffer(&byte, 1), asio::use_awaitable);
@@ -231,7 +231,7 @@ BOOST_AUTO_TEST_CASE(reset_of_the_upstream_is_a_reset) {
   l.stop();
 }
 
-// Sends whatever goes into the buffers in between, to an upstream that takes nothing.
+// Fills the buffers between the client and an upstream that reads nothing.
 void fill(tcp::socket& socket, steady_clock::duration time) {
   const std::string much(1 << 16, 'x');
   const auto start = steady_clock::now();
@@ -240,8 +240,8 @@ void fill(tcp::socket& socket, steady_clock::duration time) {
     socket.write_some(asio::buffer(much), ec);
 }
 
-// Also where something is on its way up to it that it does not take.
-BOOST_AUTO_TEST_CASE(reset_of_the_upstream_is_a_reset_while_it_is_written_to) {
+// Also while the limiter waits to write data that the upstream does not read.
+BOOST_AUTO_TEST_CASE(forwards_a_reset_of_an_upstream_that_does_not_read) {
   upstream u{[](tcp::socket& socket) -> asio::awaitable<void> {
     co_await asio::async_write(socket, asio::buffer("half", 4), asio::use_awaitable);
     asio::steady_timer until_all_is_full{socket.get_executor(), 500ms};
@@ -252,17 +252,17 @@ BOOST_AUTO_TEST_CASE(reset_of_the_upstream_is_a_reset_while_it_is_written_to) {
   asio::io_context context;
   tcp::socket c{context};
   c.connect({asio::ip::address_v4::loopback(), l.port()});
-  fill(c, 300ms);  // and no write that would take the reset before the read does
+  fill(c, 300ms);  // stops before the reset: a later write would consume the error, not the read
   std::string answer;
   error_code end;
   asio::async_read(c, asio::dynamic_buffer(answer), [&](error_code ec, std::size_t) { end = ec; });
-  context.run_for(patience);
+  context.run_for(test_timeout);
   BOOST_TEST(answer == "half");
   BOOST_TEST(end == asio::error::connection_reset);
   l.stop();
 }
 
-// An upstream's side of one connection: reads to the end, and how that came.
+// Reads a connection to its end in the upstream, and returns its error code to the test.
 class end_of_request {
  public:
   asio::awaitable<void> read(tcp::socket& socket) {
@@ -274,7 +274,7 @@ class end_of_request {
 
   error_code get() {
     auto future = promise_.get_future();
-    BOOST_TEST_REQUIRE((future.wait_for(patience) == std::future_status::ready));
+    BOOST_TEST_REQUIRE((future.wait_for(test_timeout) == std::future_status::ready));
     return future.get();
   }
 
@@ -282,8 +282,8 @@ class end_of_request {
   std::promise<error_code> promise_;
 };
 
-// Otherwise half a request would be taken for the whole.
-BOOST_DATA_TEST_CASE(reset_of_the_client_is_a_reset, boost::unit_test::data::make({false, true}),
+// Otherwise the upstream would take half a request for the whole.
+BOOST_DATA_TEST_CASE(forwards_a_reset_of_the_client, boost::unit_test::data::make({false, true}),
                      upstream_has_ended) {
   end_of_request end;
   upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
@@ -302,8 +302,8 @@ BOOST_DATA_TEST_CASE(reset_of_the_client_is_a_reset, boost::unit_test::data::mak
   l.stop();
 }
 
-// Also where all of it was sent in the queue.
-BOOST_AUTO_TEST_CASE(so_it_is_of_one_who_has_waited) {
+// Also if the client had sent everything in the queue.
+BOOST_AUTO_TEST_CASE(forwards_a_reset_of_a_client_that_was_queued) {
   end_of_request end;
   std::atomic<int> accepted{0};
   upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
@@ -325,8 +325,9 @@ BOOST_AUTO_TEST_CASE(so_it_is_of_one_who_has_waited) {
   l.stop();
 }
 
-// There is no half request: and by an orderly end one learns when the upstream has closed.
-BOOST_AUTO_TEST_CASE(a_reset_after_the_answer_is_an_orderly_end) {
+// No request is incomplete then, and after an orderly end the limiter can see when the upstream has
+// closed.
+BOOST_AUTO_TEST_CASE(forwards_a_reset_after_the_answer_as_an_orderly_end) {
   end_of_request end;
   upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
     char byte;
@@ -343,7 +344,7 @@ BOOST_AUTO_TEST_CASE(a_reset_after_the_answer_is_an_orderly_end) {
   l.stop();
 }
 
-BOOST_DATA_TEST_CASE(cut_is_a_reset_for_the_upstream_too,
+BOOST_DATA_TEST_CASE(time_limits_reset_the_upstream_too,
                      boost::unit_test::data::make({"--idle-timeout", "--session-timeout"}),
                      timeout) {
   end_of_request end;
@@ -356,8 +357,8 @@ BOOST_DATA_TEST_CASE(cut_is_a_reset_for_the_upstream_too,
   l.stop();
 }
 
-// Though nothing is read from one who sends more than the upstream takes.
-BOOST_AUTO_TEST_CASE(who_is_gone_gives_up_its_place_though_the_upstream_takes_nothing) {
+// The limiter does not read from the client while it waits to write to the upstream.
+BOOST_AUTO_TEST_CASE(notices_a_client_reset_while_the_upstream_does_not_read) {
   std::atomic<int> accepted{0};
   upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
     if (accepted++ != 0) co_return co_await upstream::echo(socket);
@@ -371,12 +372,12 @@ BOOST_AUTO_TEST_CASE(who_is_gone_gives_up_its_place_though_the_upstream_takes_no
   fill(c, 1s);
   reset(c);
   client next{l.port()};
-  BOOST_TEST(next.echoes("my turn"));
+  BOOST_TEST(next.echoes("next"));
   next.close();
-  BOOST_TEST(contains(l.stop(), "permits 1 of 1 back"));
+  BOOST_TEST(contains(l.stop(), "1 of 1 permits returned"));
 }
 
-BOOST_AUTO_TEST_CASE(idle_is_cut_and_its_place_taken) {
+BOOST_AUTO_TEST_CASE(idle_timeout_frees_the_permit) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--idle-timeout", "300ms"}};
   client idle{l.port()};
@@ -388,10 +389,10 @@ BOOST_AUTO_TEST_CASE(idle_is_cut_and_its_place_taken) {
   BOOST_TEST(contains(l.stop(),
                       "served 1, refused 0 (full 0, timed out 0, stopping 0, client full 0), "
                       "abandoned 0, idle 1, "));
-  BOOST_TEST(u.most() == 1);
+  BOOST_TEST(u.max() == 1);
 }
 
-BOOST_AUTO_TEST_CASE(too_long_is_cut_but_not_as_idle) {
+BOOST_AUTO_TEST_CASE(session_timeout_cuts_a_busy_connection) {
   upstream u;
   const auto start = steady_clock::now();
   limiter l{u.address(), {"--idle-timeout", "1s", "--session-timeout", "2s"}};
@@ -401,8 +402,8 @@ BOOST_AUTO_TEST_CASE(too_long_is_cut_but_not_as_idle) {
   BOOST_TEST(contains(l.stop(), "idle 0, too long 1, failed 0, cut 0"));
 }
 
-// One that takes nothing holds up what is sent to it: nothing moves.
-BOOST_AUTO_TEST_CASE(one_who_does_not_read_is_idle) {
+// No byte moves when the client does not read what the upstream sends.
+BOOST_AUTO_TEST_CASE(idle_timeout_cuts_a_client_that_does_not_read) {
   upstream u{[](tcp::socket& socket) -> asio::awaitable<void> {
     const std::string much(1 << 20, 'x');
     for (;;) co_await asio::async_write(socket, asio::buffer(much), asio::use_awaitable);
@@ -416,8 +417,8 @@ BOOST_AUTO_TEST_CASE(one_who_does_not_read_is_idle) {
   BOOST_TEST(contains(l.stop(), "idle 1, "));
 }
 
-// For a long time, the buffers in between have more for it than there is room for.
-BOOST_AUTO_TEST_CASE(one_who_reads_slowly_is_not_idle) {
+// The buffers stay full for so long that no write completes within the idle timeout.
+BOOST_AUTO_TEST_CASE(idle_timeout_spares_a_client_that_reads_slowly) {
   upstream u{[](tcp::socket& socket) -> asio::awaitable<void> {
     const std::string much(1 << 20, 'x');
     for (;;) co_await asio::async_write(socket, asio::buffer(much), asio::use_awaitable);
@@ -434,7 +435,7 @@ BOOST_AUTO_TEST_CASE(one_who_reads_slowly_is_not_idle) {
   BOOST_TEST(contains(l.stop(), "idle 0, "));
 }
 
-BOOST_AUTO_TEST_CASE(upstream_by_name) {
+BOOST_AUTO_TEST_CASE(connects_to_an_upstream_by_name) {
   upstream u;
   limiter l{"localhost:" + std::to_string(u.port()), {}};
   client c{l.port()};

@@ -4,8 +4,8 @@
 #ifndef TURNSTILE_TEST_LIMITER_LIMITER_HPP
 #define TURNSTILE_TEST_LIMITER_LIMITER_HPP
 
-// The program example/connection_limiter, from outside: it runs between real clients and an
-// upstream in this process. Where it is, the argument after "--" says, or the variable LIMITER.
+// Runs the program example/connection_limiter as a child process between clients and an upstream in
+// this process. Its path is the argument after "--" or the environment variable LIMITER.
 
 #include "peers.hpp"
 #include "program.hpp"
@@ -27,11 +27,11 @@ inline std::string path() {
   const auto& suite = boost::unit_test::framework::master_test_suite();
   if (suite.argc > 1) return suite.argv[1];
   if (const char* const path = std::getenv("LIMITER")) return path;
-  throw std::runtime_error("no program: give its path after --, or in LIMITER");
+  throw std::runtime_error("the path of the program is missing; give it after --, or in LIMITER");
 }
 
-// A limiter on a port of its own. With one thread, it does one thing after the other, in the order
-// in which its clients have connected.
+// A limiter with one listener on a free port. With one thread, it handles clients in the order in
+// which they have connected.
 struct limiter : program {
   limiter(const std::string& upstream, words more, rlim_t descriptors = 0)
       : program(path(), arguments(upstream, std::move(more)), descriptors) {}
@@ -41,7 +41,7 @@ struct limiter : program {
     return more;
   }
 
-  // Ends it as an operator would; its totals.
+  // Stops it with a signal. Returns its totals.
   std::string stop(int number = SIGTERM) {
     signal(number);
     BOOST_TEST(exit_status() == 0);
@@ -55,26 +55,26 @@ inline std::size_t count(const std::string& text, const std::string& part) {
   return n;
 }
 
-// Waits until that is so.
+// Waits until the condition is true. Returns false after `test_timeout`.
 template <typename Condition>
 bool comes_true(Condition condition) {
-  for (const auto start = steady_clock::now(); steady_clock::now() - start < patience;) {
+  for (const auto start = steady_clock::now(); steady_clock::now() - start < test_timeout;) {
     if (condition()) return true;
     std::this_thread::sleep_for(5ms);
   }
   return false;
 }
 
-// A new client is served, sooner or later.
+// Connects until a client is served.
 inline bool serves_again(std::uint16_t port) {
-  for (const auto start = steady_clock::now(); steady_clock::now() - start < patience;) {
+  for (const auto start = steady_clock::now(); steady_clock::now() - start < test_timeout;) {
     client c{port};
     if (c.echoes("again")) return true;
   }
   return false;
 }
 
-// Whether the part is in the text; both are shown where it is not.
+// For BOOST_TEST: true if the text contains the part; shows both if it does not.
 inline boost::test_tools::assertion_result contains(const std::string& text,
                                                     const std::string& part) {
   boost::test_tools::assertion_result result{text.find(part) != text.npos};
@@ -82,26 +82,26 @@ inline boost::test_tools::assertion_result contains(const std::string& text,
   return result;
 }
 
-// Whether there is IPv6 here; the test says so where there is not.
+// True if this machine has IPv6; logs a message if it has not.
 inline bool has_ipv6() {
   asio::io_context context;
   error_code ec;
   tcp::acceptor probe{context, tcp::v6()};
   probe.bind({asio::ip::address_v6::loopback(), 0}, ec);
-  if (ec) BOOST_TEST_MESSAGE("there is no IPv6 here");
+  if (ec) BOOST_TEST_MESSAGE("this machine has no IPv6");
   return !ec;
 }
 
-// ---- Its admin endpoint -------------------------------------------------------------------------
+// ---- The admin endpoint -------------------------------------------------------------------------
 
-// What comes back for a request: all of it, and its status.
+// Sends a request and returns the whole response.
 inline std::string ask(std::uint16_t admin_port, const std::string& request) {
   client c{admin_port};
   c.send(request);
   return c.receive_all();
 }
 
-// The header of a request, without the line that ends it.
+// The header of a request, without the empty line that ends it.
 inline std::string header(std::uint16_t admin_port, const std::string& method_and_target) {
   return method_and_target + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(admin_port) + "\r\n";
 }
@@ -116,8 +116,8 @@ inline std::string put_limit(std::uint16_t admin_port, const std::string& limit,
                              std::to_string(limit.size()) + "\r\n\r\n" + limit);
 }
 
-// A metric of the listener on that port (on 127.0.0.1), without "connection_limiter_"; -1 where it is
-// not there.
+// The value of a metric of the listener on 127.0.0.1:port, or -1 if it is missing. The name is
+// without "connection_limiter_".
 inline double metric(std::uint16_t admin_port, std::uint16_t port, const std::string& name,
                      const std::string& more_labels = "") {
   const std::string text = get(admin_port, "/metrics");

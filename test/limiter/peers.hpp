@@ -4,7 +4,7 @@
 #ifndef TURNSTILE_TEST_LIMITER_PEERS_HPP
 #define TURNSTILE_TEST_LIMITER_PEERS_HPP
 
-// Both ends of a connection: an upstream that counts, and a client that waits for what should come.
+// The two ends of a proxied connection: an upstream that counts its connections, and a client.
 
 #include "program.hpp"
 
@@ -24,19 +24,19 @@ using boost::system::error_code;
 
 const tcp::endpoint any_port{asio::ip::address_v4::loopback(), 0};
 
-// Breaks a connection off with a reset.
+// Closes a connection with a reset.
 inline void reset(tcp::socket& socket) {
   socket.set_option(asio::socket_base::linger{true, 0});
   socket.close();
 }
 
-// A server with a thread of its own. It counts a connection from its acceptance until it has closed
-// it itself.
+// A server with a thread of its own. It counts a connection from its acceptance until the server
+// has closed it.
 class upstream {
  public:
   using service = std::function<asio::awaitable<void>(tcp::socket&)>;
 
-  // Sends back what comes, and closes at the end.
+  // Sends back what it receives, and closes the connection at the end of the stream.
   static asio::awaitable<void> echo(tcp::socket& socket) {
     char data[65536];
     for (;;) {
@@ -57,16 +57,16 @@ class upstream {
   std::uint16_t port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
-  // How many connections it ever had at once.
-  int most() {
+  // The highest number of connections at once so far.
+  int max() {
     const std::lock_guard lock{mutex_};
-    return most_;
+    return max_;
   }
 
   void wait_for_total(int n) {
     std::unique_lock lock{mutex_};
-    if (!changed_.wait_for(lock, patience, [&] { return total_ >= n; }))
-      throw std::runtime_error("the upstream was not reached");
+    if (!changed_.wait_for(lock, test_timeout, [&] { return total_ >= n; }))
+      throw std::runtime_error("the upstream got too few connections");
   }
 
  private:
@@ -91,7 +91,7 @@ class upstream {
   void count(int change) {
     const std::lock_guard lock{mutex_};
     now_ += change;
-    most_ = std::max(most_, now_);
+    max_ = std::max(max_, now_);
     total_ += change > 0;
     changed_.notify_all();
   }
@@ -100,19 +100,19 @@ class upstream {
   asio::io_context context_;
   tcp::acceptor acceptor_;
   const std::uint16_t port_ = acceptor_.local_endpoint().port();
-  std::mutex mutex_;  // for the counts
+  std::mutex mutex_;  // guards the counts
   std::condition_variable changed_;
-  int now_ = 0, most_ = 0, total_ = 0;
+  int now_ = 0, max_ = 0, total_ = 0;
   std::jthread thread_;
 };
 
-// A client that blocks its thread, but not for ever.
+// A client that blocks its thread, for at most `test_timeout` in each call.
 class client {
  public:
   explicit client(std::uint16_t port)
       : client(tcp::endpoint{asio::ip::address_v4::loopback(), port}) {}
 
-  // From an address of its own.
+  // Connects from the given address.
   client(std::uint16_t port, const char* from)
       : client(tcp::endpoint{asio::ip::address_v4::loopback(), port},
                {asio::ip::make_address(from), 0}) {}
@@ -129,7 +129,7 @@ class client {
     finish("send", [&](auto done) { asio::async_write(socket_, asio::buffer(text), done); });
   }
 
-  // Up to n bytes: fewer, where the connection ends before.
+  // Receives n bytes, or fewer if the connection ends before.
   std::string receive(std::size_t n) {
     std::string text(n, '\0');
     const auto [ec, received] =
@@ -138,7 +138,7 @@ class client {
     return text;
   }
 
-  // All until the end.
+  // Receives everything until the connection ends.
   std::string receive_all() {
     std::string text;
     finish("receive all",
@@ -146,19 +146,20 @@ class client {
     return text;
   }
 
-  // Sends and receives at the same time: as much as it sends, or what came before the end.
+  // Sends the text and receives at the same time, until it has received as many bytes as it sends
+  // or the connection ends.
   std::string exchange(const std::string& text) {
     asio::async_write(socket_, asio::buffer(text), [](error_code, std::size_t) {});
     return receive(text.size());
   }
 
-  // Whether that comes back.
+  // Sends the text. Returns true if the same text comes back.
   bool echoes(const std::string& text) {
     send(text);
     return receive(text.size()) == text;
   }
 
-  // Waits for the end of the connection: how it came. (Nothing else may come before.)
+  // Waits for the end of the connection and returns its error code. No data may arrive before.
   error_code end() {
     char byte;
     return finish("wait for the end",
@@ -171,7 +172,7 @@ class client {
   void reset() { ::reset(socket_); }
 
  private:
-  // Runs one operation to its end.
+  // Runs one operation until it completes.
   template <typename Start>
   std::pair<error_code, std::size_t> finish(const char* what, Start start) {
     std::pair<error_code, std::size_t> result;
@@ -181,8 +182,8 @@ class client {
       done = true;
     });
     context_.restart();
-    context_.run_for(patience);
-    if (!done) throw std::runtime_error(std::string{"in vain: "} + what);
+    context_.run_for(test_timeout);
+    if (!done) throw std::runtime_error(std::string{"timeout: "} + what);
     return result;
   }
 

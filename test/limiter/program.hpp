@@ -4,7 +4,7 @@
 #ifndef TURNSTILE_TEST_LIMITER_PROGRAM_HPP
 #define TURNSTILE_TEST_LIMITER_PROGRAM_HPP
 
-// A program under test: a child process, what it prints, and how it ends.
+// The program under test as a child process, with its output and exit status.
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -27,12 +27,12 @@
 #include <thread>
 #include <vector>
 
-// How long anything may take before the test gives up; only a failing test ever waits that long.
-constexpr std::chrono::seconds patience{60};
+// How long the test waits for something before it fails. A passing test never waits this long.
+constexpr std::chrono::seconds test_timeout{60};
 
 class program {
  public:
-  // Starts it. With `descriptors`, that is all it may have open.
+  // Starts the program. `descriptors` is its open-file limit, if it is not 0.
   program(const std::string& path, std::vector<std::string> arguments, rlim_t descriptors = 0) {
     std::array<int, 2> out{}, err{};
     if (pipe2(out.data(), O_CLOEXEC) != 0 || pipe2(err.data(), O_CLOEXEC) != 0)
@@ -44,10 +44,10 @@ class program {
     child_ = fork();
     if (child_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
     if (child_ == 0) {
-      // There are other threads: nothing but system calls from here on.
+      // The parent has other threads, so only system calls are safe here.
       dup2(out[1], STDOUT_FILENO);
       dup2(err[1], STDERR_FILENO);
-      close_range(3, ~0U, 0);  // the test's sockets are not the child's
+      close_range(3, ~0U, 0);  // the sockets of the test
       const rlimit limit{descriptors, descriptors};
       if (descriptors != 0) setrlimit(RLIMIT_NOFILE, &limit);
       execv(argv[0], argv.data());
@@ -73,24 +73,24 @@ class program {
     if (child_ > 0) kill(child_, number);
   }
 
-  // Waits until that text stands in what it printed.
+  // Waits until the output, or the log, contains the text.
   void wait_for_output(const std::string& text) { wait_for(out_, text); }
   void wait_for_log(const std::string& text) { wait_for(err_, text); }
 
-  // The port it listens on; of several, the n-th.
+  // The port of the n-th listener.
   std::uint16_t port(std::size_t n = 0) {
     std::size_t at = 0;
     for (std::size_t i = 0; i <= n; ++i) at = wait_for(out_, "listening on ", at);
     return number_after_colon(wait_for(out_, ", upstream", at) - 1);
   }
 
-  // The port of its admin endpoint.
+  // The port of the admin endpoint.
   std::uint16_t admin_port() {
     return number_after_colon(wait_for(out_, "/\n", wait_for(out_, "admin endpoint: ", 0) + 10) -
                               1);
   }
 
-  // What it has used of a processor so far.
+  // The processor time that it has used so far.
   std::chrono::milliseconds cpu_time() const {
     std::ifstream stat{"/proc/" + std::to_string(child_) + "/stat"};
     std::string word;
@@ -100,13 +100,13 @@ class program {
     return std::chrono::milliseconds{(user + system) * 1000 / sysconf(_SC_CLK_TCK)};
   }
 
-  // How many descriptors it has open.
+  // The number of its open descriptors.
   std::size_t descriptors() const {
     const std::filesystem::directory_iterator all{"/proc/" + std::to_string(child_) + "/fd"};
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
   }
 
-  // How many of them are sockets: listening ones, and connections.
+  // The number of its open sockets: listening sockets and connections.
   std::size_t sockets() const {
     std::size_t n = 0;
     for (const auto& entry :
@@ -117,11 +117,12 @@ class program {
     return n;
   }
 
-  // Waits until it has ended: its exit status, or minus the signal that ended it.
+  // Waits until it has ended. Returns its exit status, or the negated number of the signal that
+  // terminated it.
   int exit_status() {
     std::unique_lock lock{mutex_};
-    if (!changed_.wait_for(lock, patience, [this] { return out_.ended && err_.ended; }))
-      throw std::runtime_error("it does not end; its log:\n" + err_.text);
+    if (!changed_.wait_for(lock, test_timeout, [this] { return out_.ended && err_.ended; }))
+      throw std::runtime_error("the program does not end; its log:\n" + err_.text);
     lock.unlock();
     int status = 0;
     waitpid(child_, &status, 0);
@@ -129,7 +130,7 @@ class program {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
 
-  // What it has printed so far.
+  // Everything it has written so far to standard output and standard error.
   std::string output() { return copy(out_); }
   std::string log() { return copy(err_); }
 
@@ -162,17 +163,19 @@ class program {
     std::jthread reader;
   };
 
-  // Waits until the text stands in what it printed, from there on. Just behind where it starts.
+  // Waits until the stream contains the text at or after `from`. Returns one more than its
+  // position.
   std::size_t wait_for(const stream& s, const std::string& text, std::size_t from = 0) {
     std::unique_lock lock{mutex_};
     const auto found = [&] { return s.text.find(text, from) != s.text.npos; };
-    if (!changed_.wait_for(lock, patience, [&] { return found() || (out_.ended && err_.ended); }) ||
+    if (!changed_.wait_for(lock, test_timeout,
+                           [&] { return found() || (out_.ended && err_.ended); }) ||
         !found())
-      throw std::runtime_error("no '" + text + "'; its log:\n" + err_.text);
+      throw std::runtime_error("the program did not write '" + text + "'; its log:\n" + err_.text);
     return s.text.find(text, from) + 1;
   }
 
-  // The number that ends before `end` in what it printed.
+  // The number after the last colon before `end` in the output.
   std::uint16_t number_after_colon(std::size_t end) {
     const std::string text = output();
     return static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':', end - 1) + 1)));
@@ -184,7 +187,7 @@ class program {
   }
 
   pid_t child_ = 0;
-  std::mutex mutex_;  // for the texts
+  std::mutex mutex_;  // guards the texts
   std::condition_variable changed_;
   stream out_, err_;
 };

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// Stopping, and faults around the program.
+// Stopping, and faults: upstreams and clients that fail, and missing descriptors.
 
 #include "limiter.hpp"
 
@@ -18,7 +18,7 @@
 
 // ---- Stopping -----------------------------------------------------------------------------------
 
-BOOST_DATA_TEST_CASE(drains, boost::unit_test::data::make({SIGTERM, SIGINT}), number) {
+BOOST_DATA_TEST_CASE(drains_on_a_signal, boost::unit_test::data::make({SIGTERM, SIGINT}), number) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--drain-timeout", "1h"}};
   const std::uint16_t port = l.port();
@@ -26,7 +26,7 @@ BOOST_DATA_TEST_CASE(drains, boost::unit_test::data::make({SIGTERM, SIGINT}), nu
   BOOST_TEST(active.echoes("a"));
   client queued{port};
   client queued_too{port};
-  // The two may be queued by now, or not even accepted: in either case they are let go.
+  // Each of the two is either queued by now or not yet accepted. Both must be closed.
   l.signal(number);
   BOOST_TEST(queued.end().failed());
   BOOST_TEST(queued_too.end().failed());
@@ -39,7 +39,7 @@ BOOST_DATA_TEST_CASE(drains, boost::unit_test::data::make({SIGTERM, SIGINT}), nu
   BOOST_TEST(contains(l.last_line(), "cut 0;"));
 }
 
-BOOST_AUTO_TEST_CASE(refuses_the_queue_as_it_stops) {
+BOOST_AUTO_TEST_CASE(stopping_refuses_queued_connections) {
   upstream u;
   limiter l{u.address(),
             {"--limit", "1", "--threads", "1", "--max-queue", "2", "--queue-timeout", "1h"}};
@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(cuts_after_the_drain_timeout) {
   BOOST_TEST(second.end() == asio::error::connection_reset);
 }
 
-BOOST_AUTO_TEST_CASE(cuts_at_the_second_signal) {
+BOOST_AUTO_TEST_CASE(second_signal_cuts_at_once) {
   upstream u;
   limiter l{u.address(), {"--drain-timeout", "1h"}};
   client c{l.port()};
@@ -83,9 +83,9 @@ BOOST_AUTO_TEST_CASE(cuts_at_the_second_signal) {
   BOOST_TEST(c.end().failed());
 }
 
-// What is cut in the middle does not look like the whole: with bytes on their way down, and both ways.
-// More than once, since it takes a direction that has just moved something.
-BOOST_DATA_TEST_CASE(what_is_cut_while_bytes_move_is_reset,
+// A client must not take what it received before the cut for the whole. Several rounds, because the
+// fault needs a direction that has just copied something.
+BOOST_DATA_TEST_CASE(cutting_resets_connections_while_bytes_move,
                      boost::unit_test::data::xrange(2) * boost::unit_test::data::xrange(5),
                      both_ways, round) {
   BOOST_TEST_MESSAGE("round " << round);
@@ -115,17 +115,17 @@ BOOST_DATA_TEST_CASE(what_is_cut_while_bytes_move_is_reset,
   };
   if (both_ways) send();
   receive();
-  std::jthread moves{[&] { context.run_for(patience); }};
+  std::jthread moves{[&] { context.run_for(test_timeout); }};
   u.wait_for_total(1);
   const std::string totals = l.stop();
   moves.join();
-  // Where this end was sending, it may be told of the reset there.
+  // If this end was sending, the send may have consumed the reset.
   BOOST_TEST((end == asio::error::connection_reset || (both_ways && end)), end.message());
   BOOST_TEST(contains(totals, "failed 0, cut 1;"));
 }
 
-// With clients in all states: being accepted, queued, connecting and served.
-BOOST_AUTO_TEST_CASE(stops_under_load) {
+// With clients in all states: being accepted, queued, connecting and forwarded.
+BOOST_AUTO_TEST_CASE(returns_all_permits_when_stopped_under_load) {
   for (int round = 0; round < 5; ++round) {
     upstream u;
     limiter l{u.address(), {"--limit", "4", "--threads", "3", "--drain-timeout", "0ms"}};
@@ -141,14 +141,14 @@ BOOST_AUTO_TEST_CASE(stops_under_load) {
           }
       });
     u.wait_for_total(100 * round);
-    BOOST_TEST(contains(l.stop(), "permits 4 of 4 back"));
+    BOOST_TEST(contains(l.stop(), "4 of 4 permits returned"));
     threads.clear();
-    BOOST_TEST(u.most() <= 4);
+    BOOST_TEST(u.max() <= 4);
   }
 }
 
-// Four times as many as may, and all mean to stay.
-BOOST_AUTO_TEST_CASE(stops_in_time_under_load) {
+// With four times as many clients as the limit, none of which disconnects.
+BOOST_AUTO_TEST_CASE(stops_within_the_drain_timeout_under_load) {
   upstream u;
   limiter l{u.address(),
             {"--limit", "8", "--per-client", "6", "--queue-timeout", "1h",  //
@@ -164,15 +164,15 @@ BOOST_AUTO_TEST_CASE(stops_in_time_under_load) {
   const std::string totals = l.stop();
   const auto took = steady_clock::now() - start;
   BOOST_TEST((took >= 300ms));
-  BOOST_TEST((took < 5s));  // 300 ms, on a machine that has time
+  BOOST_TEST((took < 5s));  // about 300 ms on an idle machine
   BOOST_TEST(
       contains(totals, "accepted 32, served 0, refused 24 (full 0, timed out 0, stopping 24,"));
   BOOST_TEST(contains(totals, "cut 8; at most 8 at once"));
-  BOOST_TEST(contains(totals, "permits 8 of 8 back"));
+  BOOST_TEST(contains(totals, "8 of 8 permits returned"));
 }
 
-// The drain timeout is over at the very moment at which the last connection ends.
-BOOST_AUTO_TEST_CASE(drained_just_in_time) {
+// The drain timeout expires at the same time as the last connection ends.
+BOOST_AUTO_TEST_CASE(ends_when_draining_and_its_timeout_coincide) {
   upstream u;
   for (int round = 0; round < 50; ++round) {
     limiter l{u.address(), {"--drain-timeout", "0ms"}};
@@ -185,8 +185,8 @@ BOOST_AUTO_TEST_CASE(drained_just_in_time) {
 
 // ---- Faults -------------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(upstream_is_down) {
-  // Bound and not listening: the port is ours, and connections are refused.
+BOOST_AUTO_TEST_CASE(closes_clients_while_the_upstream_is_down) {
+  // Bound but not listening: reserves the port and refuses connections.
   asio::io_context context;
   tcp::acceptor reserved{context, tcp::v4()};
   reserved.set_option(tcp::acceptor::reuse_address{true});
@@ -205,11 +205,11 @@ BOOST_AUTO_TEST_CASE(upstream_is_down) {
   const std::string totals = l.stop();
   const std::size_t failed = count(l.log(), "upstream " + u.address() + ": Connection refused");
   BOOST_TEST(failed >= 1U);
-  BOOST_TEST(
-      contains(totals, "failed " + std::to_string(failed) + ","));  // a line for each, no more
+  // One log line for each failed connection.
+  BOOST_TEST(contains(totals, "failed " + std::to_string(failed) + ","));
 }
 
-BOOST_AUTO_TEST_CASE(upstream_dies_and_comes_back) {
+BOOST_AUTO_TEST_CASE(serves_again_after_the_upstream_restarts) {
   std::optional<upstream> u{std::in_place};
   const tcp::endpoint where{asio::ip::address_v4::loopback(), u->port()};
   limiter l{u->address(), {"--limit", "2", "--threads", "1", "--queue-timeout", "1h"}};
@@ -221,15 +221,15 @@ BOOST_AUTO_TEST_CASE(upstream_dies_and_comes_back) {
     c->end();
     c->close();
   }
-  BOOST_TEST(queued.end() == asio::error::eof);  // its turn came, and there was nobody to serve it
+  BOOST_TEST(queued.end() == asio::error::eof);  // it got its permit while the upstream was down
   u.emplace(upstream::echo, where);
   BOOST_TEST(serves_again(l.port()));
-  BOOST_TEST(contains(l.stop(), "permits 2 of 2 back"));
-  BOOST_TEST(u->most() <= 2);
+  BOOST_TEST(contains(l.stop(), "2 of 2 permits returned"));
+  BOOST_TEST(u->max() <= 2);
 }
 
-// As they are accepted, in the queue, as the upstream is connected to, while bytes move, half closed.
-BOOST_AUTO_TEST_CASE(clients_die_at_every_stage) {
+// While they are accepted, queued, connecting to the upstream, forwarding bytes, and half-closed.
+BOOST_AUTO_TEST_CASE(clients_that_disconnect_at_any_stage_leave_nothing_behind) {
   upstream u;
   limiter l{u.address(),
             {"--limit", "3", "--per-client", "2", "--queue-timeout", "1h",  //
@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(clients_die_at_every_stage) {
   BOOST_TEST(serves_again(port));
   BOOST_TEST(comes_true([&] { return metric(admin, port, "active_connections") == 0; }));
   BOOST_TEST(metric(admin, port, "active_connections") == 0);
-  BOOST_TEST(comes_true([&] { return l.sockets() == 2; }));  // those that listen
+  BOOST_TEST(comes_true([&] { return l.sockets() == 2; }));  // the listening sockets
   const std::size_t before = l.descriptors();
   std::vector<std::jthread> threads;
   for (int t = 0; t < 6; ++t)
@@ -259,11 +259,11 @@ BOOST_AUTO_TEST_CASE(clients_die_at_every_stage) {
     BOOST_TEST(comes_true([&] { return metric(admin, port, name) == 0; }), name);
   BOOST_TEST(comes_true([&] { return l.descriptors() == before; }));
   BOOST_TEST(serves_again(port));
-  BOOST_TEST(contains(l.stop(), "permits 3 of 3 back"));
-  BOOST_TEST(u.most() <= 3);
+  BOOST_TEST(contains(l.stop(), "3 of 3 permits returned"));
+  BOOST_TEST(u.max() <= 3);
 }
 
-BOOST_AUTO_TEST_CASE(out_of_descriptors) {
+BOOST_AUTO_TEST_CASE(recovers_when_out_of_descriptors) {
   upstream u;
   const auto start = steady_clock::now();
   limiter l{u.address(),
@@ -286,7 +286,7 @@ BOOST_AUTO_TEST_CASE(out_of_descriptors) {
   std::this_thread::sleep_for(2s);
   const auto cpu = l.cpu_time() - cpu_before;
   BOOST_TEST_MESSAGE("used " << cpu.count() << " ms of 2000 ms without descriptors");
-  BOOST_TEST((cpu < 40ms), "it spins");
+  BOOST_TEST((cpu < 40ms), "the limiter spins");
   BOOST_TEST(first.echoes("still served"));
 
   queue.clear();
@@ -300,13 +300,13 @@ BOOST_AUTO_TEST_CASE(out_of_descriptors) {
   const std::string totals = l.stop();
   const auto tenths = (steady_clock::now() - start) / 100ms;
   const std::size_t at = totals.find("bytes down; ") + 12;
-  BOOST_TEST(std::stol(totals.substr(at)) <= tenths + 1, "it spins: " << totals);
-  BOOST_TEST(contains(totals, "permits 2 of 2 back"));
-  BOOST_TEST(u.most() <= 2);
+  BOOST_TEST(std::stol(totals.substr(at)) <= tenths + 1, "the limiter spins: " << totals);
+  BOOST_TEST(contains(totals, "2 of 2 permits returned"));
+  BOOST_TEST(u.max() <= 2);
 }
 
-// Before each of its threads has had a connection, too.
-BOOST_AUTO_TEST_CASE(out_of_descriptors_with_many_threads) {
+// Also before each thread has had a connection.
+BOOST_AUTO_TEST_CASE(recovers_when_out_of_descriptors_with_many_threads) {
   upstream u;
   limiter l{u.address(),
             {"--limit", "2", "--threads", "8", "--max-queue", "1000", "--queue-timeout", "1h"},
@@ -324,19 +324,20 @@ BOOST_AUTO_TEST_CASE(out_of_descriptors_with_many_threads) {
   BOOST_TEST(contains(l.stop(), "accepted 20, served 20, refused 0 "));
 }
 
-BOOST_AUTO_TEST_CASE(too_few_descriptors_for_its_threads) {
+BOOST_AUTO_TEST_CASE(fails_to_start_with_too_few_descriptors_for_its_threads) {
   upstream u;
   limiter l{u.address(), {"--threads", "16", "--limit", "1", "--max-queue", "0"}, 32};
   BOOST_TEST(l.exit_status() == 1);
-  BOOST_TEST(contains(l.log(), "may need 114 descriptors, and is allowed 32"));  // 48 the threads'
+  // 48 of them are for the threads.
+  BOOST_TEST(contains(l.log(), "may need 114 file descriptors, but the limit is 32"));
   BOOST_TEST(contains(l.log(), "Too many open files"));
 }
 
-BOOST_AUTO_TEST_CASE(threads_have_three_descriptors_each_from_the_start) {
+BOOST_AUTO_TEST_CASE(each_thread_opens_its_three_descriptors_at_the_start) {
   upstream u;
   limiter one{u.address(), {"--threads", "1"}};
   limiter nine{u.address(), {"--threads", "9"}};
-  one.port();  // which are open by now
+  one.port();  // waits until the program listens: the descriptors are open by then
   nine.port();
   BOOST_TEST(nine.descriptors() - one.descriptors() == 24u);
 }

@@ -106,7 +106,7 @@ class op final : public waiter {
   void destroy() {
     if (b.tickets[id_].what == outcome::granted) b.c->drop_reference();
     if (cancellation_) cancellation_->finish();
-    if (carries_strand()) b.c->resume();
+    if (hand_on_strand()) b.c->resume();
     delete this;
   }
 
@@ -1641,6 +1641,28 @@ struct offered_and_refused final : offering {
   void expect() override {}
 } offered_and_refused_instance;
 
+// A waiter whose completion is posted to another context: it must not depend on the completions of the
+// semaphore's own, which are not run here.
+struct offered_elsewhere final : offering {
+  offered_elsewhere() : offering("offered: release twice | wait elsewhere | release", 3) {}
+  void prepare() override {
+    share(0);
+    queue(2);
+    make_op(2, 1);
+    get(2)->set_elsewhere();
+    left_over_ = 7;
+  }
+  void thread(int i) override {
+    if (i == 1) {
+      start(2);
+    } else {
+      release(1);
+      if (i == 0) release(1);
+    }
+  }
+  void expect() override { model::check(b.tickets[2].done, "left asleep"); }
+} offered_elsewhere_instance;
+
 // The semaphore goes while the strand is offered.
 struct offered_and_destroyed final : lifetime {
   offered_and_destroyed() : lifetime("offered: a permit comes back | destroy | completions", 3) {
@@ -1847,6 +1869,7 @@ base* const programs[] = {
     &offered_mail_cancel_all_instance,
     &offered_behind_instance,
     &offered_and_refused_instance,
+    &offered_elsewhere_instance,
     &offered_and_destroyed_instance,
     &timed_out_instance,
     &timed_out_or_granted_instance,

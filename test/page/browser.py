@@ -20,13 +20,13 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--hide-scrollbars", "--window-size=1024,1000")
 
-# The code points that the protocol gives to keys.
+# The code points of keys in the WebDriver protocol.
 TAB, ENTER, BACKSPACE = "\ue004", "\ue007", "\ue003"
 CONTROL, RIGHT, DOWN = "\ue009", "\ue014", "\ue015"
 
 
 def free_port():
-    """A port below those that the system deals out, which connections that are over may still hold."""
+    """A free port below the ephemeral range, where closed connections may still occupy ports."""
     while True:
         port = random.randrange(10_000, 32_000)
         with socket.socket() as s, contextlib.suppress(OSError):
@@ -62,12 +62,12 @@ class Browser:
         shutil.rmtree(self.profile, ignore_errors=True)
 
     def _await_start(self):
-        said = ""
+        output = ""
         for line in self.driver.stdout:
             if "started successfully" in line:
                 return
-            said += line
-        raise RuntimeError("chromedriver does not start:\n" + said)
+            output += line
+        raise RuntimeError("chromedriver does not start:\n" + output)
 
     def _ask(self, method, path, body=None):
         request = urllib.request.Request(
@@ -83,18 +83,18 @@ class Browser:
         self._ask("POST", "/url", {"url": url})
 
     def run(self, script, *arguments):
-        """What the script returns, which is the body of a function."""
+        """Runs the script as the body of a function, and returns its result."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": arguments})
 
     def text(self, selector):
         return self.run("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
 
     def console(self):
-        """What has been written to the console since it was asked last."""
+        """Returns the console messages since the last call."""
         return self._ask("POST", "/se/log", {"type": "browser"})
 
     def press(self, *keys):
-        """Presses them one after the other, those in a tuple together."""
+        """Presses the keys one after the other, and those in a tuple together."""
         actions = []
         for together in itertools.chain(*([key] if isinstance(key, tuple) else key for key in keys)):
             actions += [{"type": "keyDown", "value": key} for key in together]
@@ -102,7 +102,7 @@ class Browser:
         self._act({"type": "key", "id": "keyboard", "actions": actions})
 
     def mouse(self, *actions):
-        """Each is ("move", x, y), ("down",) or ("up",)."""
+        """Performs mouse actions: ("move", x, y), ("down",) or ("up",)."""
         kinds = {"move": "pointerMove", "down": "pointerDown", "up": "pointerUp"}
         self._act({"type": "pointer", "id": "mouse", "actions": [
             {"type": kinds[kind], "x": round(where[0]), "y": round(where[1]), "duration": 0} if where
@@ -112,14 +112,14 @@ class Browser:
         self._ask("POST", "/actions", {"actions": [source]})
 
     def emulate(self, width=1024, height=1000, scale=1, **media):
-        """A window of that size, and media features such as prefers_color_scheme="dark"."""
+        """Sets the size of the window and media features such as prefers_color_scheme="dark"."""
         self._chromium("Emulation.setDeviceMetricsOverride", width=width, height=height,
                        deviceScaleFactor=scale, mobile=width < 600)
         self._chromium("Emulation.setEmulatedMedia", features=[
             {"name": name.replace("_", "-"), "value": value} for name, value in media.items()])
 
     def screenshot(self, file):
-        """A picture of all of the page."""
+        """Writes a picture of the whole page to the file."""
         png = self._chromium("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         with open(file, "wb") as f:
             f.write(base64.b64decode(png["data"]))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The turnstile authors
 # Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-"""The page of connection_limiter: the real program, an upstream and clients, and a browser that looks."""
+"""Tests of the page of connection_limiter, with the real program, an upstream, clients and a browser."""
 
 import itertools
 import os
@@ -22,9 +22,9 @@ import urllib.request
 
 from browser import BACKSPACE, CONTROL, DOWN, ENTER, RIGHT, TAB, Browser, free_port
 
-PATIENCE = 20  # seconds that anything may take before the test gives up
+TIMEOUT = 20  # seconds before the test gives up
 
-# The values of one line of the plot, read off the picture as a person would: by the axis' ticks.
+# The values of one line of the plot, computed from the picture by means of the axis ticks.
 PLOTTED = """
 const [name] = arguments;
 const ticks = [...document.querySelectorAll(`#plot .tick.${name === 'queued' ? 'queued' : 'active'}`)]
@@ -36,7 +36,7 @@ return [...path.matchAll(/[ML]\\S+ ([\\d.]+)|V([\\d.]+)/g)]
   .map(share => Math.round(value0 + share * (value1 - value0)));
 """
 
-# The elements whose text has less contrast to what is behind it than WCAG's AA asks for.
+# The elements whose text has less contrast to its background than WCAG level AA requires.
 TOO_FAINT = """
 const channels = color => color.match(/[\\d.]+/g).map(Number);
 const luminance = color => channels(color).slice(0, 3).map(c => c / 255)
@@ -59,7 +59,7 @@ return [...document.body.querySelectorAll('*')]
   .map(([e, color]) => `${e.outerHTML.slice(0, 80)}: ${color} on ${behind(e)}`);
 """
 
-# The elements that are wider than their place or stick out of the window.
+# The elements that overflow their box or the window.
 TOO_WIDE = """
 return [...document.querySelectorAll('html, body, body *:not(#alarm)')]
   .filter(e => e.checkVisibility() && (e.getBoundingClientRect().right > innerWidth + .5 ||
@@ -69,7 +69,7 @@ return [...document.querySelectorAll('html, body, body *:not(#alarm)')]
 
 
 class Upstream:
-    """Greets whoever comes, and stays until they go."""
+    """Sends a greeting on each connection, and keeps the connection until the client closes it."""
 
     def __init__(self, greeting=b"!"):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=500)
@@ -89,11 +89,11 @@ class Upstream:
                 while connection.recv(4096):
                     pass
             except OSError:
-                pass  # cut
+                pass  # the limiter cut the connection
 
 
 class Limiter:
-    """The program, with a listener for each of the limits; where `before` was, if that is given."""
+    """The program, with a listener for each limit. With `before`, it uses the addresses of that limiter."""
 
     def __init__(self, upstream, *options, limits=(3,), before=None):
         self.admin = before.admin if before else f"127.0.0.1:{free_port()}"
@@ -109,7 +109,7 @@ class Limiter:
             line = self.process.stdout.readline()
             if not line:
                 self.log.seek(0)
-                raise RuntimeError("it does not start: " + self.log.read())
+                raise RuntimeError("the program does not start: " + self.log.read())
             if listening := re.match(r"listening on (\S+), upstream", line):
                 self.listeners.append(listening[1])
 
@@ -121,10 +121,10 @@ class Limiter:
 
     def connect(self, listener=0):
         host, port = self.listeners[listener].rsplit(":", 1)
-        return socket.create_connection((host, int(port)), timeout=PATIENCE)
+        return socket.create_connection((host, int(port)), timeout=TIMEOUT)
 
     def metrics(self):
-        with urllib.request.urlopen(self.url + "metrics", timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(self.url + "metrics", timeout=TIMEOUT) as answer:
             return answer.read().decode()
 
     def figure(self, name, listener=0):
@@ -135,11 +135,11 @@ class Limiter:
         return self.figure("limit_connections", listener)
 
     def set_limit(self, text, listener=0):
-        """What the program answers where it refuses."""
+        """Returns None, or the text of the error response."""
         query = urllib.parse.urlencode({"listener": self.listeners[listener]})
         request = urllib.request.Request(f"{self.url}limit?{query}", method="PUT", data=str(text).encode())
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE):
+            with urllib.request.urlopen(request, timeout=TIMEOUT):
                 return None
         except urllib.error.HTTPError as e:
             return e.read().decode().strip()
@@ -154,19 +154,19 @@ class Page(unittest.TestCase):
 
     def setUp(self):
         self.browser.emulate()
-        self.expected = None  # in the console
+        self.expected = None  # a pattern of expected console messages
         self.addCleanup(self.check_console)
 
     def check_console(self):
         for entry in self.browser.console():
             if not self.expected or not re.search(self.expected, entry["message"]):
-                self.fail("in the console: " + entry["message"])
+                self.fail("unexpected console message: " + entry["message"])
 
     def start(self, *options, **settings):
         limiter = Limiter(self.upstream, "--queue-timeout", "5m", *options, **settings)
         self.addCleanup(limiter.close)
         self.browser.open(limiter.url)
-        self.addCleanup(self.browser.open, "about:blank")  # it asks no more before the limiter is gone
+        self.addCleanup(self.browser.open, "about:blank")  # stops the requests before the limiter ends
         self.until(lambda: self.text("#state"), "Live")
         return limiter
 
@@ -177,8 +177,8 @@ class Page(unittest.TestCase):
         return clients
 
     def until(self, current, wanted):
-        """Waits until that is so."""
-        deadline = time.monotonic() + PATIENCE
+        """Waits until current() returns the wanted value."""
+        deadline = time.monotonic() + TIMEOUT
         while (found := current()) != wanted:
             if time.monotonic() > deadline:
                 self.fail(f"still {found!r}, not {wanted!r}")
@@ -207,7 +207,7 @@ class Page(unittest.TestCase):
         return self.browser.run("return [slider.value, field.value]")
 
     def tab_to(self, element):
-        """By keyboard, and it can be seen where one is."""
+        """Moves the focus to the element with the Tab key, and checks that the focus is visible."""
         for _ in range(12):
             self.browser.press(TAB)
             found, outline = self.browser.run(
@@ -215,7 +215,7 @@ class Page(unittest.TestCase):
             if found == element:
                 self.assertNotEqual(outline, "none")
                 return
-        self.fail(f"no way to {element} by keyboard")
+        self.fail(f"the Tab key does not reach {element}")
 
     def test_follows_the_load(self):
         limiter = self.start()
@@ -224,15 +224,15 @@ class Page(unittest.TestCase):
         self.until(self.figures, ["3", "3", "7"])
         self.until(self.plotted_last, [[3], [3], [7]])
         self.assertRegex(self.text("#longest"), r"^[\d.]+ m?s$")
-        # What the plot was under the mouse.
+        # The mouse over the plot shows the values at that time.
         self.browser.mouse(("move", *self.browser.run(
             "const r = $('plot').getBoundingClientRect(); return [r.left + r.width / 2, r.top + 50];")))
         self.until(lambda: self.text("#when").endswith(" ago"), True)
-        self.assertEqual(self.text("#queued-key"), "0")  # it was long ago
+        self.assertEqual(self.text("#queued-key"), "0")  # before there were clients
         self.browser.mouse(("move", 1, 1))
         self.until(lambda: self.text("#when"), "in the last five minutes")
         self.assertEqual(self.text("#queued-key"), "7")
-        # The table of the plot, opened by keyboard.
+        # The plot as a table, opened with the keyboard.
         self.browser.run("document.querySelector('summary').focus()")
         self.browser.press(ENTER)
         self.until(lambda: self.text("#past tr"), "0337")
@@ -242,7 +242,7 @@ class Page(unittest.TestCase):
         self.until(self.plotted_last, [[0], [3], [0]])
         self.assertEqual(max(self.plotted("queued")), 7)
         self.until(lambda: self.counts("Accepted")[-1], "10")
-        self.until(lambda: int(self.counts("Served")[-1]) + int(self.counts("Hung up in the queue")[-1]), 10)
+        self.until(lambda: int(self.counts("Served")[-1]) + int(self.counts("Disconnected in the queue")[-1]), 10)
 
     def test_counts_refusals_and_waits(self):
         limiter = self.start("--max-queue", "1", limits=(1,))
@@ -250,32 +250,32 @@ class Page(unittest.TestCase):
         self.until(self.figures, ["1", "1", "1"])
         self.connect(limiter, 4)
         self.until(lambda: self.counts("Refused: full")[1:], ["4", "4"])
-        time.sleep(0.3)  # so long the second waits at least
+        time.sleep(0.3)  # the second client waits at least this long
         first.close()
         self.assertEqual(second.recv(1), b"!")
-        self.until(lambda: self.text("#over")[:20], "Of the 2 let through")
+        self.until(lambda: self.text("#over")[:26], "Of 2 connections forwarded")
         self.assertRegex(self.text("#p50"), r"^≤ [\d.]+ ms$")
         self.assertRegex(self.text("#p99"), r"^(\d\d\d ms|[\d.]+ s)$")
 
-    def test_slider_by_keyboard(self):
+    def test_slider_sets_the_limit_with_the_keyboard(self):
         limiter = self.start()
         clients = self.connect(limiter, 10)
         self.until(self.figures, ["3", "3", "7"])
         self.tab_to("slider")
         self.browser.press(RIGHT, RIGHT)
         self.until(limiter.limit, 5)
-        self.until(lambda: len(select.select(clients, [], [], 0)[0]), 5)  # have been greeted
+        self.until(lambda: len(select.select(clients, [], [], 0)[0]), 5)  # clients with a greeting
         self.until(self.figures, ["5", "5", "5"])
         self.until(self.plotted_last, [[5], [5], [5]])
         values = [value for value, _ in itertools.groupby(self.plotted("limit"))]
         self.assertIn(values, ([3, 5], [3, 4, 5]))
         self.assertEqual(self.inputs(), ["5", "5"])
-        # What was asked for before the limit was set, and came after it, is out of date.
+        # The page ignores a response to a request from before the limit was set.
         self.assertEqual(self.browser.run(
             "slider.value = 20;"
             "return [answered - 1, now()].map(asked => (follow(asked), slider.value));"), ["20", "5"])
 
-    def test_field_by_keyboard(self):
+    def test_field_sets_the_limit_with_the_keyboard(self):
         limiter = self.start()
         self.connect(limiter, 10)
         self.until(self.figures, ["3", "3", "7"])
@@ -284,11 +284,11 @@ class Page(unittest.TestCase):
         self.until(limiter.limit, 8)
         self.until(self.plotted_last, [[8], [8], [2]])
         self.assertEqual(self.inputs(), ["8", "8"])
-        # Past what the slider had.
+        # Above the maximum of the slider.
         self.browser.press((CONTROL, "a"), "400", TAB)
         self.until(limiter.limit, 400)
         self.until(self.inputs, ["400", "400"])
-        # Lowered, it cuts nobody off.
+        # A lower limit cuts no connection.
         self.tab_to_field_again()
         self.browser.press((CONTROL, "a"), "2", ENTER)
         self.until(self.plotted_last, [[10], [2], [0]])
@@ -313,7 +313,7 @@ class Page(unittest.TestCase):
         self.until(lambda: self.text("#error"), "")
         self.until(limiter.limit, 4)
 
-    def test_follows_the_limit_that_others_set_but_not_from_under_the_hand(self):
+    def test_follows_an_external_change_of_the_limit_but_not_during_input(self):
         limiter = self.start()
         limiter.set_limit(7)
         self.until(self.inputs, ["7", "7"])
@@ -324,7 +324,7 @@ class Page(unittest.TestCase):
         self.assertEqual(self.inputs(), ["12", "12"])
         self.browser.press(ENTER)
         self.until(limiter.limit, 12)
-        # Marked, and changed before it is written over.
+        # The limit changes while the text in the field is selected.
         self.until(lambda: self.text("#limit"), "12")
         self.browser.press((CONTROL, "a"))
         limiter.set_limit(7)
@@ -342,7 +342,7 @@ class Page(unittest.TestCase):
         self.assertEqual(self.inputs(), held)
         self.browser.mouse(("up",))
         self.until(limiter.limit, int(held[0]))
-        # Moved, and back to where it was: follows again.
+        # If the slider is moved and moved back, it follows the limit again.
         self.until(lambda: self.text("#limit"), held[0])
         x, y = self.thumb()
         self.browser.mouse(("move", x, y), ("down",), ("move", x - 40, y), ("move", x, y), ("up",))
@@ -357,7 +357,7 @@ class Page(unittest.TestCase):
             "return [r.left, r.top, r.width, r.height, share];")
         return left + 8 + share * (width - 16), top + height / 2
 
-    def test_several_listeners(self):
+    def test_switches_between_listeners(self):
         limiter = self.start(limits=(2, 4))
         self.connect(limiter, 3, listener=0)
         self.connect(limiter, 6, listener=1)
@@ -372,49 +372,49 @@ class Page(unittest.TestCase):
         self.until(self.figures, ["5", "5", "1"])
         self.assertEqual(limiter.limit(0), 2)
 
-    def test_drains_and_is_gone_and_is_back(self):
+    def test_shows_draining_then_no_response_then_the_restarted_limiter(self):
         limiter = self.start("--drain-timeout", "1m")
         self.connect(limiter, 2)
         self.until(lambda: limiter.figure("accepted_total"), 2)
-        self.browser.open(limiter.url)  # which has counted something before the first look
+        self.browser.open(limiter.url)  # the limiter has already counted connections
         self.until(self.figures, ["2", "3", "0"])
         limiter.process.send_signal(signal.SIGTERM)
         self.until(lambda: self.text("#state").split(":")[0], "Draining")
         self.expected = "Failed to load resource: net::ERR_"
         limiter.close()
-        since = r"No answer since ([2-9]|\d\d) s"
+        since = r"No response for ([2-9]|\d\d) s"
         self.until(lambda: re.fullmatch(since, self.text("#state")) is not None, True)
         self.assertLess(float(self.browser.run(
             "return getComputedStyle(document.querySelector('main')).opacity")), 1)
-        self.assertEqual(self.text("#alarm[role=alert]"), "The limiter does not answer.")
+        self.assertEqual(self.text("#alarm[role=alert]"), "The limiter does not respond.")
         self.tab_to("slider")
         self.browser.press(RIGHT)
-        self.until(lambda: self.text("#error"), "Perhaps not changed: there is no answer.")
+        self.until(lambda: self.text("#error"), "The limiter does not respond. The limit may not have changed.")
 
         again = Limiter(self.upstream, limits=(4,), before=limiter)
         self.addCleanup(again.close)
         self.until(lambda: self.text("#state"), "Live")
         self.until(self.figures, ["0", "4", "0"])
-        # Of the process before, nothing is subtracted from what this one counts.
+        # The counters of the old process are not subtracted from those of the new one.
         self.assertEqual(self.counts("Accepted")[1], "0")
 
-    def test_keeps_the_plot_apart_where_there_was_no_answer(self):
+    def test_plot_has_a_gap_while_there_is_no_response(self):
         limiter = self.start()
         self.expected = "Failed to load resource: net::ERR_"
-        limiter.process.send_signal(signal.SIGSTOP)  # it neither answers nor refuses
-        self.until(lambda: self.text("#state")[:15], "No answer since")
+        limiter.process.send_signal(signal.SIGSTOP)  # it neither responds nor refuses connections
+        self.until(lambda: self.text("#state")[:15], "No response for")
         self.until(lambda: self.browser.run("return failing"), True)
         limiter.process.send_signal(signal.SIGCONT)
         self.until(lambda: self.text("#state"), "Live")
         pieces = "return document.querySelector('#plot .line.active').getAttribute('d').split('M').length - 1"
         self.assertEqual(self.browser.run(pieces), 2)
 
-    def test_legible_in_light_and_dark_and_on_a_phone(self):
+    def test_is_legible_in_light_and_dark_mode_and_on_a_phone(self):
         limiter = self.start("--max-queue", "5", limits=(3, 1))
         self.connect(limiter, 12)
         self.until(self.figures, ["3", "3", "5"])
         self.browser.run("document.querySelector('details').open = true;"
-                         "document.querySelector('#error').textContent = 'The limiter does not answer.'")
+                         "document.querySelector('#error').textContent = 'The limiter does not respond.'")
         grounds = []
         for scheme, width in itertools.product(("light", "dark"), (320, 600, 1024)):
             with self.subTest(scheme=scheme, width=width):
@@ -425,7 +425,7 @@ class Page(unittest.TestCase):
             grounds.append(self.browser.run("return getComputedStyle(document.body).backgroundColor"))
         self.assertEqual(len(set(grounds)), 2)
 
-    def test_nothing_moves_where_that_is_asked_for(self):
+    def test_honours_prefers_reduced_motion(self):
         self.start()
         durations = "return [...document.querySelectorAll('*')]" \
             ".filter(e => getComputedStyle(e).transitionDuration !== '0s').length"
@@ -433,7 +433,7 @@ class Page(unittest.TestCase):
         self.browser.emulate(prefers_reduced_motion="reduce")
         self.assertEqual(self.browser.run(durations), 0)
 
-    def test_reads_the_format(self):
+    def test_parses_the_text_format(self):
         self.start()
         self.assertEqual(self.browser.run("return parse(arguments[0])", "\n".join((
             "# HELP a_total b", "# TYPE a_total counter",
@@ -442,13 +442,13 @@ class Page(unittest.TestCase):
                 {"name": "b", "value": 1500, "labels": {}},
                 {"name": "c_bucket", "value": 3, "labels": {"le": "+Inf"}}])
 
-    def test_reads_what_prometheus_accepts(self):
+    def test_metrics_pass_promtool(self):
         limiter = self.start(limits=(3, 5))
         check = subprocess.run([os.environ["PROMTOOL"], "check", "metrics"], input=limiter.metrics(), text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False)
         self.assertEqual((check.returncode, check.stdout), (0, ""))
 
-    def test_quantiles(self):
+    def test_quantiles_from_buckets(self):
         self.start()
         self.assertEqual(self.browser.run(
             "const buckets = [[.1, 10], [.2, 30], [.4, 90], [1, 90], [Infinity, 100]];"
@@ -458,12 +458,12 @@ class Page(unittest.TestCase):
 
 
 def photograph(file):
-    """Five minutes of a load that comes and goes, and the page at the end of it."""
+    """Takes a screenshot of the page after five minutes of changing load."""
     upstream = Upstream(greeting=bytes(20_000))
     limiter = Limiter(upstream, "--max-queue", "60", "--queue-timeout", "3s", limits=(20,))
     browser = Browser()
     start, seconds = time.monotonic(), 310
-    # So many clients at once, from second to second, in between on a straight line.
+    # (second, number of clients at once), interpolated linearly.
     course = [(0, 6), (40, 18), (75, 45), (110, 110), (135, 75), (200, 58), (225, 20), (240, 14), (260, 60),
               (285, 130), (310, 85)]
 
@@ -474,12 +474,12 @@ def photograph(file):
                 return n0 + (n1 - n0) * (t - t0) / (t1 - t0)
         return 0
 
-    def one_after_the_other(i):
+    def run_clients(i):
         while time.monotonic() - start < seconds:
             if i < wanted():
                 try:
                     with limiter.connect() as client:
-                        client.settimeout(random.choice((1, 5, 5, 5, 5)))  # some do not wait for long
+                        client.settimeout(random.choice((1, 5, 5, 5, 5)))  # some give up early
                         client.sendall(bytes(400))
                         if client.recv(1):
                             time.sleep(random.expovariate(4))
@@ -487,7 +487,7 @@ def photograph(file):
                     pass
             time.sleep(random.uniform(0.05, 0.5))
 
-    clients = [threading.Thread(target=one_after_the_other, args=(i,)) for i in range(130)]
+    clients = [threading.Thread(target=run_clients, args=(i,)) for i in range(130)]
     try:
         browser.open(limiter.url)
         browser.emulate(width=960, scale=1.25)

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The turnstile authors
 # Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-"""What the scripts here share: servers as child processes, the limiter, and the rows of the table.
+"""Shared by the scripts in this folder: servers as child processes, the limiter, and the table's rows.
 
-A script is run in the project's folder, by test/traffic/run. Whatever it starts has its data in
-build/traffic, listens on free ports of the loopback interface, and is stopped when the script ends.
+test/traffic/run runs each script in the root folder of the project. The processes that a script starts
+keep their data in build/traffic, listen on free ports of the loopback interface, and are stopped when
+the script ends.
 """
 
 import atexit
@@ -29,8 +30,8 @@ DATA = pathlib.Path("build/traffic").resolve()
 PROGRAM = os.environ.get("TRAFFIC_PROGRAM", "build/example/example/connection_limiter")
 HERE = pathlib.Path(__file__).resolve().parent
 
-# How long anything may take that is not measured; only a failing scenario ever waits that long.
-PATIENCE = 30
+# How long a script waits for anything that is not measured. A passing scenario never waits this long.
+TIMEOUT = 30
 
 started = []
 
@@ -41,7 +42,7 @@ def stop_all():
         started.pop().stop()
 
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped, too
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that atexit stops the servers
 
 
 class Process:
@@ -57,13 +58,13 @@ class Process:
         started.append(self)
 
     def stop(self):
-        """The exit status. Stopped twice, it gives the same."""
+        """Stops the process if it still runs, and returns its exit status."""
         if self.child.poll() is None:
             self.child.send_signal(self.ends_with)
             try:
-                self.child.wait(PATIENCE)
+                self.child.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
-                print(f"{self.name} does not end; killing it", file=sys.stderr)
+                print(f"{self.name} does not end after its signal; killing it", file=sys.stderr)
                 self.child.kill()
                 self.child.wait()
         if self in started:
@@ -75,7 +76,7 @@ class Process:
         self.stop()
 
     def cpu_seconds(self):
-        """What it has used of the processors."""
+        """The processor time that it has used so far."""
         with open(f"/proc/{self.pid}/stat") as f:
             fields = f.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -96,25 +97,25 @@ class Limiter(Process):
         super().__init__("limiter", PROGRAM, "--listen", f"{HOST}:0", "--upstream", f"{HOST}:{upstream}",
                          "--limit", limit, "--admin", f"{HOST}:0", *options,
                          stdout=subprocess.PIPE)
-        with Deadline(self.child, PATIENCE):
+        with Deadline(self.child, TIMEOUT):
             said = "".join(self.child.stdout.readline().decode() for _ in range(2))
         ports = re.search(r"^listening on \S+:(\d+), upstream.*^admin endpoint: http://\S+:(\d+)/", said, re.M | re.S)
         if not ports:
             raise RuntimeError(f"{PROGRAM} does not start; see {self.log}")
         self.port, self.admin = map(int, ports.groups())
-        # What a thread opens with its first connection, and keeps, does not count as left behind.
+        # Open one connection on each thread first: what a thread then keeps open is not a leak.
         for _ in range(2 * os.cpu_count()):
             self.metrics()
             connected(self.port).close()
-        wait_until(self.is_empty, "the first connections' end")
+        wait_until(self.is_empty, "end of the first connections")
         self.first_descriptors = self.descriptors()
-        for _ in range(10):  # until the last one that asked for metrics is closed, too
+        for _ in range(10):  # until the last request for metrics is closed as well
             time.sleep(0.05)
             self.first_descriptors = min(self.first_descriptors, self.descriptors())
 
     def metrics(self):
-        """What GET /metrics says, {"name{labels}": value}, less the names' common start."""
-        connection = http.client.HTTPConnection(HOST, self.admin, timeout=PATIENCE)
+        """The metrics as {"name{labels}": value}, without the common prefix of the names."""
+        connection = http.client.HTTPConnection(HOST, self.admin, timeout=TIMEOUT)
         with contextlib.closing(connection):
             connection.request("GET", "/metrics", headers={"Connection": "close"})
             lines = connection.getresponse().read().decode().splitlines()
@@ -122,7 +123,7 @@ class Limiter(Process):
         return {name.removeprefix("connection_limiter_"): float(value) for name, value in samples}
 
     def is_quiet(self):
-        """Nobody is let through, nobody waits, and as many descriptors are open as at the start."""
+        """True if no connection is active or queued, and no more descriptors are open than at the start."""
         return self.is_empty() and self.descriptors() <= self.first_descriptors
 
     def is_empty(self):
@@ -133,27 +134,27 @@ class Limiter(Process):
         if self.child.stdout and not self.child.stdout.closed:
             if self.child.poll() is None:
                 self.child.send_signal(signal.SIGTERM)
-            with Deadline(self.child, 2 * PATIENCE):
+            with Deadline(self.child, 2 * TIMEOUT):
                 self.totals = self.child.stdout.read().decode()
             self.child.stdout.close()
         return super().stop()
 
-    def ended_well(self, scenario):
-        """Stops it; nothing may be left behind."""
+    def check_clean_end(self, scenario):
+        """Stops the limiter and checks that no permit, queue slot or descriptor has leaked."""
         with contextlib.suppress(TimeoutError):
-            wait_until(self.is_quiet, "no connection left", seconds=10)
+            wait_until(self.is_quiet, "end of all connections", seconds=10)
         descriptors, seen = self.descriptors(), self.metrics()
-        scenario.expect(active(seen) == 0, f"{active(seen):.0f} permits were never given back")
-        scenario.expect(queued(seen) == 0, f"{queued(seen):.0f} still stood in the queue")
+        scenario.expect(active(seen) == 0, f"{active(seen):.0f} permits were not returned")
+        scenario.expect(queued(seen) == 0, f"{queued(seen):.0f} connections were still queued")
         scenario.expect(descriptors <= self.first_descriptors,
                         f"{descriptors} descriptors at the end, {self.first_descriptors} at the start")
         status = self.stop()
         scenario.expect(status == 0, f"the limiter's exit status was {status}")
-        scenario.expect(self.permits_are_back(), f"not all permits were back: {self.totals}")
+        scenario.expect(self.permits_are_returned(), f"not all permits were returned: {self.totals}")
 
-    def permits_are_back(self):
-        """Whether the totals said so in the end."""
-        return f"permits {self.limit} of {self.limit} back" in self.totals
+    def permits_are_returned(self):
+        """True if the totals at the end say so."""
+        return f"{self.limit} of {self.limit} permits returned" in self.totals
 
 
 def active(metrics):
@@ -165,7 +166,7 @@ def queued(metrics):
 
 
 class Deadline:
-    """Kills a child that is not done in time, so that reading from it ends."""
+    """Kills a child after a time limit, so that reading from it ends."""
 
     def __init__(self, child, seconds):
         self.timer = threading.Timer(seconds, child.kill)
@@ -178,7 +179,7 @@ class Deadline:
 
 
 class Sampler:
-    """Takes a figure again and again on a thread of its own, while the `with` lasts."""
+    """Samples a figure on a thread of its own during the `with` block."""
 
     def __init__(self, take, every=0.01):
         self.take, self.every, self.seen, self.over = take, every, [], threading.Event()
@@ -202,9 +203,9 @@ class Sampler:
 
 
 class Scenario:
-    """A row of the table. Whatever is not as expected, or goes wrong, makes it a failed one."""
+    """A row of the table. An unmet expectation or an exception makes it a failed one."""
 
-    failed = False  # any of them
+    failed = False  # whether any scenario has failed
 
     def __init__(self, name):
         self.name, self.without, self.with_limiter, self.reasons = name, "-", "-", []
@@ -225,7 +226,7 @@ class Scenario:
             self.reasons.append(f"{kind.__name__}: {error}")
         stop_all()
         for reason in self.reasons:
-            print(f"  not as expected: {reason}")
+            print(f"  unexpected: {reason}")
         Scenario.failed |= bool(self.reasons)
         verdict = "FAILED" if self.reasons else "passed"
         print(f"row: {self.name} | {self.without} | {self.with_limiter} | {verdict}", flush=True)
@@ -233,7 +234,7 @@ class Scenario:
 
 
 def done():
-    """A script's end."""
+    """Ends the script with the right exit status."""
     sys.exit(Scenario.failed)
 
 
@@ -243,11 +244,11 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_until(condition, what, seconds=PATIENCE):
+def wait_until(condition, what, seconds=TIMEOUT):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {seconds} s")
+            raise TimeoutError(f"{what}: did not happen within {seconds} s")
         time.sleep(0.02)
 
 
@@ -257,25 +258,25 @@ def is_open(port):
     return False
 
 
-def connected(port, source=None, timeout=PATIENCE):
-    # Bound to an address only where it matters: that takes a port which no other connection has.
+def connected(port, source=None, timeout=TIMEOUT):
+    # Bind only if a source address is given: a bound socket needs a port that no other connection uses.
     return socket.create_connection((HOST, port), timeout, source and (source, 0))
 
 
 def run(*command, seconds=120, **options):
-    """A client's run to its end: (exit status, all that it printed)."""
+    """Runs a command to its end. Returns (exit status, output)."""
     done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=seconds, **options)
     return done.returncode, done.stdout
 
 
 def folder(name, user=None):
-    """A new folder for a server's data that this user may enter and write to."""
+    """Creates a new folder for the data of a server, which the user can enter and write to."""
     path = DATA / name
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     if user:
-        # Where the project lies in somebody's private folder, another user cannot get to it.
+        # If the project is in a private folder, another user has no access to it.
         if subprocess.run(["test", "-x", path], user=user).returncode != 0:
             path = pathlib.Path(tempfile.mkdtemp(prefix="traffic-"))
             atexit.register(shutil.rmtree, path, ignore_errors=True)

@@ -1,13 +1,13 @@
 # Copyright (c) 2026 The turnstile authors
 # Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-"""What the limiter costs, against HAProxy in TCP mode with the same maxconn, one thread each.
+"""The cost of the limiter, compared with HAProxy in TCP mode with the same maxconn, one thread each.
 
-wrk asks nginx directly, through HAProxy and through the limiter, in turn, a second each, five times;
-the medians are compared. The row has HAProxy's figure instead of the one without the limiter, then the
-limiter's and their ratio (above 1: the limiter does more, or adds less), and the ratio of what the
-proxies themselves used of the processor for each request. All share the machine: the ratios say
-something, the absolute figures little.
+wrk sends requests to nginx directly, through HAProxy and through the limiter in turn, one second each,
+five times, and the medians are compared. The row shows HAProxy's figure in the column "without the
+limiter", then the limiter's figure and the ratio of the two. A ratio above 1 means that the limiter has
+the higher throughput or adds less latency. The last figure is the ratio of the processor time for each
+request that the two proxies use. All programs share the machine, so only the ratios are meaningful.
 """
 
 import statistics
@@ -16,7 +16,7 @@ from common import HOST, Limiter, Process, Scenario, done, folder, free_port, is
 from nginx_server import Nginx, wrk
 
 LIMIT, SECONDS, REPETITIONS = 20, 1, 5
-FLOOR = 0.6  # the aim is a ratio of 1; below this something is wrong that a busy machine does not explain
+FLOOR = 0.6  # the goal is a ratio of 1; a busy machine does not explain a ratio below this
 
 CONFIGURATION = """
 global
@@ -34,7 +34,7 @@ listen proxy
 """
 
 NEW = ("-H", "Connection: close")
-WORKS = {  # name: (what wrk is to do, the figure of it that is compared, in which unit)
+WORKS = {  # name: (arguments for wrk, the figure to compare, its unit)
     "16 connections kept": (("/small", 16, SECONDS), "requests", "requests/s"),
     "16, new for each request": (("/small", 16, SECONDS, *NEW), "requests", "requests/s"),
     "80 (4 x limit), new for each request": (("/small", 4 * LIMIT, SECONDS, *NEW), "requests", "requests/s"),
@@ -54,7 +54,7 @@ class Haproxy(Process):
 
 
 def measured(server, work):
-    """The figures of one run, with the processor time of each request."""
+    """The figures of one run of wrk, and the processor time for each request."""
     before = server.cpu_seconds()
     seen = wrk(server.port, *work)
     seen["cpu"] = (server.cpu_seconds() - before) / (seen["requests"] * SECONDS)
@@ -66,15 +66,15 @@ def median(runs, figure):
 
 
 def compare(s, work, figure, unit):
-    """A row: HAProxy's figure, and the limiter's with the ratios."""
+    """Fills the row: HAProxy's figure, the limiter's figure, and the ratios."""
     nginx = Nginx()
     servers = {"direct": nginx, "haproxy": Haproxy(nginx.port),
                "limiter": Limiter(nginx.port, LIMIT, "--threads", "1", "--queue-timeout", "60s")}
-    runs = {who: [] for who in servers}
+    runs = {name: [] for name in servers}
     for _ in range(REPETITIONS):
-        for who, server in servers.items():
-            runs[who].append(measured(server, work))
-    direct, haproxy, limiter = (median(runs[who], figure) * SCALE[unit] for who in servers)
+        for name, server in servers.items():
+            runs[name].append(measured(server, work))
+    direct, haproxy, limiter = (median(runs[name], figure) * SCALE[unit] for name in servers)
     if figure == "latency":
         haproxy, limiter = max(haproxy - direct, 1), max(limiter - direct, 1)
         ratio = haproxy / limiter
@@ -82,11 +82,11 @@ def compare(s, work, figure, unit):
         ratio = limiter / haproxy
     cpu = median(runs["limiter"], "cpu") / median(runs["haproxy"], "cpu")
     s.without = f"HAProxy {haproxy:.0f} {unit} (directly {direct:.0f})"
-    s.with_limiter = f"{limiter:.0f} {unit}, {ratio:.2f} x HAProxy; its processor time {cpu:.2f} x"
+    s.with_limiter = f"{limiter:.0f} {unit}, {ratio:.2f} x HAProxy; processor time {cpu:.2f} x HAProxy"
     failed = sum(seen["errors"] + seen["others"] for seen in runs["limiter"])
     s.expect(failed == 0, f"{failed} requests failed")
-    s.expect(ratio > FLOOR, f"{ratio:.2f} of HAProxy's figure")
-    servers["limiter"].ended_well(s)
+    s.expect(ratio > FLOOR, f"only {ratio:.2f} x HAProxy")
+    servers["limiter"].check_clean_end(s)
 
 
 for name, what in WORKS.items():

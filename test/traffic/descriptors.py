@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The turnstile authors
 # Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-"""Out of descriptors: the limit on open files is lowered while the limiter runs, and 60 clients come.
+"""Out of descriptors: the open-file limit is lowered while the limiter runs, and 60 clients connect.
 
-While it lasts (five seconds), it uses less than 2 % of a processor, and those who were let through
-before are served. As soon as the limit is raised again, everybody is.
+For five seconds, the limiter must use less than 2 % of a processor and keep serving the connections
+that it had forwarded before. When the open-file limit is raised again, it must serve all clients.
 """
 
 import resource
@@ -35,7 +35,7 @@ with Scenario(f"Out of descriptors, {CLIENTS} clients") as s:
     clients = [connected(limiter.port) for _ in range(CLIENTS)]
     for client in clients:
         request(client)
-    wait_until(lambda: limiter.log.read_text().count("trying again"), "a word in the log")
+    wait_until(lambda: limiter.log.read_text().count("retrying"), "log line about the failure")
     used, start = limiter.cpu_seconds(), time.monotonic()
     while time.monotonic() < start + SECONDS:
         time.sleep(SECONDS / 10)
@@ -43,7 +43,7 @@ with Scenario(f"Out of descriptors, {CLIENTS} clients") as s:
             request(client)
             read(client, 1)
     share = (limiter.cpu_seconds() - used) / (time.monotonic() - start)
-    s.expect(limiter.descriptors() <= limiter.first_descriptors + LIMIT + 3, "it had descriptors left")
+    s.expect(limiter.descriptors() <= limiter.first_descriptors + LIMIT + 3, "the limiter had descriptors left")
     s.expect(share < 0.02, f"{share:.1%} of a processor")
 
     allow(limiter, soft)
@@ -60,13 +60,13 @@ with Scenario(f"Out of descriptors, {CLIENTS} clients") as s:
                 outcomes.append(False)
 
     ends = [threading.Thread(target=end, args=(client,), daemon=True) for client in clients]
-    for thread in ends:  # all at once: who is let through first is not said
+    for thread in ends:  # all at once, because the order in which clients are served is not specified
         thread.start()
     for thread in ends:
         thread.join()
     served = outcomes.count(True)
     s.with_limiter = f"{share:.1%} of a processor; {served} of {CLIENTS} served afterwards"
-    s.expect(served >= CLIENTS - 3, f"only {served} of {CLIENTS} were served when it was over")
-    limiter.ended_well(s)
+    s.expect(served >= CLIENTS - 3, f"only {served} of {CLIENTS} were served after the limit was raised")
+    limiter.check_clean_end(s)
     s.expect(upstream.counts()["most"] <= LIMIT, f"{upstream.counts()['most']} at the upstream")
 done()

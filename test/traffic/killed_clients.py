@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The turnstile authors
 # Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-"""Client processes that are killed with -9 at every stage: while they wait in the queue, with a connection
-that does nothing, while the upstream works for them, in the middle of an answer and of a request.
+"""Client processes that are killed with SIGKILL in five stages: in the queue, with an idle connection, while
+the upstream handles their request, in the middle of an answer, and in the middle of a request.
 
-Who waits behind them is let through as soon as the upstream has closed its side, too, for which it is
-given two seconds; and in the end nothing is left behind.
+The next client must be served as soon as the upstream has closed its side too, for which the limiter
+gives it two seconds. At the end, no connection and no descriptor may be left.
 """
 
 import time
@@ -21,7 +21,7 @@ with Scenario("Clients killed with -9 at every stage") as s:
     slowest = 0
     for stage in stages:
         holders = Victim(limiter.port, stage, LIMIT)
-        wait_until(lambda: upstream.counts()["now"] == LIMIT, "the victims' connections at the upstream")
+        wait_until(lambda: upstream.counts()["now"] == LIMIT, "connections of the victims at the upstream")
         queue = Victim(limiter.port, waits, LIMIT)
         behind = connected(limiter.port)
         request(behind)
@@ -31,12 +31,12 @@ with Scenario("Clients killed with -9 at every stage") as s:
         read(behind, 1)
         slowest = max(slowest, time.monotonic() - start)
         behind.close()
-        wait_until(limiter.is_quiet, f"{stage.__name__}: nothing left behind")
-        wait_until(lambda: upstream.counts()["now"] == 0, f"{stage.__name__}: no connection left at the upstream")
+        wait_until(limiter.is_quiet, f"{stage.__name__}: end of all connections")
+        wait_until(lambda: upstream.counts()["now"] == 0, f"{stage.__name__}: end of all connections at the upstream")
     for _ in range(LIMIT):
         ask(limiter.port)
     s.with_limiter = f"{LIMIT} each at 5 stages; the next is served within {slowest * 1000:.0f} ms"
-    s.expect(slowest < 2.5, f"who waited behind them was served after {slowest:.1f} s")
+    s.expect(slowest < 2.5, f"the next client was served after {slowest:.1f} s")
     s.expect(upstream.counts()["most"] <= LIMIT, f"{upstream.counts()['most']} at the upstream")
-    limiter.ended_well(s)
+    limiter.check_clean_end(s)
 done()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The turnstile authors
 # Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-"""The nginx that several scripts put behind the limiter, and wrk in front of it."""
+"""nginx and wrk, for the scripts that put the limiter between them."""
 
 import os
 import re
@@ -25,7 +25,7 @@ http {{
     listen {host}:{port} backlog=4096;
     root {folder}/files;
     {options}
-    # A page that takes its tenth of a second: sent in pieces, at a bounded rate.
+    # A page that takes a tenth of a second: sent in pieces, at a limited rate.
     location /slow {{ limit_rate 20k; sendfile on; sendfile_max_chunk 1k; }}
   }}
   server {{
@@ -37,7 +37,7 @@ http {{
 
 
 class Nginx(Process):
-    """Serves /small (1 KiB), /large (16 MiB) and /slow (some 0.1 s), with `options` in its server block."""
+    """Serves /small (1 KiB), /large (16 MiB) and /slow (about 0.1 s), with `options` in the server block."""
 
     def __init__(self, options="", connections=4096):
         self.folder, self.port, self.status = folder("nginx"), free_port(), free_port()
@@ -51,11 +51,11 @@ class Nginx(Process):
             options=options, user="user root;" if os.geteuid() == 0 else ""))
         super().__init__("nginx", "nginx", "-c", configuration, "-e", self.folder / "error.log")
         wait_until(lambda: is_open(self.port), "nginx")
-        self.around = connected(self.status)  # one connection for all the looks
+        self.around = connected(self.status)  # one connection for all requests
         self.answers = self.around.makefile("rb")
 
     def connections(self):
-        """As stub_status says, less the one that asks."""
+        """The number of connections according to stub_status, without the one for this request."""
         self.around.sendall(b"GET / HTTP/1.1\r\nHost: nginx\r\n\r\n")
         length = 0
         while (line := self.answers.readline()) != b"\r\n":
@@ -65,8 +65,8 @@ class Nginx(Process):
 
 
 def wrk(port, path, connections, seconds, *options, threads=1):
-    """What wrk says: requests a second, bytes a second, median latency in seconds, how many requests
-    were answered with another status, and how many met a broken connection or a time-out."""
+    """The results of wrk: requests per second, bytes per second, the median latency in seconds, the number
+    of answers with another status than 2xx and 3xx, and the number of connection errors and time-outs."""
     status, output = run("wrk", "-t", threads, "-c", connections, "-d", f"{seconds}s", "--latency", *options,
                          f"http://{HOST}:{port}{path}")
     if status != 0:

@@ -3,8 +3,8 @@
 
 """A server that counts its connections, and clients of it.
 
-A request says how many bytes come with it, how long the server waits, and how many bytes it answers
-with.
+A request says how many bytes the client sends, how long the server waits, and how many bytes the server
+answers.
 """
 
 import socket
@@ -13,9 +13,9 @@ import subprocess
 import sys
 import time
 
-from common import HERE, PATIENCE, Process, connected, free_port, is_open, wait_until
+from common import HERE, TIMEOUT, Process, connected, free_port, is_open, wait_until
 
-LARGE = 1 << 24  # more than all the buffers on the way hold
+LARGE = 1 << 24  # more than all buffers between client and server hold
 
 
 class Upstream(Process):
@@ -24,7 +24,7 @@ class Upstream(Process):
     def __init__(self, port=None):
         self.port, self.counts_at = port or free_port(), free_port()
         super().__init__("upstream", sys.executable, "-B", HERE / "upstream.py", self.port, self.counts_at)
-        wait_until(lambda: is_open(self.counts_at), "the upstream")  # which opens that port last
+        wait_until(lambda: is_open(self.counts_at), "the upstream")  # the server opens that port last
 
     def counts(self):
         """{"now": connections, "most": at once, "all": so far}"""
@@ -33,7 +33,7 @@ class Upstream(Process):
 
 
 def ask(port, up=0, ms=0, down=1):
-    """One request through a connection of its own; raises OSError where it is not answered."""
+    """Sends one request on a new connection. Raises OSError if there is no complete answer."""
     with connected(port) as s:
         request(s, up, ms, down)
         read(s, down)
@@ -47,18 +47,18 @@ def read(s, n):
     while n > 0:
         piece = s.recv(min(n, 1 << 16))
         if not piece:
-            raise ConnectionError("closed before the whole answer was there")
+            raise ConnectionError("the connection ended before the answer was complete")
         n -= len(piece)
 
 
 def fill(limiter, clients):
-    """As many clients at once, who then hang up: what the limiter needs for so many, it has then."""
+    """Connects as many clients at once, then disconnects them, so that the limiter allocates what it needs."""
     sockets = [connected(limiter.port) for _ in range(clients)]
     for s in sockets:
         request(s)
     for s in sockets:
         s.close()
-    wait_until(limiter.is_quiet, "no connection left")
+    wait_until(limiter.is_quiet, "end of all connections")
 
 
 def close_with_reset(s):
@@ -66,7 +66,7 @@ def close_with_reset(s):
     s.close()
 
 
-# What a client may be at: the stages at which it is killed.
+# The stages at which a client is killed.
 
 
 def waits(s):
@@ -91,12 +91,12 @@ def in_a_request(s):
     s.sendall(f"{LARGE} 0 1\n".encode() + bytes(1 << 16))
 
 
-# Of those who are let through.
+# The stages of forwarded connections.
 stages = does_nothing, is_worked_for, in_an_answer, in_a_request
 
 
 class Victim:
-    """A process with so many connections, all at one stage, which they have reached when this returns."""
+    """A process with several connections, all of which have reached the stage when the constructor returns."""
 
     def __init__(self, port, stage, connections):
         self.child = subprocess.Popen([sys.executable, "-B", __file__, str(port), stage.__name__, str(connections)],
@@ -115,8 +115,8 @@ def victim(port, stage, connections):
     clients = [connected(int(port)) for _ in range(int(connections))]
     for client in clients:
         globals()[stage](client)
-    print("there", flush=True)
-    time.sleep(2 * PATIENCE)
+    print("ready", flush=True)
+    time.sleep(2 * TIMEOUT)
 
 
 if __name__ == "__main__":

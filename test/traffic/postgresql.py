@@ -3,9 +3,9 @@
 
 """PostgreSQL with max_connections = 20, and pgbench with 80 clients that connect for each transaction.
 
-Without the limiter, most clients end with "too many clients already". With it (limit 15), every
-transaction is processed, and pg_stat_activity, looked at all the while through a connection that goes
-around the limiter, never shows more than 15 clients.
+Without the limiter, most clients fail with "too many clients already". With the limiter (limit 15),
+every transaction is processed. Meanwhile pg_stat_activity, read on a connection that bypasses the
+limiter, must never show more than 15 clients.
 """
 
 import glob
@@ -18,7 +18,7 @@ from common import DATA, HOST, Limiter, Process, Scenario, done, folder, free_po
 CLIENTS, TRANSACTIONS, LIMIT, MAX_CONNECTIONS = 80, 20, 15, 20
 
 BIN = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
-# The server refuses to run as root.
+# PostgreSQL refuses to run as root.
 AS = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
 
 
@@ -32,7 +32,7 @@ class Server(Process):
             raise RuntimeError(output)
         super().__init__("postgresql", f"{BIN}/postgres", "-D", database, "-p", self.port, "-h", HOST,
                          "-k", self.folder, "-c", f"max_connections={MAX_CONNECTIONS}", "-c", "fsync=off",
-                         ends_with=2, cwd="/", **AS)  # SIGINT: does not wait for its clients
+                         ends_with=2, cwd="/", **AS)  # SIGINT: the server does not wait for its clients
         wait_until(lambda: self.sql("select 1")[0] == 0, "PostgreSQL")
         self.sql("create role client login")
         self.sql("create database bench owner client")
@@ -41,7 +41,7 @@ class Server(Process):
             raise RuntimeError(output)
 
     def around(self):
-        """psql's arguments for a connection that does not go through the limiter."""
+        """The arguments of psql for a connection that bypasses the limiter."""
         return [f"{BIN}/psql", "-h", self.folder, "-p", self.port, "-U", "super", "-d", "postgres", "-XAtq"]
 
     def sql(self, statement):
@@ -49,7 +49,7 @@ class Server(Process):
 
 
 class Activity:
-    """How many clients pg_stat_activity shows, twenty times a second, while the `with` lasts."""
+    """Samples the number of clients in pg_stat_activity twenty times a second during the `with` block."""
 
     def __init__(self, server):
         self.server = server
@@ -69,8 +69,8 @@ class Activity:
 
 
 def pgbench(port):
-    """(transactions processed, transactions or clients that failed, "too many clients")."""
-    # A thread for each client: one that connects blocks its thread, and those who share it.
+    """Returns (processed transactions, failed transactions or clients, "too many clients" errors)."""
+    # One thread for each client, because a client blocks its thread while it connects.
     _, output = run(f"{BIN}/pgbench", "-h", HOST, "-p", port, "-U", "client", "-n", "-C", "-c", CLIENTS, "-j", CLIENTS,
                     "-t", TRANSACTIONS, "bench")
     (DATA / "pgbench.log").write_text(output)
@@ -86,7 +86,7 @@ with Scenario(f"PostgreSQL, pgbench -C -c {CLIENTS}, limit {LIMIT}") as s:
     wanted = CLIENTS * TRANSACTIONS
     processed, failed, too_many = pgbench(server.port)
     s.without = f"{processed} of {wanted} transactions, {too_many} 'too many clients'"
-    s.expect(too_many > 0, "without the limiter the load did nothing to the server: this proves nothing")
+    s.expect(too_many > 0, "without the limiter the load did not overload the server, so the scenario shows nothing")
 
     limiter = Limiter(server.port, LIMIT, "--queue-timeout", "60s")
     with Activity(server) as activity:
@@ -94,9 +94,9 @@ with Scenario(f"PostgreSQL, pgbench -C -c {CLIENTS}, limit {LIMIT}") as s:
     most = max(activity.seen)
     s.with_limiter = f"{processed} of {wanted}, {failed} failed, at most {most} backends"
     s.expect(processed == wanted, f"{processed} of {wanted} transactions were processed")
-    s.expect(failed == 0 and too_many == 0, f"{failed} failed, {too_many} met too many clients")
+    s.expect(failed == 0 and too_many == 0, f"{failed} failed, {too_many} got 'too many clients'")
     s.expect(most <= LIMIT, f"pg_stat_activity showed {most} clients, the limit is {LIMIT}")
     s.expect(most > LIMIT / 2 and len(activity.seen) > 10,
-             f"{len(activity.seen)} looks at pg_stat_activity, with at most {most}: the limit was never tried")
-    limiter.ended_well(s)
+             f"{len(activity.seen)} samples of pg_stat_activity, at most {most}: the limit was never reached")
+    limiter.check_clean_end(s)
 done()

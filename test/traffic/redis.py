@@ -3,9 +3,9 @@
 
 """Redis with maxclients = 40, and redis-benchmark with 200 clients that connect for each request.
 
-Without the limiter, redis-benchmark gives up over "max number of clients reached". With it (limit
-32), it comes to its end, and INFO, asked all the while through a connection that goes around the
-limiter, never shows more than 32 clients beside itself.
+Without the limiter, redis-benchmark fails with "max number of clients reached". With the limiter (limit
+32), it finishes. Meanwhile INFO, requested on a connection that bypasses the limiter, must never show
+more than 32 other clients.
 """
 
 import re
@@ -26,14 +26,14 @@ class Server(Process):
         self.answers = self.around.makefile("rb")
 
     def clients(self):
-        """As INFO says, less the one that asks."""
+        """The number of clients according to INFO, without this one."""
         self.around.sendall(b"INFO clients\r\n")
         answer = self.answers.read(int(self.answers.readline()[1:]) + 2)
         return int(re.search(rb"connected_clients:(\d+)", answer)[1]) - 1
 
 
 def benchmark(port):
-    """(requests a second or 0, what went wrong in a line)."""
+    """Returns (requests per second or 0, an error message or "")."""
     status, output = run("redis-benchmark", "-h", HOST, "-p", port, "-c", CLIENTS, "-n", REQUESTS, "-k", "0",
                          "-t", "set", "--csv")
     rate = re.search(r'^"SET","([\d.]+)"', output, re.M)
@@ -47,7 +47,7 @@ with Scenario(f"Redis, redis-benchmark -c {CLIENTS}, limit {LIMIT}") as s:
     server = Server()
     rate, trouble = benchmark(server.port)
     s.without = f"'{trouble}'" if trouble else f"{rate:.0f} requests/s"
-    s.expect(trouble, "without the limiter the load did nothing to the server: this proves nothing")
+    s.expect(trouble, "without the limiter the load did not overload the server, so the scenario shows nothing")
 
     limiter = Limiter(server.port, LIMIT, "--queue-timeout", "60s")
     with Sampler(server.clients) as sampler:
@@ -55,6 +55,6 @@ with Scenario(f"Redis, redis-benchmark -c {CLIENTS}, limit {LIMIT}") as s:
     s.with_limiter = trouble or f"{rate:.0f} requests/s, at most {sampler.most} clients"
     s.expect(not trouble, f"redis-benchmark: {trouble}")
     s.expect(sampler.most <= LIMIT, f"INFO showed {sampler.most} clients, the limit is {LIMIT}")
-    s.expect(sampler.most > LIMIT / 2, f"INFO showed at most {sampler.most} clients: the limit was never tried")
-    limiter.ended_well(s)
+    s.expect(sampler.most > LIMIT / 2, f"INFO showed at most {sampler.most} clients: the limit was never reached")
+    limiter.check_clean_end(s)
 done()

@@ -1,13 +1,13 @@
 # Copyright (c) 2026 The turnstile authors
 # Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-"""Slow clients: slowhttptest with 100 connections against an nginx that bears 30, while another client
-asks for a page twice a second.
+"""Slow clients: slowhttptest with 100 connections against an nginx with room for 30 connections, while
+another client requests a page twice a second.
 
-Slow headers: requests that never end. Slow read: answers that nobody takes. Without the limiter, the
-other client gets nothing until it is over. With it (limit 20, --idle-timeout 1s, --session-timeout 2s),
-the slow ones are cut and the other one waits for its turn; with --per-client 10 besides, from another
-address, it waits hardly at all.
+Slow headers: requests that never end. Slow read: answers that the client does not read. Without the
+limiter, the other client gets no page until the attack is over. With the limiter (limit 20,
+--idle-timeout 1s, --session-timeout 2s), the slow connections are cut and the other client waits for
+its turn. With --per-client 10 as well, the other client, which has another address, hardly waits.
 """
 
 import subprocess
@@ -27,7 +27,7 @@ ATTACKS = {
 
 
 def page_in(port, patience):
-    """How long a page takes, or None where it did not come."""
+    """The time that a page takes, or None if it did not arrive."""
     start = time.monotonic()
     try:
         with connected(port, OTHER, patience) as s:
@@ -39,14 +39,14 @@ def page_in(port, patience):
 
 
 def attacked(port, attack):
-    """How long each page took that was asked for while it lasted."""
+    """The times of the pages that were requested during the attack."""
     with open(DATA / "slowhttptest.log", "ab") as log:
         attacker = subprocess.Popen(["slowhttptest", *ATTACKS[attack], "-c", str(CONNECTIONS), "-r", str(CONNECTIONS),
                                      "-l", str(SECONDS), "-p", "30", "-u", f"http://{HOST}:{port}/large"],
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=DATA)
     times = []
     asking = []
-    time.sleep(1.5)  # its connections are there
+    time.sleep(1.5)  # until the attacker has opened its connections
     while attacker.poll() is None:
         asking.append(threading.Thread(target=lambda: times.append(page_in(port, 10)), daemon=True))
         asking[-1].start()
@@ -66,7 +66,7 @@ for attack in ATTACKS:
         nginx = Nginx("reset_timedout_connection on;", connections=30 + 4)
         times = attacked(nginx.port, attack)
         s.without = in_words(times)
-        s.expect(None in times, "without the limiter the attack did nothing to the server: this proves nothing")
+        s.expect(None in times, "without the limiter the attack had no effect on the server, so the scenario shows nothing")
         nginx.stop()
 
         nginx = Nginx(connections=30 + 4)
@@ -74,11 +74,11 @@ for attack in ATTACKS:
         limiter = Limiter(nginx.port, LIMIT, *options)
         times = attacked(limiter.port, attack)
         s.with_limiter = in_words(times)
-        s.expect(None not in times, f"{times.count(None)} pages did not come")
-        limiter.ended_well(s)
+        s.expect(None not in times, f"{times.count(None)} pages did not arrive")
+        limiter.check_clean_end(s)
         fair = Limiter(nginx.port, LIMIT, *options, "--per-client", LIMIT // 2)
         times = attacked(fair.port, attack)
         s.with_limiter += f"; with --per-client {in_words(times)}"
-        s.expect(None not in times, f"with --per-client {times.count(None)} pages did not come")
-        fair.ended_well(s)
+        s.expect(None not in times, f"with --per-client {times.count(None)} pages did not arrive")
+        fair.check_clean_end(s)
 done()

@@ -1,13 +1,16 @@
 # Copyright (c) 2026 The turnstile authors
 # Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-"""A soak: so many minutes (the argument) at 4 x the limit, with clients of every sort.
+"""A soak at 4 x the limit with clients of every kind. The argument is its duration in minutes.
 
-Eighty clients ask, slowly or fast, for little or much, abandon the queue, break off, fall silent, and
-processes full of them are killed with -9. The upstream counts its connections: never above the limit.
-The limiter's resident size and descriptors are looked at every second; after a quarter of the time (five
-minutes at most) they are flat: the line through the samples grows by at most 512 KiB to its end, some
-20 bytes for each connection of five minutes, and by less than one descriptor a minute.
+Eighty clients send requests of different sizes, read slowly, leave the queue, reset connections or stay
+idle, and whole client processes are killed with SIGKILL. The upstream must never have more connections
+than the limit.
+
+The script samples the resident size and the descriptors of the limiter every second. After a quarter of
+the duration, at most five minutes, both must stay constant: the regression line through the samples may
+grow by 512 KiB in total, about 20 bytes for each connection of five minutes, and by less than one
+descriptor a minute.
 """
 
 import asyncio
@@ -26,7 +29,7 @@ CLIENTS, LIMIT, QUEUE, TOLERANCE = 80, 20, 200, 512 << 10
 
 
 class Clients:
-    """Eighty of them, on a thread of their own, until stop()."""
+    """Runs eighty clients on a thread of their own until stop() is called."""
 
     def __init__(self, port):
         self.port, self.over, self.answered, self.trouble = port, threading.Event(), 0, collections.Counter()
@@ -90,7 +93,7 @@ class Clients:
 
 
 def growth(samples):
-    """By how much the line of least squares through (time, figure) grows from the first time to the last."""
+    """The growth of the least-squares line through the (time, figure) samples."""
     times, figures = zip(*samples)
     t, f = sum(times) / len(times), sum(figures) / len(figures)
     slope = sum((a - t) * (b - f) for a, b in samples) / sum((a - t) ** 2 for a in times)
@@ -113,7 +116,7 @@ with Scenario(f"Soak, {MINUTES} min at 4 x the limit") as s:
             sizes.append((now, limiter.resident_bytes()))
             descriptors.append((now, limiter.descriptors()))
         if int(now) % 7 == 0:
-            with contextlib.suppress(RuntimeError):  # one that was cut before all of it was where it should be
+            with contextlib.suppress(RuntimeError):  # connections were cut before all of them had reached the stage
                 Victim(limiter.port, random.choice(stages), random.randint(1, LIMIT // 2)).kill()
                 killed += 1
         if now // 60 > minute:
@@ -127,10 +130,10 @@ with Scenario(f"Soak, {MINUTES} min at 4 x the limit") as s:
     s.with_limiter = (f"{counts['all']:,} connections, at most {counts['most']} at once; {grown / 1024:+.0f} KiB of"
                       f" {sizes[0][1] >> 10}; {share:.0%} of a processor")
     s.expect(counts["most"] <= LIMIT, f"{counts['most']} connections at the upstream, the limit is {LIMIT}")
-    s.expect(counts["most"] == LIMIT, f"at most {counts['most']} at the upstream: the limit was never tried")
+    s.expect(counts["most"] == LIMIT, f"at most {counts['most']} at the upstream: the limit was never reached")
     s.expect(grown <= TOLERANCE, f"the resident size grew by {grown / 1024:.0f} KiB")
-    s.expect(more < MINUTES, f"{more:.0f} more descriptors in the end")
-    s.expect(killed > 0 and clients.answered > 100 * MINUTES, f"{killed} killed, {clients.answered} answers: no load")
-    s.expect(not clients.trouble, f"not as they should be: {dict(clients.trouble)}")
-    limiter.ended_well(s)
+    s.expect(more < MINUTES, f"the number of descriptors grew by {more:.0f}")
+    s.expect(killed > 0 and clients.answered > 100 * MINUTES, f"{killed} killed, {clients.answered} answers: not enough load")
+    s.expect(not clients.trouble, f"unexpected errors of clients: {dict(clients.trouble)}")
+    limiter.check_clean_end(s)
 done()

@@ -3,9 +3,9 @@
 
 """A server that counts its connections (a program of its own; see peers.py).
 
-A request is a line "<up> <ms> <down>": the server reads so many bytes more, waits, and answers with
-so many bytes. Any number of requests to a connection. At the second port it tells how many connections
-there are now, the most there were at once, and how many in all.
+A request is a line "<up> <ms> <down>": the server reads <up> more bytes, waits <ms> milliseconds, and
+answers <down> bytes. A connection can have any number of requests. On the second port the server sends
+the number of connections now, the highest number at once, and the total number.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ PIECE = bytes(1 << 16)
 
 
 class Counted(asyncio.StreamReaderProtocol):
-    """Counts a connection before its socket is closed: whoever sees the end of one and opens another
-    is not counted twice."""
+    """Counts connections. The count falls before the socket is closed, so that a client that sees the end
+    of one connection and opens another is not counted twice."""
 
     now = most = all = 0
 

@@ -117,7 +117,7 @@ class fake final : public waiter {
                                     "!closed",  "!exceeds", "!timed out"};
     f_.write(name_ + (refused ? "?" : "") + what[static_cast<int>(get_outcome())]);
     if (!refused && get_outcome() == outcome::granted) granted_by_ = f_.c;
-    if (!refused && carries_strand()) carries_strand_of_ = f_.c;
+    if (!refused && hand_on_strand()) carries_strand_of_ = f_.c;
     if (!refused) f_.posted.push_back(this);
     if (during_) std::exchange(during_, nullptr)();
     return !refused;
@@ -126,7 +126,7 @@ class fake final : public waiter {
   void discard() noexcept override {
     const scope in(f_);
     f_.write(name_ + "!discarded");
-    if (carries_strand()) f_.c->resume();
+    if (hand_on_strand()) f_.c->resume();
     if (get_outcome() != outcome::granted) return;
     granted_by_ = f_.c;
     f_.c->give_back(permits());

@@ -16,8 +16,9 @@
 // allocated to post it, and nothing can throw. Others are given a `handle`, an owning pointer.
 //
 // The cancellation slot is touched in 1 and nowhere else: a slot is not thread-safe, and a parallel group
-// may emit on one thread while an operation completes on another. A timed acquire has a timer, which is
-// touched in 1, before core::wait(), and destroyed with the operation.
+// may emit on one thread while an operation completes on another. A timed acquire has a timer on the
+// semaphore's context. It is started in 1, before core::wait(), and destroyed before another context gets the
+// operation, since the semaphore's may be gone by the time that the handler runs.
 
 #include <turnstile/detail/cancel_request.hpp>
 #include <turnstile/detail/completion.hpp>
@@ -111,7 +112,7 @@ class acquire_op final
   };
   using pointer = std::unique_ptr<acquire_op, give_up>;
 
-  // Allocates the operation. If that throws, nothing has happened to the handler.
+  // Allocates the operation. If the allocation throws, nothing has happened to the handler.
   template <typename H>
   static pointer create(const registration& sem, std::uint32_t permits, H&& handler,
                         const HandlerExecutor& handler_ex, const Executor& ex, const tracking& t) {
@@ -130,12 +131,13 @@ class acquire_op final
   // connected, and to a timer, if it is timed, and queues it. If this says `waiting`, the operation
   // is not ours any more.
   template <std::same_as<patience>... Time>
-  requires(sizeof...(Time) == Timed) outcome connect_and_wait(Time... time) {
+  requires(sizeof...(Time) == Timed) outcome
+      connect_and_wait([[maybe_unused]] const Executor& ex, Time... time) {
     auto slot = asio::get_associated_cancellation_slot(handler_);
     const bool connected = slot.is_connected();
     if (connected || Timed) cancellation_ = new recycled_cancellation(*core_);
     if (connected) slot.template emplace<cancel_handler>(*cancellation_);
-    (expiry_.start(time, *cancellation_), ...);
+    (limit_wait(ex, time), ...);
     return core_->wait(*this);
   }
 
@@ -145,7 +147,7 @@ class acquire_op final
     rebound<acquire_op> allocator(detail::allocator_of(handler_));
     const outcome o = get_outcome();
     core& sem = *core_;
-    const bool carries = carries_strand();
+    const bool carries = hand_on_strand();
     completion<Handler, WithPermit> c{
         std::move(handler_), o, o == outcome::granted ? make_permit(sem, permits()) : permit(),
         tracking_};
@@ -160,14 +162,17 @@ class acquire_op final
     // handler has run, that context may be gone. (A waiter that is refused goes back with the work on
     // its handler's executor alone.)
     if constexpr (is_scheduled<HandlerExecutor>) {
+      expiry_.reset();
       semaphore_work_.reset();
       this->schedule();
       return true;
     } else {
       const delivery d(*this);
+      stopped_timer stopped;
       try {
         handle h(*this, d);
         if constexpr (posts) {
+          stopped = stop_timer();
           semaphore_work_.reset();
           detail::post(this->executor(), std::move(h), detail::allocator_of(handler_));
         } else {
@@ -175,7 +180,9 @@ class acquire_op final
           detail::post(ex, std::move(h), detail::allocator_of(handler_));
         }
       } catch (...) {
-        return !d.came_back();
+        if (!d.came_back()) return true;
+        restart_timer(stopped);
+        return false;
       }
       if (d.came_back()) discard();  // the executor is shut down
       return true;
@@ -214,12 +221,13 @@ class acquire_op final
         handler_work_type(run_by(sem, handler_ex)),
         core_(sem.get_core()),
         handler_(std::forward<H>(handler)),
-        tracking_(t),
-        expiry_(ex) {
+        tracking_(t) {
     if constexpr (!posts) {
       semaphore_work_.emplace(ex);
     } else if constexpr (!no_executor) {
-      if (!detail::same_executor(handler_ex, ex)) semaphore_work_.emplace(ex);
+      if (detail::same_executor(handler_ex, ex)) return;
+      semaphore_work_.emplace(ex);
+      if (!detail::same_context(handler_ex, ex)) this->set_elsewhere();
     }
   }
 
@@ -240,7 +248,9 @@ class acquire_op final
     if constexpr (!posts) {
       // Posted to the semaphore's executor so far. From here the handler's may run it as it likes.
       if (!std::exchange(passed_on_, true)) {
+        expiry_.reset();
         semaphore_work_.reset();
+        if (hand_on_strand()) core_->resume();  // here, on the semaphore's context
         const auto ex = this->executor();
         asio::prefer(ex, asio::execution::allocator(detail::allocator_of(handler_)))
             .execute(handle(*this));
@@ -250,13 +260,48 @@ class acquire_op final
     take_apart()();
   }
 
+  // The timer of a wait that is delivered to another executor than the semaphore's, to be started again
+  // if that refuses.
+  struct no_timer {
+    void reset() noexcept {}
+  };
+  using stopped_timer =
+      std::conditional_t<Timed, std::optional<typename expiry<Executor>::stopped>, no_timer>;
+
+  stopped_timer stop_timer() {
+    stopped_timer s;
+    if constexpr (Timed && !no_executor) {
+      if (expiry_ && semaphore_work_) {
+        s = expiry_->stop();
+        expiry_.reset();
+      }
+    }
+    return s;
+  }
+  void restart_timer([[maybe_unused]] const stopped_timer& s) noexcept {
+    if constexpr (Timed) {
+      if (!s || get_outcome() != outcome::granted) return;  // a decision stands
+      try {
+        expiry_.emplace(s->executor).start(s->time, *cancellation_);
+      } catch (...) {
+        cancellation_->request(outcome::timed_out);  // rather than never
+      }
+    }
+  }
+
+  void limit_wait(const Executor& ex, patience time) {
+    // Without time, the acquire is granted if no other waits, even if the strand is busy.
+    if (time <= patience::zero())
+      cancellation_->request(outcome::timed_out);
+    else
+      expiry_.emplace(ex).start(time, *cancellation_);
+  }
+
   core* core_;  // from the grant on with a reference, which is passed on to a permit
   [[no_unique_address]] Handler handler_;
   [[no_unique_address]] tracking tracking_;
-  struct no_expiry {
-    explicit no_expiry(const Executor&) noexcept {}
-  };
-  [[no_unique_address]] std::conditional_t<Timed, expiry<Executor>, no_expiry> expiry_;
+  [[no_unique_address]] std::conditional_t<Timed, std::optional<expiry<Executor>>, no_timer>
+      expiry_;
   // If the executors differ: outstanding work for both.
   struct none {
     void reset() noexcept {}

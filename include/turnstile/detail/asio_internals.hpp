@@ -153,6 +153,8 @@ namespace turnstile::inline v1::detail {
 class scheduler_finder {
  public:
   explicit scheduler_finder(asio::execution_context&) noexcept {}
+  template <typename Context>
+  void find(Context&) const;  // never called
 };
 
 template <typename Operation>

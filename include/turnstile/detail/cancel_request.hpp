@@ -75,22 +75,38 @@ class cancel_handler {
 // How long a timed acquire may wait.
 using patience = std::chrono::steady_clock::duration;
 
-// Ends a wait when its time is up. When the wait has ended before, what is left of this is one cancelled
-// wait for a timer, on its way to the semaphore's executor.
+// Ends a wait when its time is up. If it is destroyed before, one cancelled wait for a timer is left, on its
+// way to the semaphore's executor.
 template <typename Executor>
 class expiry {
+  using clock = std::chrono::steady_clock;
+
  public:
   explicit expiry(const Executor& ex) : timer_(ex) {}
 
   void start(patience time, cancellation& c) {
     timer_.expires_after(time);
+    wait(c);
+  }
+  void start(clock::time_point time, cancellation& c) {
+    timer_.expires_at(time);
+    wait(c);
+  }
+
+  // What it takes to start another in its place.
+  struct stopped {
+    Executor executor;
+    clock::time_point time;
+  };
+  stopped stop() { return {timer_.get_executor(), timer_.expiry()}; }
+
+ private:
+  void wait(cancellation& c) {
     timer_.async_wait([share = cancellation_share(c)](const error_code& ec) mutable {
       if (!ec) share.request(outcome::timed_out);
     });
   }
 
- private:
-  using clock = std::chrono::steady_clock;
   asio::basic_waitable_timer<clock, asio::wait_traits<clock>, Executor> timer_;
 };
 

@@ -23,12 +23,16 @@
 // count (grant_to_first()). Otherwise they go back to the count, and run() looks at the queue.
 //
 // Bounded work. Once a call has delivered what it decided itself, and a number of completions for other
-// threads besides, it offers the strand: it sets `offered`, delivers one more completion, which is to call
-// resume() when it is called or destroyed, and leaves, by a compare-and-swap that clears `busy` and
-// succeeds only if `offered` is still set. Then `offered` without `busy` says that work is left. The next
-// call with work for the queue takes the strand and that work; if no call comes, resume() does. A
-// resume() that comes before the holder has left clears `offered`; then the holder stays, and offers
-// the strand again with another completion. So every offer that was left behind has a resume() to come.
+// threads besides, it offers the strand. It sets `offered` and delivers one more completion, which carries the
+// strand: it calls resume() when it is called or destroyed. Then the holder leaves, by a compare-and-swap
+// that clears `busy` and succeeds only if `offered` is still set. From then on, `offered` without `busy` means
+// that work is left. The next call with work for the queue takes the strand and does that work. If no call
+// comes, resume() takes the strand. If resume() comes before the holder has left, it clears `offered`, and
+// the holder stays and makes another offer. So for each offer that was left behind there is a resume() to come.
+//
+// An offer relies on the context that runs its completion. So the strand is offered only while all waiters
+// complete on the semaphore's own context: if that is not run, none of them could go on anyway. A waiter
+// of another context that comes later withdraws an offer, or takes the strand.
 //
 // Why no wake-up is lost. Apart from such an offer, `busy` is cleared only by a compare-and-swap from the
 // very word under which nothing was left to do, and never from one with `pending`. Permits that come back
@@ -220,8 +224,8 @@ class core : private state_word {
   // How many waits a call may decide: a part of what it may deliver before it offers the strand.
   enum class decides { none, all };
 
-  // Sets the flags, and runs the strand if it is free and there may be work.
-  TURNSTILE_API void set_flags(word flags, decides d) noexcept;
+  // Sets the flags, clears those of `withdrawn`, and runs the strand if it is free and there may be work.
+  TURNSTILE_API void set_flags(word flags, decides d, word withdrawn = 0) noexcept;
   void run_if_needed() noexcept { set_flags(0, decides::all); }
   TURNSTILE_API bool release_to_queue(std::size_t n, word w) noexcept;
 
@@ -240,7 +244,8 @@ class core : private state_word {
   void read_mail(word& w) noexcept;
   inline waiter* grant_to_first(std::size_t n, word& w) noexcept;
   inline bool deliver(waiter* x) noexcept;
-  bool offer_strand(bool& refused) noexcept;
+  enum class offer { left, void_, impossible };
+  offer offer_strand(bool& refused) noexcept;
   inline word try_leave(word w) noexcept;
   bool sum_references(word w) noexcept;
 

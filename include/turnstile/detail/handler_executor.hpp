@@ -14,6 +14,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
 #include <boost/asio/recycling_allocator.hpp>
 #include <boost/asio/require.hpp>
 #include <boost/asio/strand.hpp>
@@ -70,6 +71,26 @@ bool same_executor(const E1& a, const E2& b) noexcept {
   } else {
     return false;
   }
+}
+
+template <typename E>
+asio::execution_context& context_of(const E& ex) {
+  if constexpr (asio::execution::is_executor<E>::value)
+    return asio::query(ex, asio::execution::context);
+  else
+    return ex.context();
+}
+
+// Whether both are known to be of the same context.
+template <typename E1, typename E2>
+bool same_context(const E1& a, const E2& b) {
+  if constexpr (requires {
+                  {detail::context_of(a)};
+                  {detail::context_of(b)};
+                })
+    return &detail::context_of(a) == &detail::context_of(b);
+  else
+    return false;
 }
 
 // Whether a function that is dispatched to ex would be called at once on this thread. False if that

@@ -41,7 +41,9 @@ class initiate_acquire {
                                 name(timed)));
 
     outcome o = c.acquire_at_once(n);
-    if (o == outcome::waiting && ((time <= patience::zero()) || ...)) o = outcome::timed_out;
+    // `waiting` may also mean that the strand is busy: then the completion has to wait for its turn.
+    if (o == outcome::waiting && ((time <= patience::zero()) || ...) && !c.would_grant(n))
+      o = outcome::timed_out;
     if (o != outcome::waiting)
       return detail::complete_at_once<WithPermit>(std::forward<Handler>(handler), ex, o,
                                                   permit_for(c, o, n), t);
@@ -50,7 +52,7 @@ class initiate_acquire {
       using operation = acquire_op<std::decay_t<Handler>, E, Executor, WithPermit, timed>;
       auto op = operation::create(*implementation_, static_cast<std::uint32_t>(n),
                                   std::forward<Handler>(handler), handler_ex, ex, t);
-      const outcome late = op->connect_and_wait(time...);
+      const outcome late = op->connect_and_wait(ex, time...);
       if (late == outcome::waiting) return void(op.release());  // disowned: it may be gone
       // Decided after all, since something changed meanwhile. The operation is given up, and until its
       // handler is posted, the contexts may have no other work than this.

@@ -52,7 +52,8 @@ class mail {
  protected:
   // These belong to a waiter. They stand here because there is room.
   outcome outcome_ = outcome::waiting;
-  bool carries_strand_ = false;
+  bool carries_strand_ : 1 = false;
+  bool elsewhere_ : 1 = false;
   const std::uint32_t permits_;
 };
 

@@ -11,6 +11,7 @@
 
 #include <turnstile/detail/asio_internals.hpp>
 #include <turnstile/detail/core.hpp>
+#include <turnstile/detail/handler_executor.hpp>
 
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
@@ -131,7 +132,8 @@ class service final : public asio::execution_context::service {
 
   const scheduler_finder schedulers_;
   std::mutex mutex_;
-  bool is_shut_down_ = false;  // a semaphore made now, by a handler's destructor, is abandoned at once
+  bool is_shut_down_ =
+      false;  // a semaphore made now, by a handler's destructor, is abandoned at once
   registration_link live_;
   registration_link abandoned_;
 };
@@ -181,7 +183,7 @@ template <typename Executor>
 class implementation final : public registration {
  public:
   implementation(const Executor& ex, std::size_t used, std::size_t limit) : executor_(ex) {
-    auto& s = asio::use_service<service>(context_of(ex));
+    auto& s = asio::use_service<service>(detail::context_of(ex));
     enter(s, *new core(static_cast<std::uint32_t>(used), static_cast<std::uint32_t>(limit)));
   }
 
@@ -215,13 +217,6 @@ class implementation final : public registration {
  private:
   template <typename>
   friend class implementation;
-
-  static asio::execution_context& context_of(const Executor& ex) {
-    if constexpr (asio::execution::is_executor<Executor>::value)
-      return asio::query(ex, asio::execution::context);
-    else
-      return ex.context();
-  }
 
   // An executor may own a part of its context, as a strand does: it has to go before that. What is left
   // says that there is none, if the type has such a value.

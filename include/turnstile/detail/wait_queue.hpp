@@ -32,8 +32,12 @@ class wait_queue {
 
   bool has_decided() const noexcept { return !decided_.empty(); }
 
+  // Whether a completion may have to be posted to another context than the semaphore's.
+  bool has_elsewhere() const noexcept { return has_elsewhere_; }
+
   void enqueue(waiter* x) noexcept {
     largest_ = (std::max)(largest_, x->permits_);
+    note_elsewhere(x);
     queue_.push_back(x);
     count(1);
     if (x->cancellation_) [[unlikely]]
@@ -58,7 +62,10 @@ class wait_queue {
   }
 
   // A waiter that was decided before it was queued.
-  void add_decided(waiter* x) noexcept { decided_.push_back(x); }
+  void add_decided(waiter* x) noexcept {
+    note_elsewhere(x);
+    decided_.push_back(x);
+  }
 
   // The waiter that was decided first, or null. It is in no list any more.
   waiter* take_decided() noexcept {
@@ -87,6 +94,10 @@ class wait_queue {
  private:
   inline void make_cancellable(waiter* x) noexcept;
 
+  void note_elsewhere(const waiter* x) noexcept {
+    has_elsewhere_ = x->elsewhere_ || (has_elsewhere_ && (front() || has_decided()));
+  }
+
   // Only the holder of the strand writes; other threads read it for information.
   void count(std::ptrdiff_t change) noexcept {
     waiting_.store(waiting_.load(std::memory_order_relaxed) + static_cast<std::size_t>(change),
@@ -96,8 +107,9 @@ class wait_queue {
   std::atomic<std::size_t> waiting_{0};  // waiters in queue_
   waiter_list queue_;                    // first come, first served
   waiter_list decided_;                  // in the order of the decisions
-  std::uint32_t largest_ =
-      0;  // no waiter in queue_ wants more; may be too high, and is, after requeue()
+  // No waiter in queue_ wants more. It may be too high, and is, after requeue().
+  std::uint32_t largest_ = 0;
+  bool has_elsewhere_ = false;
 };
 
 inline void wait_queue::make_cancellable(waiter* x) noexcept {

@@ -23,6 +23,9 @@ class waiter : public mail {
   // Destroys the waiter without calling its handler.
   virtual void discard() noexcept = 0;
 
+  // Called before core::wait() if the completion is posted to another context than the semaphore's.
+  void set_elsewhere() noexcept { elsewhere_ = true; }
+
   std::uint32_t permits() const noexcept { return permits_; }
 
  protected:
@@ -33,7 +36,11 @@ class waiter : public mail {
 
   // True if the completion has to call core::resume(), once, when it is called or destroyed. It then
   // has a reference to the core for that.
-  bool carries_strand() const noexcept { return carries_strand_; }
+  bool hand_on_strand() noexcept {
+    const bool carries = carries_strand_;
+    carries_strand_ = false;
+    return carries;
+  }
 
   // Set before core::wait() if the acquire can be cancelled. It has to live as long as the waiter.
   cancellation* cancellation_ = nullptr;

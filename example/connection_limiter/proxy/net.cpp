@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "net.hpp"
+#include "proxy/net.hpp"
 
 #include <chrono>
 #include <exception>
@@ -18,20 +18,20 @@ constexpr std::chrono::milliseconds pause_after_failure{100};
 
 }  // namespace
 
-std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& where,
+std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& address,
                                    const char* option) {
   error_code ec;
-  const auto found = tcp::resolver{context}.resolve(where.host, std::to_string(where.port),
+  const auto found = tcp::resolver{context}.resolve(address.host, std::to_string(address.port),
                                                     tcp::resolver::numeric_service, ec);
-  if (ec) throw std::runtime_error(text(option, ' ', to_string(where), ": ", ec.message()));
+  if (ec) throw std::runtime_error(text(option, ' ', to_string(address), ": ", ec.message()));
   return {found.begin(), found.end()};
 }
 
-tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& where, const char* option) {
+tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& address, const char* option) {
   try {
-    return {context, where};
+    return {context, address};
   } catch (...) {
-    throw std::runtime_error(text(option, ' ', where, ": ", reason(std::current_exception())));
+    throw std::runtime_error(text(option, ' ', address, ": ", reason(std::current_exception())));
   }
 }
 
@@ -53,20 +53,20 @@ awaitable<error_code> connect_to_one_of(const std::vector<tcp::endpoint>& addres
   co_return ec;
 }
 
-accept_trouble::accept_trouble(const asio::any_io_executor& executor, const log_function& log,
+accept_backoff::accept_backoff(const asio::any_io_executor& executor, const log_function& log,
                                std::string name)
     : timer_(executor), log_(log), name_(std::move(name)) {}
 
-awaitable<void> accept_trouble::pause(const std::string& reason) {
-  if (!lasts_) log_(name_ + ": " + reason + "; trying again ten times a second");
-  lasts_ = true;
+awaitable<void> accept_backoff::pause(const std::string& reason) {
+  if (!failing_) log_(name_ + ": " + reason + "; retrying ten times a second");
+  failing_ = true;
   timer_.expires_after(pause_after_failure);
   co_await timer_.async_wait(use_awaitable);
 }
 
-void accept_trouble::over() {
-  if (lasts_) log_(name_ + ": works again");
-  lasts_ = false;
+void accept_backoff::succeeded() {
+  if (failing_) log_(name_ + ": works again");
+  failing_ = false;
 }
 
 }  // namespace connection_limiter

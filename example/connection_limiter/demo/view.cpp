@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "view.hpp"
+#include "demo/view.hpp"
 
 #include "text.hpp"
 
@@ -78,7 +78,8 @@ void view::show(const snapshot& s) {
               << readable(s.p99_wait) << std::endl;
     return;
   }
-  if (lines_drawn_ > 0) std::cout << "\x1b[" << lines_drawn_ << 'F';  // up, to the first of them
+  if (lines_drawn_ > 0)
+    std::cout << "\x1b[" << lines_drawn_ << 'F';  // up, to the first of these lines
   const std::string picture = bars(s);
   lines_drawn_ = static_cast<std::size_t>(std::count(picture.begin(), picture.end(), '\n'));
   std::cout << picture << std::flush;
@@ -102,8 +103,8 @@ std::string view::bars(const snapshot& s) const {
   bar("served", "36", s.served, s.clients);
   bar("refused", "31", s.refused, s.clients);
   out << "  wait     median " << readable(s.median_wait) << ", 99th percentile "
-      << readable(s.p99_wait) << end_of_line << "  upstream " << s.upstream_now << " connections, "
-      << s.upstream_most << " at most so far" << end_of_line << end_of_line;
+      << readable(s.p99_wait) << end_of_line << "  upstream " << s.upstream_now
+      << " connections, at most " << s.upstream_max << " so far" << end_of_line << end_of_line;
   return out.str();
 }
 

@@ -1,12 +1,12 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "demo.hpp"
+#include "demo/demo.hpp"
 
-#include "io_threads.hpp"
-#include "limiter.hpp"
-#include "net.hpp"
-#include "view.hpp"
+#include "demo/view.hpp"
+#include "proxy/io_threads.hpp"
+#include "proxy/limiter.hpp"
+#include "proxy/net.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -28,13 +28,15 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 constexpr std::size_t clients = 200;
-constexpr steady_clock::duration upstream_time = 4s;  // what the upstream takes for all clients
-constexpr steady_clock::duration patience = 9s;       // what is not done by then has failed
-constexpr steady_clock::duration last_moment = 10s;
+constexpr steady_clock::duration total_service_time =
+    4s;  // of the upstream, for all clients together
+constexpr steady_clock::duration demo_timeout =
+    9s;  // clients that are not served by then have failed
+constexpr steady_clock::duration hard_timeout = 10s;
 
 const tcp::endpoint any_loopback_port{asio::ip::address_v4::loopback(), 0};
 
-// A server that takes its time: it reads a request, a line, works, and sends it back.
+// A slow server: it reads a request, which is one line, waits, and sends it back.
 class slow_upstream {
  public:
   slow_upstream(asio::io_context& context, steady_clock::duration mean_time)
@@ -42,12 +44,12 @@ class slow_upstream {
 
   std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
   std::size_t now() const noexcept { return now_; }
-  std::size_t most() const noexcept { return most_; }
+  std::size_t max() const noexcept { return max_; }
 
   awaitable<void> run() {
     for (;;) {
       tcp::socket socket = co_await acceptor_.async_accept(use_awaitable);
-      most_ = std::max(most_, ++now_);
+      max_ = std::max(max_, ++now_);
       asio::co_spawn(acceptor_.get_executor(), serve(std::move(socket)),
                      [this](const std::exception_ptr&) { --now_; });
     }
@@ -70,11 +72,11 @@ class slow_upstream {
   const steady_clock::duration mean_time_;
   std::mt19937 random_{std::random_device{}()};
   std::size_t now_ = 0;
-  std::size_t most_ = 0;
+  std::size_t max_ = 0;
 };
 
-// True where the server sent back what it was sent, and closed.
-awaitable<bool> is_served(tcp::endpoint server, std::size_t n) {
+// Sends one request. Returns true if the server sent it back and closed the connection.
+awaitable<bool> run_client(tcp::endpoint server, std::size_t n) {
   const std::string request = text("the request of client ", n, '\n');
   std::string answer;
   tcp::socket socket{co_await this_coro::executor};
@@ -84,35 +86,36 @@ awaitable<bool> is_served(tcp::endpoint server, std::size_t n) {
   co_return answer == request;
 }
 
-// All but the limiter runs on one thread.
+// The clients, the upstream and the view. They run on one thread, and the limiter on its own
+// threads.
 class demo {
  public:
   demo(asio::io_context& context, slow_upstream& upstream, limiter& l)
       : context_(context), upstream_(upstream), limiter_(l), finished_(context, 0) {}
 
-  // Starts all clients and shows what happens, until all have finished, patience is over, or
-  // somebody interrupts.
+  // Starts all clients and shows what happens until all of them have finished, demo_timeout has
+  // passed, or a signal arrives.
   awaitable<void> run() {
     for (std::size_t n = 0; n < clients; ++n)
-      asio::co_spawn(context_, is_served(limiter_.listening_on(), n),
+      asio::co_spawn(context_, run_client(limiter_.listening_on(), n),
                      [this](const std::exception_ptr& e, bool served) {
                        if (!e && served) ++served_;
                        finished_.release();
                      });
     asio::signal_set signals{context_, SIGINT, SIGTERM};
-    asio::steady_timer deadline{context_, patience};
+    asio::steady_timer deadline{context_, demo_timeout};
     co_await (finished_.async_acquire(clients, use_awaitable) || show() ||
               signals.async_wait(use_awaitable) || deadline.async_wait(use_awaitable));
     view_.show(now());
   }
 
-  // Says how it went.
+  // Prints the result.
   bool summary() const {
-    const bool ok = served_ == clients && upstream_.most() == limiter_.limit();
+    const bool ok = served_ == clients && upstream_.max() == limiter_.limit();
     std::cout << (ok ? "ok: " : "failed: ") << served_ << " of " << clients
-              << " clients served; the upstream saw at most " << upstream_.most()
-              << " connections at once, the limit is " << limiter_.limit() << "; "
-              << limiter_.seen().refused() << " refused; waited " << readable(now().median_wait)
+              << " clients served; at most " << upstream_.max()
+              << " connections to the upstream at once, limit " << limiter_.limit() << "; "
+              << limiter_.stats().refused() << " refused; wait " << readable(now().median_wait)
               << " (median), " << readable(now().p99_wait) << " (99th percentile)" << std::endl;
     return ok;
   }
@@ -128,7 +131,7 @@ class demo {
   }
 
   snapshot now() const {
-    const figures& f = limiter_.seen();
+    const statistics& f = limiter_.stats();
     snapshot s;
     s.clients = clients;
     s.limit = limiter_.limit();
@@ -137,7 +140,7 @@ class demo {
     s.served = served_;
     s.refused = f.refused();
     s.upstream_now = upstream_.now();
-    s.upstream_most = upstream_.most();
+    s.upstream_max = upstream_.max();
     s.median_wait = f.waits.quantile(0.5);
     s.p99_wait = f.waits.quantile(0.99);
     s.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start_);
@@ -158,15 +161,16 @@ class demo {
 bool run_demo(const options& o) {
   settings s = o.limiters.front();
   if (s.limit > clients)
-    throw usage_error(text("--limit takes a number from 1 to ", clients, " with --demo"));
-  std::cout << clients << " clients at once, and an upstream that bears " << s.limit
+    throw usage_error(text("invalid --limit '", s.limit, "'; expected a number from 1 to ", clients,
+                           " with --demo"));
+  std::cout << clients << " clients at once, and an upstream with room for " << s.limit
             << " connections:" << std::endl;
 
   asio::io_context context;
-  slow_upstream upstream{context, upstream_time * s.limit / clients};
+  slow_upstream upstream{context, total_service_time * s.limit / clients};
   s.listen = {"127.0.0.1", 0};
   s.upstream = {"127.0.0.1", upstream.port()};
-  s.drain_timeout = 0ms;  // in the end there is nobody whom one would have to wait for
+  s.drain_timeout = 0ms;  // at the end there is no connection to wait for
 
   std::mutex mutex;
   std::string log;
@@ -186,12 +190,12 @@ bool run_demo(const options& o) {
   asio::co_spawn(context, upstream.run(), asio::detached);
   asio::co_spawn(context, d.run(), [&](const std::exception_ptr& e) {
     ok = d.summary() && !e;
-    if (e) std::cerr << "the demo broke off: " << reason(e) << std::endl;
+    if (e) std::cerr << "the demo failed: " << reason(e) << std::endl;
     l.stop();
     upstream.stop();
   });
-  context.run_for(last_moment);
-  l.stop();  // again, and in vain, unless the above was not reached
+  context.run_for(hard_timeout);
+  l.stop();  // needed only if the demo did not end before hard_timeout
   running.join();
   if (!ok) std::cerr << "The limiter's log:\n" << log << std::flush;
   return ok;

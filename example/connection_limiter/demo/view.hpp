@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_VIEW_HPP
-#define CONNECTION_LIMITER_VIEW_HPP
+#ifndef CONNECTION_LIMITER_DEMO_VIEW_HPP
+#define CONNECTION_LIMITER_DEMO_VIEW_HPP
 
 #include <chrono>
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace connection_limiter {
 
-// What the view shows.
+// The figures that the view shows.
 struct snapshot {
   std::size_t clients = 0;
   std::size_t limit = 0;
@@ -19,21 +19,22 @@ struct snapshot {
   std::size_t served = 0;
   std::size_t refused = 0;
   std::size_t upstream_now = 0;
-  std::size_t upstream_most = 0;
+  std::size_t upstream_max = 0;
   std::chrono::microseconds median_wait{};
   std::chrono::microseconds p99_wait{};
   std::chrono::milliseconds elapsed{};
 };
 
-// Standard output: bars that are drawn over again in a terminal, a line at a time elsewhere.
+// Shows the figures on standard output: in a terminal as bars that are redrawn in place, otherwise
+// as one line for each snapshot.
 class view {
  public:
   view();
-  ~view();  // leaves the terminal as it was
+  ~view();  // restores the terminal
   view(const view&) = delete;
   view& operator=(const view&) = delete;
 
-  // How often it wants to be shown something new.
+  // How often show() should be called.
   std::chrono::milliseconds interval() const noexcept;
 
   void show(const snapshot& s);
@@ -47,7 +48,7 @@ class view {
   std::size_t lines_drawn_ = 0;
 };
 
-// "850 ms", "2.1 s".
+// For example "850 ms" or "2.1 s".
 std::string readable(std::chrono::microseconds time);
 
 }  // namespace connection_limiter

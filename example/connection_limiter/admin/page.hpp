@@ -1,14 +1,14 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_PAGE_HPP
-#define CONNECTION_LIMITER_PAGE_HPP
+#ifndef CONNECTION_LIMITER_ADMIN_PAGE_HPP
+#define CONNECTION_LIMITER_ADMIN_PAGE_HPP
 
 #include <string_view>
 
 namespace connection_limiter {
 
-// What is in page.html, which page.cmake makes a part of the program.
+// The contents of page.html, which page.cmake embeds into the program.
 std::string_view page() noexcept;
 
 }  // namespace connection_limiter

@@ -8,10 +8,10 @@
 
 namespace connection_limiter {
 
-// A slow upstream that counts its connections, the limiter in front of it and 200 clients at once,
-// all in this process and on the loopback interface, with a view on standard output. True where
-// every client was served, and the upstream saw as many connections at once as the limit and never
-// more.
+// Runs a slow upstream that counts its connections, the limiter in front of it, and 200 clients at
+// once, all in this process and on the loopback interface, and shows what happens on standard
+// output. Returns true if every client was served and the highest number of connections to the
+// upstream was exactly the limit.
 bool run_demo(const options& o);
 
 }  // namespace connection_limiter

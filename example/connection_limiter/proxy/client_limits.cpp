@@ -1,23 +1,23 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "client_limits.hpp"
+#include "proxy/client_limits.hpp"
 
 #include <algorithm>
 
 namespace connection_limiter {
 
-client_limits::visit client_limits::enter(const asio::ip::address& client) {
+client_limits::handle client_limits::get(const asio::ip::address& client) {
   const std::lock_guard lock{mutex_};
-  const auto [e, is_new] = entries_.try_emplace(key_of(client), executor_, permits_, places_);
+  const auto [e, is_new] = entries_.try_emplace(key_of(client), executor_, limit_, slots_);
   if (is_new && closed_) e->second.permits.close();
-  ++e->second.visits;
+  ++e->second.handles;
   return {*this, e};
 }
 
-void client_limits::leave(entries::iterator e) noexcept {
+void client_limits::drop(entries::iterator e) noexcept {
   const std::lock_guard lock{mutex_};
-  if (--e->second.visits == 0) entries_.erase(e);
+  if (--e->second.handles == 0) entries_.erase(e);
 }
 
 void client_limits::close() {

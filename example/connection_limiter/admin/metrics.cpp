@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "metrics.hpp"
+#include "admin/metrics.hpp"
 
 #include <initializer_list>
 #include <iomanip>
@@ -12,21 +12,21 @@ namespace connection_limiter {
 
 namespace {
 
-// Seconds, to the microsecond.
+// In seconds, with microsecond precision.
 std::string seconds(std::chrono::microseconds time) {
   std::ostringstream out;
   out << std::setprecision(15) << static_cast<double>(time.count()) / 1e6;
   return out.str();
 }
 
-// A label beside `listener`, and what is counted under it.
-struct part {
+// A value of the label beside `listener`, and its count.
+struct labelled_count {
   std::string_view value;
-  std::uint64_t (*count)(const figures&);
+  std::uint64_t (*count)(const statistics&);
 };
 
 template <ending e>
-std::uint64_t count_of(const figures& f) {
+std::uint64_t count_of(const statistics& f) {
   return f.of(e);
 }
 
@@ -36,27 +36,27 @@ class exposition {
 
   std::string str() const { return out_.str(); }
 
-  // A family with one series for each listener.
+  // A metric family with one series for each listener.
   template <typename Value>
   void family(std::string_view name, std::string_view type, std::string_view help, Value value) {
     head(name, type, help);
     for (const limiter& l : limiters_) series(name, l) << "} " << value(l) << '\n';
   }
 
-  // A family of counters with one more label, all of whose values are always there.
+  // A family of counters with a second label. All values of the label are always present.
   void counters(std::string_view name, std::string_view help, std::string_view label,
-                std::initializer_list<part> parts) {
+                std::initializer_list<labelled_count> counts) {
     head(name, "counter", help);
     for (const limiter& l : limiters_)
-      for (const part& p : parts)
-        series(name, l) << "," << label << "=\"" << p.value << "\"} " << p.count(l.seen()) << '\n';
+      for (const labelled_count& c : counts)
+        series(name, l) << "," << label << "=\"" << c.value << "\"} " << c.count(l.stats()) << '\n';
   }
 
   void histogram(std::string_view name, std::string_view help) {
     head(name, "histogram", help);
     const std::string bucket = std::string{name} + "_bucket";
     for (const limiter& l : limiters_) {
-      const wait_times& waits = l.seen().waits;
+      const wait_times& waits = l.stats().waits;
       std::uint64_t so_far = 0;
       for (std::size_t i = 0; i <= wait_times::bounds.size(); ++i) {
         const bool last = i == wait_times::bounds.size();
@@ -87,50 +87,52 @@ class exposition {
 
 std::string metrics(const std::list<limiter>& limiters) {
   exposition e{limiters};
-  e.family("connection_limiter_active_connections", "gauge", "Connections that are let through.",
-           [](const limiter& l) { return l.seen().active.now(); });
+  e.family("connection_limiter_active_connections", "gauge", "Connections that hold a permit.",
+           [](const limiter& l) { return l.stats().active.now(); });
   e.family("connection_limiter_limit_connections", "gauge",
-           "How many connections are let through at once.",
-           [](const limiter& l) { return l.limit(); });
-  e.family("connection_limiter_queued_connections", "gauge", "Connections that wait in the queue.",
+           "The current limit on active connections.", [](const limiter& l) { return l.limit(); });
+  e.family("connection_limiter_queued_connections", "gauge", "Connections in the queue.",
            [](const limiter& l) { return l.queued(); });
   e.family("connection_limiter_longest_wait_seconds", "gauge",
-           "How long the one has waited so far that waits longest now.",
-           [](const limiter& l) { return seconds(l.seen().waiting.longest()); });
+           "How long the oldest queued connection has waited so far.",
+           [](const limiter& l) { return seconds(l.stats().waiting.longest()); });
   e.family("connection_limiter_clients", "gauge",
-           "Client addresses with a limit of their own at the moment.",
+           "Client addresses with at least one connection; 0 without --per-client.",
            [](const limiter& l) { return l.clients(); });
-  e.family("connection_limiter_draining", "gauge", "1 while the limiter stops, 0 otherwise.",
+  e.family("connection_limiter_draining", "gauge", "1 while the listener stops, 0 otherwise.",
            [](const limiter& l) { return l.draining() ? 1 : 0; });
 
-  e.family("connection_limiter_accepted_total", "counter", "Connections that were accepted.",
-           [](const limiter& l) { return l.seen().accepted.value(); });
+  e.family("connection_limiter_accepted_total", "counter", "Accepted connections.",
+           [](const limiter& l) { return l.stats().accepted.value(); });
   e.family("connection_limiter_served_total", "counter",
-           "Connections that were let through and ended by themselves.",
-           [](const limiter& l) { return l.seen().of(ending::served); });
-  e.counters("connection_limiter_refused_total", "Connections that were not let through.", "reason",
+           "Connections that were forwarded and ended by themselves.",
+           [](const limiter& l) { return l.stats().of(ending::served); });
+  e.counters("connection_limiter_refused_total",
+             "Connections that were closed before they were forwarded.", "reason",
              {{"full", count_of<ending::full>},
               {"client_full", count_of<ending::client_full>},
               {"timed_out", count_of<ending::timed_out>},
               {"stopping", count_of<ending::stopping>}});
   e.family("connection_limiter_abandoned_total", "counter",
-           "Connections whose client hung up in the queue.",
-           [](const limiter& l) { return l.seen().of(ending::abandoned); });
-  e.counters("connection_limiter_cut_total", "Connections that were let through and then cut.",
+           "Connections whose client disconnected in the queue.",
+           [](const limiter& l) { return l.stats().of(ending::abandoned); });
+  e.counters("connection_limiter_cut_total", "Forwarded connections that the limiter reset.",
              "reason",
              {{"idle", count_of<ending::idle>},
               {"too_long", count_of<ending::too_long>},
               {"drain", count_of<ending::drain>}});
   e.family("connection_limiter_failed_total", "counter",
-           "Connections that were let through and failed, mostly since the upstream was not there.",
-           [](const limiter& l) { return l.seen().of(ending::failed); });
-  e.family("connection_limiter_accept_errors_total", "counter", "Failures of accepting.",
-           [](const limiter& l) { return l.seen().accept_errors.value(); });
-  e.counters("connection_limiter_bytes_total", "Bytes passed on.", "direction",
-             {{"up", [](const figures& f) { return f.bytes_up.value(); }},
-              {"down", [](const figures& f) { return f.bytes_down.value(); }}});
+           "Connections that got a permit and then failed, usually because the upstream "
+           "could not be reached.",
+           [](const limiter& l) { return l.stats().of(ending::failed); });
+  e.family("connection_limiter_accept_errors_total", "counter",
+           "Failed attempts to accept a connection.",
+           [](const limiter& l) { return l.stats().accept_errors.value(); });
+  e.counters("connection_limiter_bytes_total", "Forwarded bytes.", "direction",
+             {{"up", [](const statistics& f) { return f.bytes_up.value(); }},
+              {"down", [](const statistics& f) { return f.bytes_down.value(); }}});
   e.histogram("connection_limiter_wait_seconds",
-              "How long the connections had waited that were let through.");
+              "How long each forwarded connection waited for its permit.");
   return e.str();
 }
 

@@ -4,8 +4,8 @@
 #ifndef CONNECTION_LIMITER_ADMIN_HPP
 #define CONNECTION_LIMITER_ADMIN_HPP
 
-#include "limiter.hpp"
-#include "net.hpp"
+#include "proxy/limiter.hpp"
+#include "proxy/net.hpp"
 #include "text.hpp"
 
 #include <turnstile.hpp>
@@ -25,18 +25,19 @@ namespace http = beast::http;
 
 // The admin endpoint: metrics, health, a page, and changes of the limits. See --help.
 //
-// It has a thread of its own, and what it asks the limiters any thread may ask; so whatever becomes
-// of it, the connections go on. It serves a few clients at a time, each for one request and a few
-// seconds at most; the others wait in the kernel's backlog.
+// It runs on a thread of its own and calls only members of the limiters that are safe on any
+// thread. A slow or failing endpoint therefore does not affect the proxied connections. It serves a
+// fixed number of clients at a time, one request each, for a few seconds at most. Other clients
+// wait in the kernel's backlog.
 //
-// Browsers let any page send requests to any address. So whoever asks must have named this endpoint
-// (the Host field, which a name that was rebound to our address does not pass), and a page that asks
-// must be our own (the Origin field).
+// Any web page can make a browser send requests to any address. So the Host header must name this
+// endpoint, which a request through a rebound DNS name does not, and the Origin header, if there is
+// one, must be that of the endpoint's own page.
 class admin {
  public:
-  // Starts to serve. Throws usage_error where others could reach that address and no name is given
-  // for it, and std::runtime_error where it cannot listen there.
-  admin(const host_port& where, const std::string& public_name, std::list<limiter>& limiters,
+  // Starts to serve. Throws usage_error if the address is not a loopback address and public_name is
+  // empty, and std::runtime_error if it cannot listen on the address.
+  admin(const host_port& address, const std::string& public_name, std::list<limiter>& limiters,
         log_function log);
   ~admin();
   admin(const admin&) = delete;
@@ -52,21 +53,20 @@ class admin {
   awaitable<void> accept_connections();
   awaitable<void> serve(beast::tcp_stream stream);
 
-  // What to answer to a request, to one that is too large or makes no sense, and to each kind.
   response answer(const request& r);
-  response answer(const error_code& ec) const;
+  response answer(const error_code& ec) const;  // to a request that is too large or malformed
   response health() const;
   response set_limit(std::string_view query, const std::string& body);
-  bool is_for_us(const request& r) const;
+  bool is_allowed(const request& r) const;
 
   std::list<limiter>& limiters_;
   const log_function log_;
   asio::io_context context_{1};
   tcp::acceptor acceptor_;
   const tcp::endpoint listening_on_;
-  std::vector<std::string> hosts_;  // what the Host field may be, in lower case
+  std::vector<std::string> allowed_hosts_;  // allowed values of the Host header, in lower case
   turnstile::bounded_semaphore connections_;
-  std::jthread thread_;  // the last: whatever it uses is there before, and goes after it has ended
+  std::jthread thread_;  // the last member, because it uses the others
 };
 
 }  // namespace connection_limiter

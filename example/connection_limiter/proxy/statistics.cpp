@@ -1,13 +1,13 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "figures.hpp"
+#include "proxy/statistics.hpp"
 
 #include "text.hpp"
 
 namespace connection_limiter {
 
-std::string totals(const figures& f) {
+std::string totals(const statistics& f) {
   return text("accepted ", f.accepted.value(), ", served ", f.of(ending::served), ", refused ",
               f.refused(), " (full ", f.of(ending::full), ", timed out ", f.of(ending::timed_out),
               ", stopping ", f.of(ending::stopping), ", client full ", f.of(ending::client_full),

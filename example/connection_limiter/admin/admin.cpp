@@ -1,10 +1,10 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#include "admin.hpp"
+#include "admin/admin.hpp"
 
-#include "metrics.hpp"
-#include "page.hpp"
+#include "admin/metrics.hpp"
+#include "admin/page.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -18,13 +18,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_connections = 16;
-constexpr std::uint32_t most_header = 8192;
-constexpr std::uint64_t most_body = 64;
-constexpr auto patience = 5s;     // for a request, and for taking the response
-constexpr auto last_moment = 1s;  // for reading what is left of a request that was answered
+constexpr std::size_t max_connections = 16;
+constexpr std::uint32_t max_header_bytes = 8192;
+constexpr std::uint64_t max_body_bytes = 64;
+constexpr auto request_timeout = 5s;  // to receive a request, and to send the response
+constexpr auto linger_timeout = 1s;   // to read the rest of a request after the response
 
-// All of the page is in the page; it talks to nobody but us.
+// The page loads nothing else, and sends requests only to this endpoint.
 constexpr const char* page_policy =
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -40,14 +40,14 @@ http::response<http::string_body> reply(http::status status, std::string body,
   return r;
 }
 
-http::response<http::string_body> not_allowed(const char* methods) {
-  auto r = reply(http::status::method_not_allowed, text("this takes ", methods, '\n'));
+http::response<http::string_body> method_not_allowed(const char* methods) {
+  auto r = reply(http::status::method_not_allowed, text("use ", methods, '\n'));
   r.set(http::field::allow, methods);
   return r;
 }
 
-// What stands for itself and what is written as %41; nothing where that makes no sense.
-std::optional<std::string> decoded(std::string_view text) {
+// Decodes percent-encoding such as %41. Returns nullopt if it is malformed.
+std::optional<std::string> percent_decoded(std::string_view text) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
     unsigned char c = static_cast<unsigned char>(text[i]);
@@ -70,34 +70,36 @@ std::string lower_case(std::string_view s) {
   return result;
 }
 
-// Where the endpoint is to listen, if it may.
-tcp::endpoint place(asio::io_context& context, const host_port& where, bool is_public) {
-  tcp::endpoint endpoint = look_up(context, where, "--admin").front();
+// The endpoint to listen on. Throws usage_error if it must be a loopback address and is not.
+tcp::endpoint allowed_endpoint(asio::io_context& context, const host_port& address,
+                               bool is_public) {
+  tcp::endpoint endpoint = look_up(context, address, "--admin").front();
   if (!is_public && !endpoint.address().is_loopback())
-    throw usage_error(text("--admin takes a loopback address such as 127.0.0.1:9100, unless ",
-                           "--admin-public says by what name others ask for it; not '",
-                           to_string(where), '\''));
+    throw usage_error(
+        text("invalid --admin '", to_string(address), "'; expected a loopback address ",
+             "such as 127.0.0.1:9100, or --admin-public with the endpoint's host name"));
   return endpoint;
 }
 
 }  // namespace
 
-admin::admin(const host_port& where, const std::string& public_name, std::list<limiter>& limiters,
+admin::admin(const host_port& address, const std::string& public_name, std::list<limiter>& limiters,
              log_function log)
     : limiters_(limiters),
       log_(std::move(log)),
-      acceptor_(listen(context_, place(context_, where, !public_name.empty()), "--admin")),
+      acceptor_(
+          listen(context_, allowed_endpoint(context_, address, !public_name.empty()), "--admin")),
       listening_on_(acceptor_.local_endpoint()),
-      connections_(context_, most_connections) {
+      connections_(context_, max_connections) {
   const std::string port = text(':', listening_on_.port());
   const std::string own = text(listening_on_);
-  hosts_ = {own, "127.0.0.1" + port, "localhost" + port, "[::1]" + port};
-  if (listening_on_.port() == 80)  // browsers leave that out
-    for (std::size_t i = 0, n = hosts_.size(); i != n; ++i)
-      hosts_.push_back(hosts_[i].substr(0, hosts_[i].rfind(':')));
+  allowed_hosts_ = {own, "127.0.0.1" + port, "localhost" + port, "[::1]" + port};
+  if (listening_on_.port() == 80)  // browsers omit the default port
+    for (std::size_t i = 0, n = allowed_hosts_.size(); i != n; ++i)
+      allowed_hosts_.push_back(allowed_hosts_[i].substr(0, allowed_hosts_[i].rfind(':')));
   if (!public_name.empty()) {
-    hosts_.push_back(lower_case(public_name));
-    if (!to_host_port(public_name)) hosts_.push_back(lower_case(public_name) + port);
+    allowed_hosts_.push_back(lower_case(public_name));
+    if (!to_host_port(public_name)) allowed_hosts_.push_back(lower_case(public_name) + port);
   }
   asio::co_spawn(context_, accept_connections(), asio::detached);
   thread_ = std::jthread{[this] { run(); }};
@@ -117,56 +119,58 @@ void admin::run() noexcept {
 // ---- Connections --------------------------------------------------------------------------------
 
 awaitable<void> admin::accept_connections() {
-  accept_trouble trouble{context_.get_executor(), log_, "admin endpoint: accept"};
+  accept_backoff backoff{context_.get_executor(), log_, "admin endpoint: accept"};
   for (;;) {
-    std::string why;
+    std::string failure;
     try {
       turnstile::permit permit = co_await connections_.async_acquire_permit(use_awaitable);
       auto [ec, socket] = co_await acceptor_.async_accept(as_result);
       if (ec)
-        why = ec.message();
+        failure = ec.message();
       else
         asio::co_spawn(context_, serve(beast::tcp_stream{std::move(socket)}),
                        [this, permit = std::move(permit)](const std::exception_ptr& e) {
                          if (e) log_("admin endpoint: " + reason(e));
                        });
     } catch (const std::exception& e) {
-      why = e.what();
+      failure = e.what();
     }
-    if (why.empty())
-      trouble.over();
+    if (failure.empty())
+      backoff.succeeded();
     else
-      co_await trouble.pause(why);
+      co_await backoff.pause(failure);
   }
 }
 
-// One request, and no other: nobody keeps a place whom nothing is to be told.
+// One request for each connection, so that idle clients do not use up the connections.
 awaitable<void> admin::serve(beast::tcp_stream stream) {
-  beast::flat_buffer buffer{std::size_t{2} * most_header};
+  beast::flat_buffer buffer{std::size_t{2} * max_header_bytes};
   http::request_parser<http::string_body> parser;
-  parser.header_limit(most_header);
-  parser.body_limit(most_body);
-  stream.expires_after(patience);
+  parser.header_limit(max_header_bytes);
+  parser.body_limit(max_body_bytes);
+  stream.expires_after(request_timeout);
   const auto [read_error, n] = co_await http::async_read(stream, buffer, parser, as_result);
-  // Of connections that end or fail before they have asked, nothing is said.
-  static const error_code misunderstood = make_error_code(http::error::bad_target);
-  const bool nobody =
+  // Connections that end or fail before the request is complete get no response and no log line.
+  const bool incomplete =
       read_error == http::error::end_of_stream || read_error == http::error::partial_message;
-  if (nobody || (read_error && read_error.category() != misunderstood.category())) co_return;
+  const bool parse_error =
+      read_error.category() == make_error_code(http::error::bad_target).category();
+  if (incomplete || (read_error && !parse_error)) co_return;
 
   response r = read_error ? answer(read_error) : answer(parser.get());
   if (parser.get().method() == http::verb::head) r.body().clear();
-  stream.expires_after(patience);
+  stream.expires_after(request_timeout);
   const auto [write_error, written] = co_await http::async_write(stream, r, as_result);
   if (write_error) co_return;
 
-  // Were it closed with something unread, the response might be lost on its way.
+  // Read the rest before closing: closing a socket with unread data can discard the response.
   error_code ignored;
   stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
-  stream.expires_after(last_moment);
+  stream.expires_after(linger_timeout);
   buffer.clear();
-  for (std::size_t left = 1 << 20; left > most_header;) {
-    const auto [ec, more] = co_await stream.async_read_some(buffer.prepare(most_header), as_result);
+  for (std::size_t left = 1 << 20; left > max_header_bytes;) {
+    const auto [ec, more] =
+        co_await stream.async_read_some(buffer.prepare(max_header_bytes), as_result);
     if (ec) co_return;
     left -= more;
   }
@@ -174,28 +178,30 @@ awaitable<void> admin::serve(beast::tcp_stream stream) {
 
 // ---- Requests -----------------------------------------------------------------------------------
 
-bool admin::is_for_us(const request& r) const {
+bool admin::is_allowed(const request& r) const {
   if (r.count(http::field::host) != 1 || r.count(http::field::origin) > 1) return false;
   const std::string host = lower_case(view_of(r[http::field::host]));
-  if (std::find(hosts_.begin(), hosts_.end(), host) == hosts_.end()) return false;
-  if (r.count(http::field::origin) == 0) return true;  // not asked by a page, or by our own
+  if (std::find(allowed_hosts_.begin(), allowed_hosts_.end(), host) == allowed_hosts_.end())
+    return false;
+  if (r.count(http::field::origin) == 0) return true;  // no page, or a GET by the own page
   const std::string origin = lower_case(view_of(r[http::field::origin]));
   return origin == "http://" + host || origin == "https://" + host;
 }
 
 admin::response admin::answer(const request& r) {
-  if (!is_for_us(r))
-    return reply(http::status::forbidden, "the Host or the Origin is not this endpoint\n");
+  if (!is_allowed(r))
+    return reply(http::status::forbidden,
+                 "the Host or Origin header does not name this endpoint\n");
 
   const std::string_view target = view_of(r.target());
   const std::string_view path = target.substr(0, target.find('?'));
   const std::string_view query = target.substr(std::min(path.size() + 1, target.size()));
   if (path == "/limit")
-    return r.method() == http::verb::put ? set_limit(query, r.body()) : not_allowed("PUT");
+    return r.method() == http::verb::put ? set_limit(query, r.body()) : method_not_allowed("PUT");
   if (path != "/" && path != "/metrics" && path != "/healthz")
-    return reply(http::status::not_found, "there are /, /metrics, /healthz and /limit\n");
+    return reply(http::status::not_found, "not found; use /, /metrics, /healthz or /limit\n");
   if (r.method() != http::verb::get && r.method() != http::verb::head)
-    return not_allowed("GET, HEAD");
+    return method_not_allowed("GET, HEAD");
   if (path == "/healthz") return health();
   if (path == "/metrics")
     return reply(http::status::ok, metrics(limiters_), "text/plain; version=0.0.4; charset=utf-8");
@@ -207,10 +213,11 @@ admin::response admin::answer(const request& r) {
 
 admin::response admin::answer(const error_code& ec) const {
   if (ec == http::error::body_limit)
-    return reply(http::status::payload_too_large, text("at most ", most_body, " bytes of body\n"));
+    return reply(http::status::payload_too_large,
+                 text("the body is too large; expected at most ", max_body_bytes, " bytes\n"));
   if (ec == http::error::header_limit || ec == http::error::buffer_overflow)
     return reply(http::status::request_header_fields_too_large,
-                 text("at most ", most_header, " bytes of header\n"));
+                 text("the header is too large; expected at most ", max_header_bytes, " bytes\n"));
   return reply(http::status::bad_request, ec.message() + '\n');
 }
 
@@ -223,23 +230,25 @@ admin::response admin::health() const {
 admin::response admin::set_limit(std::string_view query, const std::string& body) {
   constexpr std::string_view parameter = "listener=";
   std::optional<std::string> name;
-  if (query.starts_with(parameter)) name = decoded(query.substr(parameter.size()));
+  if (query.starts_with(parameter)) name = percent_decoded(query.substr(parameter.size()));
   if (!name && (!query.empty() || limiters_.size() > 1))
-    return reply(http::status::bad_request, "ask for /limit?listener=ADDRESS:PORT\n");
+    return reply(http::status::bad_request,
+                 "no listener is named; expected /limit?listener=ADDRESS:PORT\n");
   const auto l = std::find_if(limiters_.begin(), limiters_.end(), [&](const limiter& candidate) {
     return !name || text(candidate.listening_on()) == *name;
   });
-  if (l == limiters_.end()) return reply(http::status::not_found, "there is no such listener\n");
+  if (l == limiters_.end()) return reply(http::status::not_found, "no such listener\n");
 
   std::string_view number = body;
   if (number.ends_with('\n')) number.remove_suffix(1);
   const auto limit = to_limit(number);
   if (!limit)
-    return reply(http::status::bad_request, text("a number from 1 to ", most_permits, '\n'));
+    return reply(http::status::bad_request,
+                 text("invalid limit; expected a number from 1 to ", max_permits, '\n'));
   l->set_limit(*limit);
   response result = reply(http::status::no_content, "");
   result.erase(http::field::content_type);
-  result.erase(http::field::content_length);  // of a 204, there is none
+  result.erase(http::field::content_length);  // a 204 response has none
   return result;
 }
 

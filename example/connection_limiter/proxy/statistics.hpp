@@ -1,11 +1,11 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-#ifndef CONNECTION_LIMITER_FIGURES_HPP
-#define CONNECTION_LIMITER_FIGURES_HPP
+#ifndef CONNECTION_LIMITER_PROXY_STATISTICS_HPP
+#define CONNECTION_LIMITER_PROXY_STATISTICS_HPP
 
-// What the limiter counts. Any thread adds, any thread reads; relaxed, since each figure is only
-// shown, and nothing else is concluded from it.
+// What the limiter counts. Any thread may update and read the counts. The atomics are relaxed,
+// because the counts are only displayed and guard no other data.
 
 #include <algorithm>
 #include <array>
@@ -20,7 +20,7 @@
 
 namespace connection_limiter {
 
-// A count that any thread may raise.
+// A count that only grows.
 class counter {
  public:
   void add(std::uint64_t n = 1) noexcept { value_.fetch_add(n, std::memory_order_relaxed); }
@@ -30,21 +30,21 @@ class counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-// How many there are of something at the moment, and the most there ever were.
+// How many of something there are now, and the highest number so far.
 class gauge {
  public:
-  // One of them, for as long as it lives.
-  class one {
+  // Counts as one from its construction to its destruction.
+  class scope {
    public:
-    explicit one(gauge& g) noexcept : gauge_(g) {
+    explicit scope(gauge& g) noexcept : gauge_(g) {
       const std::size_t now = g.now_.fetch_add(1, std::memory_order_relaxed) + 1;
       std::size_t most = g.most();
       while (most < now && !g.most_.compare_exchange_weak(most, now, std::memory_order_relaxed))
         continue;
     }
-    ~one() { gauge_.now_.fetch_sub(1, std::memory_order_relaxed); }
-    one(const one&) = delete;
-    one& operator=(const one&) = delete;
+    ~scope() { gauge_.now_.fetch_sub(1, std::memory_order_relaxed); }
+    scope(const scope&) = delete;
+    scope& operator=(const scope&) = delete;
 
    private:
     gauge& gauge_;
@@ -58,31 +58,31 @@ class gauge {
   std::atomic<std::size_t> most_{0};
 };
 
-// Since when those wait who are waiting now.
+// When each connection in the queue began to wait.
 class queue_times {
   using clock = std::chrono::steady_clock;
 
  public:
-  // One of them, for as long as it lives.
-  class one {
+  // One connection in the queue, from its construction to its destruction.
+  class entry {
    public:
-    explicit one(queue_times& q) : queue_(q) {
+    explicit entry(queue_times& q) : queue_(q) {
       const std::lock_guard lock{q.mutex_};
-      since_ = q.since_.insert(q.since_.end(), clock::now());  // under the lock, so in order
+      since_ = q.since_.insert(q.since_.end(), clock::now());  // under the mutex, so in order
     }
-    ~one() {
+    ~entry() {
       const std::lock_guard lock{queue_.mutex_};
       queue_.since_.erase(since_);
     }
-    one(const one&) = delete;
-    one& operator=(const one&) = delete;
+    entry(const entry&) = delete;
+    entry& operator=(const entry&) = delete;
 
    private:
     queue_times& queue_;
     std::list<clock::time_point>::iterator since_;
   };
 
-  // How long the one waits already that waits longest; zero where nobody does.
+  // How long the oldest entry has waited so far; zero if there is none.
   std::chrono::microseconds longest() const {
     const std::lock_guard lock{mutex_};
     if (since_.empty()) return {};
@@ -94,9 +94,9 @@ class queue_times {
   std::list<clock::time_point> since_;
 };
 
-// How long those waited who were let through: counts in buckets, sixteen to each power of two of
-// microseconds, so that a quantile is at most 7 % too high, at a fixed cost. And, coarser, as a
-// histogram whose bounds are round figures.
+// How long forwarded connections waited for their permits. Counts the waits twice: in fine buckets,
+// sixteen for each power of two of microseconds, which give quantiles that are at most 7 % too high
+// at a fixed cost; and in a coarser histogram with round bounds.
 class wait_times {
  public:
   using duration = std::chrono::microseconds;
@@ -105,7 +105,8 @@ class wait_times {
       500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000, 60'000'000};
 
   void add(duration wait) noexcept {
-    const auto us = static_cast<std::uint64_t>(std::clamp<duration::rep>(wait.count(), 0, longest));
+    const auto us =
+        static_cast<std::uint64_t>(std::clamp<duration::rep>(wait.count(), 0, max_wait));
     const int exponent = std::max(0, static_cast<int>(std::bit_width(us)) - 5);
     buckets_[static_cast<std::size_t>(exponent) * 16 + (us >> exponent)].add();
     const auto bound = std::lower_bound(bounds.begin(), bounds.end(), wait.count());
@@ -113,14 +114,14 @@ class wait_times {
     sum_.add(us);
   }
 
-  // How many waited so long that bounds[i], and no lower one, is an upper bound; i may be
-  // bounds.size(): longer than the last.
+  // The number of waits that are at most bounds[i] and longer than bounds[i - 1]. With i equal to
+  // bounds.size(), the number of waits longer than the last bound.
   std::uint64_t within(std::size_t i) const noexcept { return histogram_[i].value(); }
 
-  // All their waits together.
+  // The sum of all waits.
   duration sum() const noexcept { return duration{static_cast<duration::rep>(sum_.value())}; }
 
-  // What `share` of those who were let through did not wait longer than.
+  // The shortest time that at least `share` of the waits did not exceed.
   duration quantile(double share) const noexcept {
     std::uint64_t all = 0;
     for (const counter& bucket : buckets_) all += bucket.value();
@@ -132,7 +133,7 @@ class wait_times {
   }
 
  private:
-  static constexpr duration::rep longest = 0xffffffff;  // more than an hour
+  static constexpr duration::rep max_wait = 0xffffffff;  // more than an hour
 
   static duration upper_end(std::size_t bucket) noexcept {
     const std::size_t exponent = bucket < 32 ? 0 : bucket / 16 - 1;
@@ -147,20 +148,20 @@ class wait_times {
 
 // How a connection ended.
 enum class ending {
-  served,       // it was let through, and went on until either side had enough
-  full,         // refused: no permit, and no place in the queue
-  client_full,  // refused: its client has as many as it may have, and no place either
-  timed_out,    // refused: no permit within the queue's timeout
+  served,       // forwarded, and ended by the client or the upstream
+  full,         // refused: no permit and no slot in the queue
+  client_full,  // refused: its client has no permit and no queue slot left
+  timed_out,    // refused: no permit within the queue timeout
   stopping,     // refused: the limiter stops
-  abandoned,    // it hung up in the queue
-  idle,         // cut: nothing moved for the idle timeout
-  too_long,     // cut: the session timeout was over
-  drain,        // cut: the limiter stops, and the drain timeout was over
-  failed        // the upstream could not be reached, or something broke here
+  abandoned,    // the client disconnected in the queue
+  idle,         // cut: no byte moved for the idle timeout
+  too_long,     // cut: the session timeout expired
+  drain,        // cut: the limiter stops, and the drain timeout expired
+  failed        // the upstream could not be reached, or there was an internal error
 };
 constexpr std::size_t endings = 10;
 
-struct figures {
+struct statistics {
   counter accepted;
   counter accept_errors;
   std::array<counter, endings> ended;
@@ -178,7 +179,7 @@ struct figures {
 };
 
 // The totals, in one line.
-std::string totals(const figures& f);
+std::string totals(const statistics& f);
 
 }  // namespace connection_limiter
 

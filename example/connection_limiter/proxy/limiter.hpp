@@ -1,0 +1,90 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef CONNECTION_LIMITER_PROXY_LIMITER_HPP
+#define CONNECTION_LIMITER_PROXY_LIMITER_HPP
+
+#include "options.hpp"
+#include "proxy/admission.hpp"
+#include "proxy/io_threads.hpp"
+#include "proxy/net.hpp"
+#include "proxy/statistics.hpp"
+#include "text.hpp"
+
+#include <turnstile.hpp>
+
+#include <list>
+#include <string>
+#include <vector>
+
+namespace connection_limiter {
+
+// Listens on one address and forwards a limited number of connections to one upstream. Its
+// admission decides which.
+//
+// Each connection holds a permit of `open_connections_` from its acceptance to its end. To wait
+// until all connections have ended, drain() acquires all of these permits.
+//
+// Accepting, stopping and draining run on the first thread. Connections are assigned to all threads
+// in turn, and a connection stays on its thread.
+class limiter {
+ public:
+  // Looks up the upstream and starts to listen. Throws std::runtime_error if either fails.
+  limiter(io_threads& threads, const settings& s, log_function log);
+
+  // Accepts connections until stop() is called, then drains. Completes when no connection is left.
+  awaitable<void> run();
+
+  // Stops accepting, refuses queued connections, and lets forwarded connections continue until the
+  // drain timeout. A second call cuts them at once. Safe to call on any thread.
+  void stop();
+
+  // Changes the limit. No connection is cut. Safe to call on any thread.
+  void set_limit(std::size_t limit);
+
+  // The address on which it listens, or has listened. This function and the following ones are safe
+  // to call on any thread.
+  const tcp::endpoint& listening_on() const noexcept { return listening_on_; }
+  bool draining() const noexcept { return admission_.is_closed(); }
+  std::size_t limit() const noexcept { return admission_.limit(); }
+  std::size_t available() const noexcept { return admission_.available(); }
+  std::size_t queued() const noexcept { return admission_.queued(); }
+  std::size_t clients() const { return admission_.clients(); }
+  const statistics& stats() const noexcept { return stats_; }
+
+ private:
+  // One thread and the cancellation signals of its connections. Only that thread uses the list.
+  struct worker {
+    asio::io_context& context;
+    std::list<asio::cancellation_signal> connections;
+  };
+
+  awaitable<void> accept_connections();
+  awaitable<error_code> accept_one(worker& w);
+  void start(worker& w, tcp::socket client, turnstile::permit reserved);
+  void count_ending(const std::exception_ptr& e, ending how);
+  awaitable<void> drain();
+  void cut();
+
+  // Handles one connection from its acceptance to its end. On every path, destructors return what
+  // the connection holds.
+  awaitable<ending> serve(tcp::socket client, turnstile::permit reserved);
+  awaitable<error_code> connect(tcp::socket& upstream);
+
+  const settings settings_;
+  const log_function log_;
+  tcp::acceptor acceptor_;
+  const tcp::endpoint listening_on_;
+  const std::vector<tcp::endpoint> upstream_;
+  std::list<worker> workers_;
+
+  statistics stats_;
+  gauge waiting_for_descriptor_;  // connections with a permit, but no descriptor for the upstream
+  admission admission_;
+  turnstile::semaphore open_connections_;
+  turnstile::semaphore stop_requests_;  // stop() releases one permit
+};
+
+}  // namespace connection_limiter
+
+#endif

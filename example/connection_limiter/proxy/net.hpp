@@ -1,0 +1,71 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef CONNECTION_LIMITER_PROXY_NET_HPP
+#define CONNECTION_LIMITER_PROXY_NET_HPP
+
+// Names from Asio and helpers for it, which the whole program uses.
+
+#include "text.hpp"
+#include "values.hpp"
+
+#include <boost/asio.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace connection_limiter {
+
+namespace asio = boost::asio;
+namespace this_coro = asio::this_coro;
+using asio::awaitable;
+using asio::use_awaitable;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+// Completion token for operations whose errors are expected. co_await returns a tuple that starts
+// with the error code, and throws only if the coroutine itself was cancelled before.
+constexpr auto as_result = asio::as_tuple(use_awaitable);
+
+// Use: was_cancelled(co_await this_coro::cancellation_state)
+inline bool was_cancelled(const asio::cancellation_state& state) {
+  return state.cancelled() != asio::cancellation_type::none;
+}
+
+// Looks up the addresses of a host, at least one. Throws a std::runtime_error that names the
+// option.
+std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& address,
+                                   const char* option);
+
+// Opens a listening socket on that address. Throws a std::runtime_error that names the option.
+tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& address, const char* option);
+
+// Tries the addresses in order until one accepts or the deadline has passed. Each address gets an
+// equal share of the time that is left, so that one that does not answer leaves time for the
+// others.
+awaitable<error_code> connect_to_one_of(const std::vector<tcp::endpoint>& addresses,
+                                        tcp::socket& socket,
+                                        std::chrono::steady_clock::time_point deadline);
+
+// Delays an accept loop after a failure. The usual failure is that no descriptor is left, so an
+// immediate retry would fail too. Logs the first failure and the first success after it.
+class accept_backoff {
+ public:
+  accept_backoff(const asio::any_io_executor& executor, const log_function& log, std::string name);
+
+  awaitable<void> pause(const std::string& reason);
+  void succeeded();
+
+ private:
+  asio::steady_timer timer_;
+  const log_function& log_;
+  const std::string name_;
+  bool failing_ = false;
+};
+
+}  // namespace connection_limiter
+
+#endif

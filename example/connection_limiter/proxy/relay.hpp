@@ -1,0 +1,45 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef CONNECTION_LIMITER_PROXY_RELAY_HPP
+#define CONNECTION_LIMITER_PROXY_RELAY_HPP
+
+#include "proxy/net.hpp"
+#include "proxy/statistics.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace connection_limiter {
+
+struct time_limits {
+  std::optional<std::chrono::milliseconds> idle, session;
+};
+
+// Copies bytes in both directions between two connected sockets until both directions have ended,
+// then closes both sockets. `early` is what was already read from the client, and is sent first.
+//
+// - End of stream: if one side ends its direction, the relay ends that direction on the other side,
+//   and the other direction continues.
+// - Reset: if one side resets the connection, the relay resets the other side, so that nothing
+//   takes half a request or half an answer for the whole.
+// - Time limits: resets both sides if no byte has moved for `idle`, or when the connection has
+//   lasted for `session`. The result says which.
+// - Cancellation: resets both sides and throws operation_aborted.
+//
+// After a reset by the client and after a time limit, the upstream sees an orderly end instead of a
+// reset if it was the last to send: then no request is incomplete, and after an orderly end the
+// relay can see when the upstream has closed its side.
+//
+// Completes when the upstream has closed its side too, or has had a fixed time to do so. Otherwise
+// the next connection that gets the permit would meet a server that still counts this one.
+awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, std::string early,
+                        time_limits t, statistics& f);
+
+// Closes the socket so that the other end sees a reset, not an orderly end.
+void reset(tcp::socket& socket) noexcept;
+
+}  // namespace connection_limiter
+
+#endif
