@@ -1563,20 +1563,79 @@ struct offered_in_order final : offering {
   }
 } offered_in_order_instance;
 
-// The completion with the strand is refused once.
+// What is in the mailbox when the strand is left comes before the calls that find it free: here a waiter,
+// which the executor mails as it takes the completion that carries the strand.
+struct offered_with_mail : offering {
+  using offering::offering;
+  void prepare() override {
+    share(0);
+    queue(2);
+    make_op(2, 1);
+    b.tickets[0].then = [] { release(1); };
+    b.tickets[1].then = [] { start(2); };
+  }
+  void thread(int i) override {
+    if (i == 0) {
+      release(1);
+      afterwards();
+    } else {
+      run_completions(i == 1 ? 0 : 2, i == 1 ? 1 : 2);  // 2 may be told first
+    }
+  }
+  virtual void afterwards() = 0;
+};
+
+struct offered_mail_wait final : offered_with_mail {
+  offered_mail_wait()
+      : offered_with_mail("offered: release, mail, wait, release | completions", 3) {
+    left_over_ = 8;
+  }
+  void prepare() override {
+    offered_with_mail::prepare();
+    make_op(3, 1);
+  }
+  void afterwards() override {
+    start(3);
+    release(1);
+  }
+  void expect() override { model::check(b.tickets[2].done, "left asleep"); }
+} offered_mail_wait_instance;
+
+struct offered_mail_cancel_all final : offered_with_mail {
+  offered_mail_cancel_all()
+      : offered_with_mail("offered: release, mail, cancel() | completions", 3) {}
+  void afterwards() override { b.c->cancel(); }
+} offered_mail_cancel_all_instance;
+
+// A release that finds the strand offered does not hand its permits past the completions that are left.
+struct offered_behind final : offering {
+  offered_behind() : offering("offered: release | release of two, release | completions", 3) {}
+  void prepare() override {
+    share(0);
+    queue(4);
+  }
+  void thread(int i) override {
+    if (i == 2) return run_completions(0, 3);
+    release(static_cast<std::uint32_t>(1 + i));
+    if (i == 1) release(1);
+  }
+} offered_behind_instance;
+
+// The completion that carries the strand is refused once.
 struct offered_and_refused final : offering {
   offered_and_refused()
-      : offering("offered: release | release, the executor refuses | completions", 3) {
+      : offering("offered: releases, the executor refuses | release | completions", 3) {
     retry_ = true;
   }
   void prepare() override {
     share(0);
-    queue(3);
+    queue(4);
+    b.tickets[0].then = [] { release(2); };
     b.tickets[1].refusals = 1;
   }
   void thread(int i) override {
-    if (i == 2) return run_completions(0, 2);
-    release(static_cast<std::uint32_t>(1 + i));
+    if (i == 2) return run_completions(0, 3);
+    release(1);
     b.c->set_limit(max);  // has the queue looked at again
   }
   void expect() override {}
@@ -1806,6 +1865,9 @@ base* const programs[] = {
     &offered_beside_cancel_all_instance,
     &offered_beside_close_instance,
     &offered_in_order_instance,
+    &offered_mail_wait_instance,
+    &offered_mail_cancel_all_instance,
+    &offered_behind_instance,
     &offered_and_refused_instance,
     &offered_elsewhere_instance,
     &offered_and_destroyed_instance,

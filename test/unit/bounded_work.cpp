@@ -108,7 +108,8 @@ BOOST_FIXTURE_TEST_CASE(what_was_left_is_handed_over_before_what_comes_later, fi
   queued("").then([this] { c->release(299); });
   for (int i = 1; i != 300; ++i) queued(std::to_string(i));
   c->release(1);
-  c->release(1);                                           // more than there are waiters
+  c->release(1);  // more than there are waiters
+  BOOST_TEST(c->acquire_at_once(1) == outcome::waiting);
   BOOST_TEST((*this)("late").wait() == outcome::waiting);  // granted, but not out of turn
   run();
   std::string expected;

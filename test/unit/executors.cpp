@@ -782,6 +782,23 @@ BOOST_AUTO_TEST_CASE(what_was_kept_before_the_throw_is_the_executors_to_run) {
   BOOST_TEST(order == (std::vector{1, 2, -3}));
 }
 
+// Both are handed over from the same place on the stack.
+BOOST_AUTO_TEST_CASE(a_kept_completion_may_be_destroyed_while_another_is_handed_over) {
+  custom_executor::state state;
+  custom_semaphore sem(custom_executor(state), 0);
+  std::vector<int> order;
+  for (int i = 1; i != 3; ++i) sem.async_acquire(append(order, i));
+  state.script = [&](custom_executor::function f) {
+    state.kept.clear();
+    state.kept.push_back(std::move(f));
+  };
+  for (int i = 0; i != 2; ++i) sem.release();
+  BOOST_TEST(sem.available() == 1u);
+  state.run();
+  BOOST_TEST(order == (std::vector{2}));
+  BOOST_TEST(sem.available() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(what_was_run_before_the_throw_has_been_run) {
   custom_executor::state state;
   custom_semaphore sem(custom_executor(state), 0);

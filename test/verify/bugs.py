@@ -1,0 +1,704 @@
+"""The catalogue of seeded bugs.
+
+Each bug has a name, what it changes (a file, a text that is there exactly once, and the text that replaces it),
+and the methods that must find it. A bug seen in other asynchronous semaphores, channels and servers has the row
+of the table of hazards: Q1 to Q7 for the queue, H1 to H13 for what is Asio's.
+
+If a source changes, `test/verify/run --check` says which texts have to follow. Keep a text as short as it can
+be and still be there once."""
+
+import pathlib
+import re
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DETAIL = 'include/turnstile/detail/'
+CORE, CORE_HPP = 'src/core.cpp', DETAIL + 'core.hpp'
+QUEUE, MAILBOX, CANCELLATION = DETAIL + 'wait_queue.hpp', DETAIL + 'mailbox.hpp', DETAIL + 'cancellation.hpp'
+OP, SERVICE = DETAIL + 'acquire_op.hpp', DETAIL + 'service.hpp'
+ASIO, COMPLETION = DETAIL + 'asio_internals.hpp', DETAIL + 'completion.hpp'
+EXECUTOR, INITIATE = DETAIL + 'handler_executor.hpp', DETAIL + 'initiate_acquire.hpp'
+REQUEST = DETAIL + 'cancel_request.hpp'
+PERMIT, SEMAPHORE = 'include/turnstile/permit.hpp', 'include/turnstile/semaphore.hpp'
+
+
+class Bug(NamedTuple):
+    name: str
+    changes: tuple  # of (file, before, after)
+    found_by: tuple  # of methods
+    row: str
+
+
+class Method(NamedTuple):
+    name: str
+    what: str = ''  # the program of the explorer, or "<unit test>: <suite>/<case>"
+    address: bool = False  # the unit test is compiled with AddressSanitizer, too
+    about_compiling: bool = False  # the unit test must not compile
+
+    def __str__(self):
+        return f'{self.name}, {self.what}' if self.what else self.name
+
+
+def explorer(program=''):
+    """One of its programs; or all, the first that fails being enough."""
+    return Method('explorer', program)
+
+
+def unit(what, address=False, about_compiling=False):
+    return Method('unit', what, address, about_compiling)
+
+
+linearizability, tsan, asan, depth, fuzz = (Method(n) for n in ('linearizability', 'tsan', 'asan', 'depth', 'fuzz'))
+# test/stress/shell.cpp: the Asio shell over the core, under two sanitizers.
+shell_tsan, shell_asan = Method('shell-tsan'), Method('shell-asan')
+
+BUGS = []
+
+
+def bug(name, *changes, found_by, row=''):
+    BUGS.append(Bug(name, changes, tuple(found_by), row))
+
+
+def order(file, text, before, after):
+    """A change of the first memory order `before` in the text."""
+    return file, text, text.replace(f'memory_order_{before}', f'memory_order_{after}', 1)
+
+
+def spin_mutants():
+    """The names of the bugs in the model of the protocol."""
+    model = (ROOT / 'test/model/turnstile.pml').read_text()
+    return sorted(set(re.findall(r'(?:ifn?def |defined\()MUTANT_(\w+)', model)))
+
+
+# ---- The queue: wake-ups -------------------------------------------------------------------------
+
+bug('a release to the queue leaves the strand alone (lost wake-up)',
+    (CORE, 'next | reserved : with_strand(w);', 'next | reserved : next;'),
+    found_by=[explorer('acquire | release'), linearizability, tsan])
+bug('the strand is left with mail pending (lost wake-up)',
+    (CORE, 'p.grants == 0 && !(w & pending) && !queue_', 'p.grants == 0 && !queue_'),
+    found_by=[explorer('cancel one | cancel() | grant, two wait'), linearizability])
+bug('a raised limit is not followed by a look at the queue (lost wake-up)',
+    (CORE, 'another thread has\n  run_if_needed();\n', 'another thread has\n'),
+    found_by=[explorer('set_limit | set_limit | acquire')])
+bug('`queued` is cleared from a word with `pending`',
+    (CORE, 'if (!(w & pending)) p.next &= ~queued;', 'p.next &= ~queued;'),
+    found_by=[explorer('a call back | wait, try_acquire')])
+bug('`queued` is cleared while a waiter is left',
+    (CORE, '  if (rest) p.next |= queued;\n', ''),
+    found_by=[explorer('2 threads x 2 rounds, 1 permit')])
+bug('the waiters behind a cancelled head are not reconsidered',
+    (CORE, 'free = refused ? 0', 'free = refused || !(w & (reserved | pending)) ? 0'),
+    found_by=[explorer('weighted head + canceller'), tsan, fuzz,
+              unit('weighted: those_behind_a_head_that_leaves/go_when_it_is_cancelled')], row='Q1')
+bug('the waiters behind a head that a lowered limit excludes are not reconsidered',
+    (CORE, 'free = refused ? 0', 'free = refused || !(w & (reserved | pending)) ? 0'),
+    (CORE, '((w & queued) ? reserved : 0)', 'word(0)'),
+    found_by=[unit('weighted: those_behind_a_head_that_leaves/go_when_a_lowered_limit_excludes_it')], row='Q1')
+bug('the head is granted without a look at what is free',
+    (CORE, 'rest && rest->permits_ <= free; ++p.grants', 'rest; ++p.grants'),
+    found_by=[explorer('2 threads x 2 rounds, 1 permit')])
+bug('a release wakes one waiter',
+    (CORE, 'p.grants != most_grants && rest', 'p.grants != 1 && rest'),
+    (CORE, 'more = rest && rest->permits_ <= free;', 'more = false;'),
+    found_by=[fuzz, unit('queue: order/one_release_serves_as_many_as_it_suffices_for')], row='Q3')
+bug('several releases in one turn wake one waiter',
+    (CORE, '    if (w & queued) next = (w & busy)',
+     '    if (w & busy) return true;\n    if (w & queued) next = (w & busy)'),
+    found_by=[unit('core: calls_back/a_release_is_enough_for_a_wait_that_comes_after_it')], row='Q3')
+bug('an acquire that takes the strand leaves waiters that must be expelled',
+    (CORE, 'if (!queue_.has_hopeless(w, max) && ', 'if ('),
+    found_by=[explorer('abandon | acquire')])
+
+# ---- The queue: order, cancellation, limits ------------------------------------------------------
+
+bug('a waiter joins the queue at its head',
+    (QUEUE, 'queue_.push_back(x)', 'queue_.push_front(x)'),
+    found_by=[linearizability])
+OLDEST_FIRST = '''\
+    batch b{nullptr, (newest & 1) != 0};
+    for (mail* m = reinterpret_cast<mail*>(newest & ~std::uintptr_t(1)); m;) {
+      mail* const older = m->next_;
+      m->next_ = b.oldest;
+      b.oldest = m;
+      m = older;
+    }
+'''
+bug('mail is taken the newest first',
+    (MAILBOX, OLDEST_FIRST,
+     '    batch b{reinterpret_cast<mail*>(newest & ~std::uintptr_t(1)), (newest & 1) != 0};\n'),
+    found_by=[explorer('cancel the head | wait, wait, try_acquire'), linearizability])
+bug('cancel() forgets which mail was there before it',
+    (MAILBOX, 'cancels_older_ = newest & 1', 'cancels_older_ = false'),
+    found_by=[explorer('cancel one | cancel() | grant, two wait'), linearizability])
+bug('cancel() reaches all waiters but the last',
+    (QUEUE, 'while (front()) decide(front(), o);', 'while (front() != queue_.back()) decide(front(), o);'),
+    found_by=[fuzz])
+bug('an acquire completes at once while the strand hands over others',
+    (CORE, 'if (is_idle(w)) return o;', 'return o;'),
+    found_by=[explorer('set_limit | release | acquire'), linearizability])
+bug('try_acquire overtakes the queue',
+    (CORE_HPP, '(w & queued) || n > free', 'n > free'),
+    found_by=[explorer('set_limit | release | acquire'), linearizability,
+              unit('queue: from_hand_to_hand/try_acquire_does_not_overtake')], row='Q4')
+bug('the permits of a grant are free until its handler is called',
+    (CORE, '    p.next += rest->permits_;\n', ''), (CORE, '  if (first->permits_ != n', '  if (true'),
+    (CORE_HPP, '(w & queued) || n > free', 'n > free'),
+    found_by=[unit('queue: from_hand_to_hand/nobody_gets_between_the_release_and_the_handler')], row='Q4')
+# A cancelled waiter is marked, and stays until it is the head.
+STAYS = [
+    (CORE, 'if (c.target_) queue_.decide(c.target_, c.requested());',
+     'if (c.target_) c.target_->outcome_ = c.requested();'),
+    (CORE, 'if (c->target_) queue_.decide(c->target_, c->requested());',
+     'if (c->target_) c->target_->outcome_ = c->requested();'),
+]
+bug('a cancelled waiter stays in the queue until it is the head', *STAYS,
+    found_by=[unit('cancellation: one_wait/is_one_of_many'),
+              unit('cancellation: a_storm/of_timeouts_leaves_no_memory_behind')], row='Q2')
+bug('a cancelled waiter stays in the queue and swallows a wake-up', *STAYS,
+    (QUEUE, 'while (front() && front()->outcome_ != outcome::waiting)', 'while (false)'),
+    found_by=[unit('cancellation: one_wait/leaves_its_place_at_once_and_swallows_nothing')], row='Q2')
+bug('a cancellation walks through the queue',
+    (QUEUE, '    queue_.erase(x);\n',
+     '    for (waiter* y = front(); y != x;) y = waiter_list::next(y);\n    queue_.erase(x);\n'),
+    found_by=[unit('cancellation: a_storm/of_cancellations_takes_no_longer_the_more_there_are')], row='Q7')
+bug('mail is judged by a limit that was read before the mail was taken',
+    (CORE, '''\
+  const mailbox::batch b = mailbox_.take();
+  // Afterwards, so that no waiter is held to an older limit than its call has seen.
+  const std::uint32_t limit = limit_under(w);
+''', '''\
+  const std::uint32_t limit = limit_under(w);
+  const mailbox::batch b = mailbox_.take();
+'''),
+    found_by=[explorer('raise, then ask for as much | release')])
+bug('a waiter that joins the queue may exceed the limit without being noticed',
+    (QUEUE, '    largest_ = (std::max)(largest_, x->permits_);\n    queue_', '    queue_'),
+    found_by=[explorer('set_limit | set_limit | acquire')])
+bug('a lowered limit expels no waiter',
+    (QUEUE, 'if (x->permits_ > limit)\n      decide', 'if (false)\n      decide'),
+    found_by=[fuzz])
+bug('a lowered limit forgets how many permits the waiters want that stay',
+    (QUEUE, '    else\n      largest_ = (std::max)(largest_, x->permits_);\n', ''),
+    found_by=[fuzz])
+bug('close() does not complete the waiters',
+    (QUEUE, '  if (w & state_word::closed) decide_all(outcome::closed);\n', ''),
+    found_by=[explorer('close, then release | acquire')])
+bug('a closed semaphore grants',
+    (CORE_HPP, 'if (w & closed) return outcome::closed;\n', '\n'),
+    found_by=[fuzz])
+bug('shrink() reopens a closed semaphore',
+    (CORE, 'compare_exchange_weak(w, w + taken,', 'compare_exchange_weak(w, (w + taken) & ~closed,'),
+    found_by=[unit('closing: what_close_does/is_not_undone_by_anything')], row='Q5')
+
+# ---- The count of permits ------------------------------------------------------------------------
+
+bug('try_acquire is a load, then a store',
+    (CORE_HPP, 'if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;\n      if (ref)',
+     'word_.store(next);\n      if (ref)'),
+    found_by=[linearizability])
+bug('release is a load, then a store',
+    (CORE_HPP, '''\
+while (!word_.compare_exchange_weak(w, w - n, std::memory_order_release,
+                                          std::memory_order_relaxed));
+''', 'while (word_.store(w - n), false);\n'),
+    found_by=[linearizability])
+bug('release adds first and checks afterwards',
+    (CORE_HPP, '''\
+    word w = word_.load(std::memory_order_relaxed);
+    do {
+      if (n > used(w)) return false;
+      if (n == 0) return true;
+      if (w & queued) return release_to_queue(n, w);
+    } while (!word_.compare_exchange_weak(w, w - n, std::memory_order_release,
+                                          std::memory_order_relaxed));
+''', '''\
+    const word w = word_.fetch_sub(n);
+    if (n > used(w)) {
+      word_.fetch_add(n);
+      return false;
+    }
+    if (w & queued) set_flags(reserved | pending, decides::none);
+'''),
+    found_by=[linearizability])
+bug('an over-release changes the count',
+    (CORE_HPP, '      if (n > used(w)) return false;\n      if (n == 0)',
+     '      if (n > used(w)) {\n        word_.fetch_and(~used_mask);\n        return false;\n      }\n      if (n == 0)'),
+    found_by=[unit('counting: releasing/past_max_is_all_or_nothing'),
+              unit('bounded: more_than_the_limit/cannot_be_given_back')], row='Q6')
+bug('a permit gives back more than the limit takes',
+    (CORE_HPP, 'while (!release(n)) n = ', 'if (!release(n)) n = '),
+    found_by=[fuzz])
+bug('shrink is a load, then a store',
+    (CORE, 'if (word_.compare_exchange_weak(w, w + taken, std::memory_order_acquire)) return taken;',
+     'word_.store(w + taken);\n    return taken;'),
+    found_by=[linearizability])
+bug('shrink takes permits that are reserved for the queue',
+    (CORE, '(w & reserved) ? 0 : (std::min)', '(std::min)'),
+    found_by=[explorer('shrink | release of two, two wait'), linearizability])
+bug('a limit is not bound to its word',
+    (CORE, 'next_epoch(w) | n;', '(w & epoch_mask) | n;'),
+    found_by=[linearizability])
+bug('a release that takes the strand reserves nothing for the queue',
+    (CORE, 'next = (w - n) | reserved;', 'next = w - n;'),
+    found_by=[explorer('shrink | release of two, two wait')])
+bug('a release to a busy strand reserves nothing for the queue',
+    (CORE, 'next | reserved : with_strand', 'next : with_strand'),
+    found_by=[explorer('shrink | release | release, two wait')])
+bug('a raised limit reserves nothing for the queue',
+    (CORE, '((w & queued) ? reserved : 0)', 'word(0)'),
+    found_by=[explorer('raise the limit | shrink, one waits')])
+bug('a release gives its permits to a waiter that wants another number',
+    (CORE, 'first->permits_ != n || ', ''),
+    found_by=[explorer('release, too few for the head | set_limit')])
+bug('a release gives its permits to the head though others are free',
+    (CORE, ' || used(w) != limit', ''),
+    found_by=[explorer('release of two | try_acquire, two wait, one permit is free')])
+bug('a release gives its permits to a waiter that was put back decided',
+    (CORE, '(w & reserved) || queue_.has_hopeless(w, limit))', '(w & reserved))'),
+    found_by=[explorer('a refusing executor | release | canceller')])
+bug('a waiter that was granted the permits of a release still seems to wait',
+    (CORE, 'if (first->permits_ != n', 'if (!first || first->permits_ != n'),
+    (CORE, 'if (!wait_queue::next(first)) {', 'if (false) {'),
+    found_by=[explorer('release | who is granted releases, try_acquire')])
+bug('the permits of a release are given back twice',
+    (CORE, 'if (n > used(w)) {  // another', 'if (false) {  // another'),
+    found_by=[explorer('release | release, one in use, one waits')])
+bug('an over-release to the queue succeeds',
+    (CORE, '  do {\n    if (n > used(w)) return false;\n', '  do {\n    if (n > used(w)) return true;\n'),
+    found_by=[explorer('release of two | release of two, one waits')])
+
+# ---- An executor refuses a completion ------------------------------------------------------------
+
+bug('a refused grant keeps its permits',
+    (QUEUE, '      r.permits += y->permits_;\n', ''),
+    found_by=[explorer('a refusing executor | release | release'),
+              unit('executors: custom/a_waiter_that_is_refused_is_the_head_again')], row='H5')
+bug('a waiter that was put back decided stands behind those that wait again',
+    (QUEUE, 'standing.push_front(y)', 'queue_.push_front(y)'),
+    found_by=[explorer('a refusing executor | release | wait, cancel who waited')])
+bug('after a refusal no waiter is delivered again',
+    (CORE, 'abandoned)) refused = false;', 'abandoned)) {}'),
+    found_by=[explorer('a refusing executor | release | destroy')])
+bug('a refused waiter of a destroyed semaphore is not discarded',
+    (CORE, '& (orphaned | abandoned)) {', '& abandoned) {'),
+    found_by=[explorer('a refusing executor | release | destroy')])
+
+# ---- The strand is offered -----------------------------------------------------------------------
+
+bug('the holder leaves work behind without an offer (lost wake-up)',
+    (CORE, 'word_.compare_exchange_weak(w, w & ~busy, ', 'word_.compare_exchange_weak(w, w & ~(busy | offered), '),
+    found_by=[explorer('offered: release | release twice | completions')])
+bug('a completion takes the strand though a thread has it',
+    (CORE, '    if (!(w & busy)) run(next, 0);\n', '    run(next, 0);\n'),
+    found_by=[explorer('offered: release | release twice | completions')])
+bug('a completion that meets a busy strand leaves the offer standing (lost wake-up)',
+    (CORE, '    const word next = with_strand(w);\n', '    const word next = (w & busy) ? w : with_strand(w);\n'),
+    found_by=[explorer('offered: release | release twice | completions')])
+bug('the holder leaves though its offer was cleared (lost wake-up)',
+    (CORE, '  while (w & offered) {\n    // Releases', '  for (;;) {\n    // Releases'),
+    found_by=[explorer('offered: release | release twice | completions')])
+bug('an acquire completes at once though completions were left with an offer',
+    (CORE_HPP, 'take<busy | offered>', 'take<busy>'),
+    found_by=[unit('bounded_work: the_core/what_was_left_is_handed_over_before_what_comes_later')])
+bug('a waiter that meets an offer enters the queue before older mail',
+    (CORE, 'if (!is_idle(w)) break;\n    if (word_.compare_exchange_weak(w, w | busy | queued',
+     'if (w & busy) break;\n    if (word_.compare_exchange_weak(w, w | busy | queued'),
+    found_by=[explorer('offered: release, mail, wait, release | completions')])
+bug('cancel() that meets an offer misses older mail',
+    (CORE, 'if (!is_idle(w)) break;\n    if (word_.compare_exchange_weak(w, w | busy, ',
+     'if (w & busy) break;\n    if (word_.compare_exchange_weak(w, w | busy, '),
+    found_by=[explorer('offered: release, mail, cancel() | completions')])
+bug('a release hands its permits past an offer',
+    (CORE, 'work_was_left ? nullptr : grant_to_first(n, w)', 'grant_to_first(n, w)'),
+    found_by=[explorer('offered: release | release of two, release | completions')])
+bug('a release hands its permits past those that are reserved for the queue',
+    (CORE, ' || (w & reserved) ||', ' ||'),
+    found_by=[explorer('set_limit to what is in use | release, one waits')])
+bug('the completion that carries the strand has no reference',
+    (CORE, "  add_reference();  // the completion's\n", ''),
+    (CORE, '    drop_reference();\n    return false;\n', '    return false;\n'),
+    (CORE, '    break;\n  }\n  drop_reference();\n}', '    break;\n  }\n}'),
+    found_by=[explorer('offered: a permit comes back | destroy | completions')])
+bug('a completion that is put back still carries the strand',
+    (QUEUE, '    y->carries_strand_ = false;\n', ''),
+    found_by=[explorer('offered: releases, the executor refuses | release | completions')])
+bug('the reference of a refused completion that carries the strand stays',
+    (CORE, '    drop_reference();\n    return false;\n', '    return false;\n'),
+    found_by=[explorer('offered: releases, the executor refuses | release | completions')])
+bug('a call hands over completions of others without bound',
+    (CORE, 'left = own + most_for_others;', 'left = ~std::size_t(0);'),
+    found_by=[unit('bounded_work: the_core/one_call_hands_over_at_most_64_for_others')])
+bug('a call leaves what it has decided itself to others',
+    (CORE, 'left = own + most_for_others;', 'left = most_for_others;'),
+    found_by=[unit('bounded_work: the_core/what_a_call_decides_itself_is_handed_over_by_it')])
+
+# ---- Cancellations -------------------------------------------------------------------------------
+
+bug('a request that came before its acquire was queued is ignored',
+    (QUEUE, '  if (requested != outcome::waiting) decide(x, requested);\n', ''),
+    found_by=[explorer('wait | a timer')])
+bug('a request that came before its acquire was queued decides it twice',
+    (QUEUE, 'if (requested != outcome::waiting) decide(x, requested);\n',
+     'cancellation* const c = x->cancellation_;\n'
+     '  if (requested != outcome::waiting) decide(x, requested), c->target_ = x;\n'),
+    found_by=[explorer('wait | a timer')])
+bug('an acquire that decides an early request leaves the strand without telling it',
+    (CORE, '&& !queue_.has_decided()) w = try_leave(w);', ') w = try_leave(w);'),
+    found_by=[explorer('wait | a timer')])
+bug('a decided waiter can still be cancelled',
+    (QUEUE, '    if (x->cancellation_) x->cancellation_->target_ = nullptr;\n', ''),
+    found_by=[explorer('2 acquirers | canceller of one'), asan])
+bug('a mailed cancellation has no reference',
+    (CORE, "  c.add_reference();  // the mailbox's\n", ''), (CORE, '      c->drop_reference();\n', ''),
+    found_by=[explorer('2 acquirers | canceller of one'), asan])
+bug('a cancellation is never freed',
+    (CANCELLATION, 'if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;',
+     'references_.fetch_sub(1, std::memory_order_acq_rel);'),
+    found_by=[asan])
+bug('the end of a wait does not drop the reference of its cancellation',
+    (CORE_HPP, '  if (claim(outcome::granted)) core_.drop_reference();\n', ''),
+    found_by=[explorer('2 acquirers | canceller of one'), asan])
+bug('a cancellation keeps the core until the slot is cleared',
+    (CORE_HPP, '  if (claim(outcome::granted)) core_.drop_reference();\n', ''),
+    (CANCELLATION, '  virtual ~cancellation() = default;\n', '  virtual inline ~cancellation();\n'),
+    (CORE_HPP, 'inline void cancellation::finish()',
+     'inline cancellation::~cancellation() {\n  if (claim(outcome::granted)) core_.drop_reference();\n}\n'
+     'inline void cancellation::finish()'),
+    found_by=[unit('cancellation: emitted/what_stays_in_the_slot_keeps_no_memory_of_the_semaphore')])
+bug('a request that comes second drops the reference of the first',
+    (CORE_HPP, '  if (!claim(o)) return;\n  core_.cancel(*this);\n', '  if (claim(o)) core_.cancel(*this);\n'),
+    found_by=[explorer('wait | a timer | release | cancel'), asan])
+
+# ---- References and lifetime of the core ---------------------------------------------------------
+
+bug('the holder of the strand does not notice the last reference',
+    (CORE, '(w & dead) || ((w & orphaned)', '((w & orphaned)'),
+    found_by=[explorer('release | the handler destroys')])
+bug('the last reference deletes the core under the strand',
+    (CORE, 'if (!(word_.fetch_or(dead, std::memory_order_acq_rel) & busy)) delete this;',
+     'word_.fetch_or(dead, std::memory_order_acq_rel);\n  delete this;'),
+    found_by=[explorer('release | the handler destroys')])
+bug('a mailed acquire has no reference',
+    (CORE, '''\
+  add_reference();
+  mailbox_.put(x);
+  set_flags(announcement, decides::none);
+  drop_reference();
+''', '  mailbox_.put(x);\n  set_flags(announcement, decides::none);\n'),
+    found_by=[explorer('wait | release | the handler destroys')])
+bug('a cancel() that leaves a mark has no reference',
+    (CORE, '  add_reference();  // the waiters, which hold the others, may be gone before set_flags()\n', ''),
+    (CORE, '  set_flags(pending, decides::all);\n  drop_reference();\n', '  set_flags(pending, decides::all);\n'),
+    found_by=[explorer('cancel() | release | the handler destroys')])
+bug('a granted waiter has no reference to the core',
+    (CORE, '    granted_refs_ += p.grants;\n', ''),
+    found_by=[asan])
+bug('a waiter that is granted the permits of a release has no reference to the core',
+    (CORE, '  ++granted_refs_;\n', ''),
+    found_by=[explorer('acquire | release')])
+bug('the references that the strand lent are not added up',
+    (CORE, 'missing = granted_refs_ + ', 'missing = '),
+    found_by=[explorer('acquire | release')])
+bug('the references that were lent in the word are not added up',
+    (CORE, 'granted_refs_ + static_cast<std::int64_t>(w / ref_unit)', 'granted_refs_'),
+    found_by=[explorer('acquire | release')])
+bug('a refused grant keeps the reference that it was lent',
+    (CORE, '  granted_refs_ -= r.references;\n', ''),
+    found_by=[explorer('a refusing executor | release | release')])
+bug('the references are added up twice',
+    (CORE, 'std::exchange(references_summed_, true)', 'references_summed_'),
+    found_by=[explorer('destroy | a permit comes back')])
+bug('the strand is left without adding up the references',
+    (CORE, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', ''),
+    found_by=[explorer('weighted head + canceller | release | try_acquire')])
+bug('a reference that was lent during the last hand-over is not added up',
+    (CORE, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', '  if (w & orphaned) return w;\n'),
+    found_by=[explorer('destroy, the aborted acquires | a permit comes back')])
+bug('the end of the semaphore does not have the references added up',
+    (CORE_HPP, 'set_flags(orphaned | pending, decides::all)', 'set_flags(orphaned, decides::all)'),
+    found_by=[explorer('acquire | release')])
+
+# ---- Memory orders -------------------------------------------------------------------------------
+
+bug('relaxed: the mailbox, taken',
+    order(MAILBOX, 'newest_.exchange(0, std::memory_order_acquire)', 'acquire', 'relaxed'),
+    found_by=[explorer('2 threads x 2 rounds, 1 permit'), tsan])
+bug('relaxed: the mailbox, put into',
+    order(MAILBOX, '(&m),\n                                            std::memory_order_release', 'release', 'relaxed'),
+    found_by=[explorer('2 threads x 2 rounds, 1 permit')])
+RUN = '''\
+w, p.next, std::memory_order_acq_rel,
+                                                    std::memory_order_acquire))
+'''
+bug('no release: the strand, left by a thread that found nothing to do',
+    order(CORE, RUN, 'acq_rel', 'acquire'), found_by=[explorer('2 threads x 2 rounds, 1 permit')])
+bug('no acquire: the strand, going on',
+    order(CORE, RUN, 'acq_rel', 'release'), found_by=[explorer('cancel the head | wait, wait, try_acquire')])
+bug('no acquire: the strand, after the word has changed',
+    order(CORE, RUN, 'acquire', 'relaxed'), found_by=[explorer('release, too few for the head | set_limit')])
+LEAVE = 'w & ~busy, std::memory_order_release,\n                                       std::memory_order_acquire)'
+bug('no release: the strand, left at once',
+    order(CORE, LEAVE, 'release', 'relaxed'), found_by=[explorer('acquire | release'), tsan])
+bug('no acquire: the strand, not left after all',
+    order(CORE, LEAVE, 'acquire', 'relaxed'),
+    found_by=[explorer('lower the limit | release, with a heavy waiter')])
+bug('no release: the strand, offered',
+    order(CORE, 'word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release', 'release', 'relaxed'),
+    found_by=[explorer('offered: release | release twice | completions')])
+bug('no acquire: the strand, taken by a completion',
+    order(CORE, 'if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;\n    if (!(w & busy)) run',
+          'acquire', 'relaxed'),
+    found_by=[explorer('offered: release | release, cancel one | completions')])
+bug('relaxed: the strand, taken by an acquire',
+    order(CORE, 'w | busy | queued, std::memory_order_acquire', 'acquire', 'relaxed'),
+    found_by=[explorer('3 threads x 1 round, 1 permit')])
+TAKEN = '''\
+w | busy, std::memory_order_acquire)) {
+      const std::size_t own = queue_.waiting();
+      '''
+bug('relaxed: the strand, taken by cancel()',
+    order(CORE, TAKEN + 'queue_', 'acquire', 'relaxed'),
+    found_by=[explorer('cancel() | release | the handler destroys')])
+bug('relaxed: the strand, taken by a cancellation',
+    order(CORE, TAKEN + 'if (c', 'acquire', 'relaxed'), found_by=[explorer('2 acquirers | canceller of one')])
+RELEASE = 'std::memory_order_acq_rel, std::memory_order_relaxed));\n  if (!(next & busy)'
+bug('no release: a release to the queue',
+    order(CORE, RELEASE, 'acq_rel', 'acquire'), found_by=[explorer('acquire | release')])
+bug('no acquire: a release to the queue',
+    order(CORE, RELEASE, 'acq_rel', 'release'), found_by=[explorer('acquire | release')])
+bug('relaxed: the permits of a release, given back to the count',
+    order(CORE, 'while (!word_.compare_exchange_weak(w, next, std::memory_order_acquire));', 'acquire', 'relaxed'),
+    found_by=[explorer('release, too few for the head | set_limit')])
+SET = 'std::memory_order_acq_rel, std::memory_order_relaxed));\n  // Work that an offer'
+bug('no release: a flag, set',
+    order(CORE, SET, 'acq_rel', 'acquire'),
+    found_by=[explorer('2 threads x 2 rounds, 1 permit')])
+bug('no acquire: a flag, set',
+    order(CORE, SET, 'acq_rel', 'release'),
+    found_by=[explorer('2 threads x 2 rounds, 1 permit')])
+bug('relaxed: permits, taken by a waiting acquire',
+    order(CORE, '''\
+w + x.permits_ + ref_unit;
+      if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)''', 'acquire', 'relaxed'),
+    found_by=[explorer('2 threads x 2 rounds, 1 permit')])
+bug('relaxed: permits, taken by shrink',
+    order(CORE, 'w + taken, std::memory_order_acquire', 'acquire', 'relaxed'),
+    found_by=[explorer('shrink by two | release | release')])
+bug('relaxed: permits, taken at once',
+    order(CORE_HPP, 'compare_exchange_weak(w, next, std::memory_order_acquire)', 'acquire', 'relaxed'),
+    found_by=[explorer('try_acquire, release | try_acquire, release')])
+bug('relaxed: permits, released',
+    order(CORE_HPP, 'w - n, std::memory_order_release', 'release', 'relaxed'),
+    found_by=[explorer('acquire | release'), tsan])
+REFERENCE = 'references_.fetch_sub(1, std::memory_order_acq_rel)'
+bug('no acquire: a reference, dropped',
+    order(CORE, REFERENCE, 'acq_rel', 'release'), found_by=[explorer('destroy | a permit comes back')])
+bug('no release: a reference, dropped',
+    order(CORE, REFERENCE, 'acq_rel', 'acquire'), found_by=[explorer('destroy | a permit comes back')])
+bug('no acquire: a cancellation, dropped',
+    order(CANCELLATION, REFERENCE, 'acq_rel', 'release'), found_by=[explorer('2 acquirers | canceller of one')])
+bug('no release: a cancellation, dropped',
+    order(CANCELLATION, REFERENCE, 'acq_rel', 'acquire'), found_by=[explorer('2 acquirers | canceller of one')])
+bug('no acquire: the references, added up',
+    order(CORE, 'references_.fetch_add(missing, std::memory_order_acquire', 'acquire', 'relaxed'),
+    found_by=[explorer('release | the handler destroys')])
+DEAD = 'fetch_or(dead, std::memory_order_acq_rel)'
+bug('no release: the dead flag',
+    order(CORE, DEAD, 'acq_rel', 'acquire'), found_by=[explorer('release | the handler destroys')])
+bug('no acquire: the dead flag',
+    order(CORE, DEAD, 'acq_rel', 'release'), found_by=[explorer('release | the handler destroys')])
+bug('no release: a limit, proposed',
+    order(CORE, '(l, proposal, std::memory_order_acq_rel)', 'acq_rel', 'relaxed'),
+    found_by=[explorer('raise the limit | try_acquire')])
+bug('relaxed: a limit, put in force',
+    order(CORE, 'const word l = limit_.load(std::memory_order_acquire)', 'acquire', 'relaxed'),
+    found_by=[explorer('raise the limit | try_acquire')])
+bug('no release: the epoch of a limit',
+    order(CORE, 'word_.compare_exchange_strong(w, next, std::memory_order_acq_rel', 'acq_rel', 'relaxed'),
+    found_by=[explorer('release, too few for the head | set_limit')])
+
+# ---- Asio: contexts and lifetime -----------------------------------------------------------------
+
+bug('handlers are destroyed with a mutex locked',
+    (SERVICE, '    while (core* const c = next_to_abandon()) {',
+     '    const std::scoped_lock lock(mutex_);\n    while (core* const c = next_to_abandon()) {'),
+    (SERVICE, '    const std::scoped_lock lock(mutex_);\n    is_shut_down_', '    is_shut_down_'),
+    found_by=[unit('lifetime: contexts/destructors_of_handlers_may_close_and_destroy')], row='H1')
+bug('a semaphore that is made during the destruction of its context is not abandoned',
+    (SERVICE, 'if (s.is_shut_down_) c.abandon();', ''),
+    found_by=[unit('lifetime: contexts/destructors_of_handlers_may_make_semaphores')], row='H1')
+bug('a handler is destroyed while its waiter is in a list',
+    (CORE, '    x->discard();\n', '    queue_.add_decided(x);\n    x->discard();\n    queue_.remove_decided(x);\n'),
+    (QUEUE, '  bool has_decided()',
+     '  void remove_decided(waiter* x) noexcept { decided_.erase(x); }\n  bool has_decided()'),
+    found_by=[unit('lifetime: contexts/destructors_of_handlers_may_call_every_member')], row='H1')
+bug('the service of strands shuts down before that of the semaphores',
+    (SERVICE, '    const asio::strand<context_only> s(context_only{&context});\n', ''),
+    found_by=[unit('lifetime: contexts/a_strand_that_was_made_after_a_semaphore_is_dropped_in_time', address=True)],
+    row='H1')
+bug('a strand that is shut down destroys inside execute()',
+    (OP, '      if (d.came_back()) discard();  // the executor is shut down\n', ''),
+    found_by=[unit('lifetime: contexts/a_shut_down_strand_of_another_context_gives_back_at_once')], row='H1')
+bug('what an executor that is shut down destroys is destroyed twice',
+    (OP, 'if (op_ && !delivery::come_back(delivery_, *op_)) op_->discard();',
+     'if (op_ && (delivery::come_back(delivery_, *op_), true)) op_->discard();'),
+    found_by=[unit('lifetime: contexts/a_shut_down_strand_of_another_context_gives_back_at_once')], row='H1')
+bug('a completion that is destroyed uncalled keeps its permits',
+    (OP, '(tracking_));  // not invoked\n    take_apart();\n',
+     '(tracking_));  // not invoked\n    take_apart().permit_.forget();\n'),
+    found_by=[tsan, unit('lifetime: contexts/permits_of_handlers_that_are_destroyed_go_to_the_next')], row='H2')
+bug('a completion that was granted at once and is destroyed uncalled keeps its permits',
+    (COMPLETION, '  completion<handler_type, WithPermit> f{',
+     '  if constexpr (!WithPermit) p.forget();\n  completion<handler_type, WithPermit> f{'),
+    found_by=[unit('lifetime: contexts/permits_of_handlers_that_are_destroyed_go_to_the_next')], row='H2')
+bug('permits do not share ownership of the core',
+    (PERMIT, '      c->give_back(n);\n      c->drop_reference();\n', '      c->give_back(n);\n'),
+    (PERMIT, 'if (detail::core* const c = std::exchange(core_, nullptr)) c->drop_reference();', 'core_ = nullptr;'),
+    (PERMIT, '    core_->add_reference();\n', ''),
+    (PERMIT, 'noexcept { return {c, n}; }', 'noexcept {\n  c.drop_reference();\n  return {c, n};\n}'),
+    found_by=[unit('permits: outliving_the_semaphore/and_all_members_still_work', address=True)], row='H3')
+bug('granted operations do not share ownership of the core',
+    (CORE, '    granted_refs_ += p.grants;\n', ''), (CORE, '  granted_refs_ -= r.references;\n', ''),
+    (OP, '    const outcome o = get_outcome();\n', '    core_->add_reference();\n    const outcome o = get_outcome();\n'),
+    found_by=[unit('lifetime: semaphores/so_does_the_last_grant', address=True)], row='H3')
+bug('an operation refers to the object that it was started on',
+    (SERVICE, '  core* get_core() const noexcept { return core_; }\n',
+     '  core* get_core() const noexcept { return core_; }\n'
+     '  core* const& place() const noexcept { return core_; }\n'),
+    (OP, 'core_(sem.get_core()),', 'core_(sem.place()),'),
+    (OP, '  core* core_;  // from', '  core* const& core_;  // from'),
+    found_by=[unit('lifetime: moves/waits_and_permits_follow_the_state')], row='H11')
+
+# ---- Asio: executors -----------------------------------------------------------------------------
+
+# The mutex is the one that Boost.SAM's semaphore and Asio's channels have.
+bug('completions are handed over with a mutex locked',
+    (CORE, '#include <turnstile/detail/core.hpp>\n',
+     '#include <turnstile/detail/core.hpp>\n\n#include <mutex>\nnamespace { std::mutex guard; }\n'),
+    (CORE, '    for (refused = false;', '    guard.lock();\n    for (refused = false;'),
+    (CORE, '= !deliver(queue_.take_decided());\n', '= !deliver(queue_.take_decided());\n    guard.unlock();\n'),
+    (CORE, 'bool core::release_to_queue(std::size_t n, word w) noexcept {\n',
+     'bool core::release_to_queue(std::size_t n, word w) noexcept {\n  guard.lock();\n  guard.unlock();\n'),
+    found_by=[unit('executors: custom/an_executor_that_runs_inline_neither_deadlocks_nor_recurses')], row='H4')
+bug('a waiter is not put back after its executor threw',
+    (OP, '        return !d.came_back();', '        return true;'),
+    found_by=[unit('executors: custom/a_waiter_that_is_refused_is_the_head_again')], row='H5')
+bug('a waiter is put back after its executor threw, though the executor kept the completion',
+    (OP, '        return !d.came_back();', '        return false;'),
+    found_by=[unit('executors: custom/what_was_kept_before_the_throw_is_the_executors_to_run'),
+              unit('allocation: without_memory/on_a_strands_executor')], row='H5')
+bug('an acquire that is refused at once keeps its permits',
+    (COMPLETION, '  completion<handler_type, WithPermit> f{',
+     '  p.forget();\n  completion<handler_type, WithPermit> f{'),
+    found_by=[unit('executors: custom/an_acquire_granted_at_once_and_refused_takes_nothing')], row='H5')
+bug('two hand-overs are told apart by the operation only',
+    (OP, 'while (i && i != h) i = i->outer_;\n    if (!i || i->op_ != &op) return false;',
+     'while (i && i->op_ != &op) i = i->outer_;\n    if (!i) return false;'),
+    found_by=[unit('executors: custom/an_inline_handler_may_give_its_memory_to_another_wait')])
+bug('two hand-overs are told apart by their place on the stack only',
+    (OP, 'if (!i || i->op_ != &op) return false;', 'if (!i) return false;'),
+    found_by=[unit('executors: custom/a_kept_completion_may_be_destroyed_while_another_is_handed_over')])
+bug('a release calls the handler',
+    (OP, '      this->schedule();\n', '      call();\n'),
+    found_by=[unit('queue: completions/are_never_inline')], row='H7')
+bug("a release calls the handler, with an executor that is not Asio's scheduler",
+    (OP, '        handle h(*this, d);\n', '        handle h(*this, d);\n        return std::move(h)(), true;\n'),
+    found_by=[unit('executors: posting/never_inside_a_call_on_a_strand')], row='H7')
+bug('an acquire that is granted at once calls the handler',
+    (COMPLETION, '        detail::post(ex, std::move(f), allocator);', '        f();'),
+    found_by=[unit('queue: completions/are_never_inline')], row='H7')
+bug("a release on the context's thread calls the handler",
+    (ASIO, '  void schedule() noexcept {',
+     '  void schedule() noexcept {\n    if (scheduler_->can_dispatch()) return run(this, this, {}, 0);\n'),
+    found_by=[unit('queue: completions/are_never_inline_on_the_context_either')], row='H7')
+bug('a release calls the handler if the executor prefers that',
+    (EXECUTOR, 'asio::require(ex, asio::execution::blocking.never)',
+     'asio::prefer(ex, asio::execution::blocking.possibly)'),
+    found_by=[depth, unit('executors: posting/never_inside_a_call_on_an_executor_that_prefers_to_block')], row='H7')
+bug('an exception of a handler does not leave run()',
+    (ASIO, '      op.call();', '      try {\n        op.call();\n      } catch (...) {\n      }'),
+    found_by=[unit('lifetime: throwing_handlers/leave_nothing_half_done')], row='H9')
+bug('permits are passed on after the handler has returned',
+    (COMPLETION, "      permit_.forget();  // they belong to the handler now\n      std::move(handler_)(ec);",
+     '      std::move(handler_)(ec);\n      permit_.forget();'),
+    found_by=[unit('lifetime: throwing_handlers/leave_nothing_half_done')], row='H9')
+bug("there is no work on the handler's executor",
+    (ASIO, '{ s.work_started(); }', '{}'), (ASIO, '    if (scheduler_) scheduler_->work_finished();\n', ''),
+    (ASIO, 'post_deferred_completion(this)', 'post_immediate_completion(this, false)'),
+    found_by=[unit('executors: outstanding_work/run_does_not_return_while_a_waiter_waits')], row='H10')
+bug("there is no work on the handler's executor if it is not Asio's scheduler",
+    (EXECUTOR, '      : executor_(asio::prefer(ex, asio::execution::outstanding_work.tracked)) {}',
+     '      : executor_(ex) {}'),
+    (EXECUTOR, '  std::decay_t<typename tracked::type> executor_;', '  E executor_;'),
+    found_by=[unit('executors: outstanding_work/a_polymorphic_executor_is_what_it_stands_for')], row='H10')
+bug("there is no work on the semaphore's executor",
+    (OP, '      if (!detail::same_executor(handler_ex, ex)) semaphore_work_.emplace(ex);\n', ''),
+    found_by=[unit('executors: outstanding_work/both_executors_have_work_while_a_waiter_waits')], row='H10')
+bug('work is counted twice on one executor',
+    (OP, '      if (!detail::same_executor(handler_ex, ex)) semaphore_work_.emplace(ex);\n',
+     '      semaphore_work_.emplace(ex);\n'),
+    found_by=[unit('executors: outstanding_work/the_same_executor_is_not_counted_twice')], row='H10')
+bug("the work on the semaphore's executor is kept until the handler has returned",
+    (OP, '      semaphore_work_.reset();\n      this->schedule();\n', '      this->schedule();\n'),
+    found_by=[unit('executors: outstanding_work/the_semaphores_executor_has_none_when_the_wait_is_over')], row='H10')
+
+# ---- Asio: slots, memory, tokens -----------------------------------------------------------------
+
+CLEAR = 'if (cancellation_) asio::get_associated_cancellation_slot(handler_).clear();\n'
+bug('the thread that releases clears the slot',
+    (OP, '  bool deliver() noexcept override {\n', '  bool deliver() noexcept override {\n    ' + CLEAR),
+    found_by=[tsan, shell_tsan, unit('cancellation: emitted/the_slot_is_touched_in_the_initiating_call_only')],
+    row='H6')
+bug('the completion clears the slot',
+    (OP, '    const outcome o = get_outcome();\n', '    ' + CLEAR + '    const outcome o = get_outcome();\n'),
+    found_by=[shell_tsan, unit('cancellation: emitted/the_slot_is_touched_in_the_initiating_call_only')], row='H6')
+bug('the slot is cleared after the handler was called',
+    (OP, '    take_apart()();\n',
+     '    auto slot = asio::get_associated_cancellation_slot(handler_);\n    take_apart()();\n    slot.clear();\n'),
+    found_by=[unit('cancellation: emitted/inside_the_handler_means_the_slots_next_wait')], row='H6')
+bug("the slot's handler does not own what it names",
+    (REQUEST, 'cancellation_(&c) { c.add_reference(); }', 'cancellation_(&c) {}'),
+    (REQUEST, '  ~cancellation_share() {\n    if (cancellation_) cancellation_->drop_reference();\n  }\n',
+     '  ~cancellation_share() {}\n'),
+    found_by=[unit('cancellation: emitted/after_the_destruction_of_the_context_does_nothing', address=True)],
+    row='H6')
+bug("the slot's handler uses itself after it was destroyed",
+    (REQUEST, '    const cancellation_share share(*cancellation_);\n    share.cancellation_->request(o);\n',
+     '    cancellation_->request(o);\n'),
+    found_by=[unit('cancellation: during_the_emission/everything_dies', address=True)], row='H6')
+bug('the handler is called before its memory is free',
+    (OP, '    take_apart()();\n',
+     '    const outcome o = get_outcome();\n'
+     '    completion<Handler, WithPermit>{std::move(handler_), o, '
+     'o == outcome::granted ? make_permit(*core_, permits()) : permit(), tracking_}();\n'
+     '    if (o == outcome::granted) core_->add_reference();\n    take_apart().permit_.forget();\n'),
+    found_by=[unit('allocation: user_code/a_handler_may_own_its_memory')], row='H8')
+bug('the handler is destroyed before its memory is free',
+    (OP, '    this->~acquire_op();\n', '    { const Handler first(std::move(c.handler_)); }\n    this->~acquire_op();\n'),
+    (OP, '    take_apart()();\n', '    completion<Handler, WithPermit>{std::move(handler_), get_outcome(), '
+     'make_permit(*core_, permits()), tracking_}();\n'),
+    found_by=[unit('allocation: user_code/a_handler_that_owns_its_memory_may_be_destroyed', address=True)], row='H8')
+bug('a coroutine goes on at once on the thread of another executor',
+    (SEMAPHORE, '''\
+    if (detail::runs_in_this_thread(co_await boost::asio::this_coro::executor) &&
+        detail::goes_on_at_once()) {
+''', '    if (detail::goes_on_at_once()) {\n'),
+    found_by=[shell_tsan, unit('coroutines: a_coroutine_that_moved_to_a_pool_comes_back_to_its_io_context')])
+bug('a timed acquire that has no time waits',
+    (INITIATE, 'o == outcome::waiting && ((time <= patience::zero()) || ...)', 'false'),
+    found_by=[unit('timed: one_acquire/does_not_wait_if_there_is_no_time')])
+bug('an initiation does not name its executor',
+    (INITIATE, '  using executor_type = Executor;\n\n', ''),
+    (INITIATE, '  executor_type get_executor() const noexcept { return implementation_->get_executor(); }\n', ''),
+    found_by=[unit('tokens: an_initiation_names_its_executor', about_compiling=True)], row='H12')
+bug("an error code is of another library's type",
+    (SEMAPHORE, '''\
+    return boost::asio::async_initiate<Token, void(error_code)>(initiation<false>(), token, n);
+''', '''\
+    return boost::asio::async_initiate<Token, void(std::error_code)>(initiation<false>(), token, n);
+'''),
+    (COMPLETION, "      permit_.forget();  // they belong to the handler now\n      std::move(handler_)(ec);",
+     '      permit_.forget();\n      std::move(handler_)(std::error_code(ec));'),
+    (SEMAPHORE, '      if (core().would_grant(n)) return try_and_wait<false, void>(n, token);\n', ''),
+    found_by=[unit('cancellation: a_cancelled_co_await_throws')], row='H13')
