@@ -30,7 +30,9 @@ set(DOXYGEN_SORT_MEMBER_DOCS NO)
 set(DOXYGEN_JAVADOC_AUTOBRIEF YES)
 
 # What a user writes is turnstile::semaphore and a completion token.
-set(DOXYGEN_FILTER_PATTERNS "*.hpp=sed s/::inline.v1//")
+set(DOXYGEN_FILTER_PATTERNS
+  "*.hpp=sed s/::inline.v1//"
+  "*.md=perl ${PROJECT_SOURCE_DIR}/cmake/heading_ids.pl")
 set(DOXYGEN_MACRO_EXPANSION YES)
 set(DOXYGEN_EXPAND_ONLY_PREDEF YES)
 set(DOXYGEN_PREDEFINED
@@ -42,12 +44,17 @@ set(DOXYGEN_PREDEFINED
 doxygen_add_docs(docs
   "${PROJECT_SOURCE_DIR}/README.md"
   "${PROJECT_SOURCE_DIR}/include"
+  "${PROJECT_SOURCE_DIR}/example/recipes.md"
+  "${PROJECT_SOURCE_DIR}/example/coming_from_asyncio.md"
+  "${PROJECT_SOURCE_DIR}/example/members.md"
+  "${PROJECT_SOURCE_DIR}/test/unit/README.md"
   WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
   COMMENT "Reference and pages, in ${PROJECT_BINARY_DIR}/docs/html")
 
-# Doxygen does not ask for template parameters and values of enumerations.
+# Doxygen does not ask for template parameters, values of enumerations and the list of members.
 find_package(Python3 QUIET COMPONENTS Interpreter)
 if(Python3_FOUND)
   add_custom_command(TARGET docs POST_BUILD
-    COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/test/reference.py" "${PROJECT_BINARY_DIR}/docs/xml")
+    COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/test/reference.py" "${PROJECT_BINARY_DIR}/docs/xml"
+    "${PROJECT_SOURCE_DIR}/example/members.md")
 endif()
