@@ -25,7 +25,10 @@ set(DOXYGEN_EXCLUDE_SYMBOLS turnstile::detail turnstile::detail::*)
 set(DOXYGEN_STRIP_FROM_PATH "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include")
 set(DOXYGEN_STRIP_FROM_INC_PATH "${PROJECT_SOURCE_DIR}/include")
 set(DOXYGEN_USE_MDFILE_AS_MAINPAGE "${PROJECT_SOURCE_DIR}/README.md")
-set(DOXYGEN_IMAGE_PATH "${PROJECT_SOURCE_DIR}/test/bench" "${PROJECT_SOURCE_DIR}/include/turnstile")
+set(DOXYGEN_IMAGE_PATH
+  "${PROJECT_SOURCE_DIR}/test/bench"
+  "${PROJECT_SOURCE_DIR}/src"
+  "${PROJECT_SOURCE_DIR}/example/connection_limiter")
 set(DOXYGEN_SORT_MEMBER_DOCS NO)
 set(DOXYGEN_JAVADOC_AUTOBRIEF YES)
 
@@ -41,13 +44,24 @@ set(DOXYGEN_PREDEFINED
   "BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor)== default_token()"
   "TURNSTILE_API=")
 
+set(pages
+  README.md
+  .github/CHANGELOG.md
+  .github/CONTRIBUTING.md
+  example/README.md
+  example/coming_from_asyncio.md
+  example/members.md
+  example/recipes.md
+  example/connection_limiter/README.md
+  src/README.md
+  src/debugging.md
+  test/README.md
+  test/bench/README.md
+  test/unit/README.md)
+list(TRANSFORM pages PREPEND "${PROJECT_SOURCE_DIR}/")
 doxygen_add_docs(docs
-  "${PROJECT_SOURCE_DIR}/README.md"
+  ${pages}
   "${PROJECT_SOURCE_DIR}/include"
-  "${PROJECT_SOURCE_DIR}/example/recipes.md"
-  "${PROJECT_SOURCE_DIR}/example/coming_from_asyncio.md"
-  "${PROJECT_SOURCE_DIR}/example/members.md"
-  "${PROJECT_SOURCE_DIR}/test/unit/README.md"
   WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
   COMMENT "Reference and pages, in ${PROJECT_BINARY_DIR}/docs/html")
 
