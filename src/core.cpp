@@ -203,6 +203,17 @@ void core::resume() noexcept {
   drop_reference();
 }
 
+void cancellation::request(outcome o) noexcept {
+  if (!claim(o)) return;
+  core_.cancel(*this);
+  core_.drop_reference();
+}
+
+void cancellation::finish() noexcept {
+  if (claim(outcome::granted)) core_.drop_reference();
+  drop_reference();
+}
+
 // ---- The strand -------------------------------------------------------------------------------
 
 // Works until nothing is left, or until this call has done its share. w is the word as this thread last saw or

@@ -17,7 +17,6 @@
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/is_executor.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/assert.hpp>
 
 #include <chrono>
 #include <coroutine>
@@ -491,10 +490,7 @@ class basic_semaphore {
     return limit - initial;
   }
 
-  detail::core& core() const noexcept {
-    BOOST_ASSERT_MSG(impl_.get_core(), "turnstile: this semaphore was moved from");
-    return *impl_.get_core();
-  }
+  detail::core& core() const noexcept { return *impl_.get_core(); }
 
   detail::implementation<Executor> impl_;
 };

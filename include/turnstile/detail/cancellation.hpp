@@ -28,10 +28,10 @@ class cancellation : public mail {
   }
 
   // Ends the wait with that outcome, unless it has been decided. The caller needs a reference of its own.
-  inline void request(outcome o) noexcept;
+  TURNSTILE_API void request(outcome o) noexcept;
 
   // The wait has ended. Drops the waiter's reference.
-  inline void finish() noexcept;
+  TURNSTILE_API void finish() noexcept;
 
  private:
   friend core;

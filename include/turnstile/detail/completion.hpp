@@ -29,7 +29,7 @@
 namespace turnstile::inline v1::detail {
 
 // Why an acquire was not granted.
-inline error_code to_error_code(outcome o) noexcept {
+TURNSTILE_COLD inline error_code to_error_code(outcome o) noexcept {
   switch (o) {
     case outcome::aborted: return asio::error::operation_aborted;
     case outcome::closed: return errc::closed;

@@ -24,6 +24,13 @@
 #define TURNSTILE_VERSION \
   (TURNSTILE_VERSION_MAJOR * 10000 + TURNSTILE_VERSION_MINOR * 100 + TURNSTILE_VERSION_PATCH)
 
+// Marks functions that are rarely called, so that they do not make the callers larger.
+#if defined(__GNUC__)
+#define TURNSTILE_COLD [[gnu::cold, gnu::noinline]]
+#else
+#define TURNSTILE_COLD
+#endif
+
 // Marks what the shared library exports. The static one exports nothing, so that each of several
 // shared libraries that have it in them keeps its own to itself.
 #if !defined(TURNSTILE_SHARED)

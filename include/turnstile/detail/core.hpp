@@ -265,17 +265,6 @@ inline cancellation::cancellation(core& c) noexcept : mail(kind::cancellation), 
   core_.add_reference();
 }
 
-inline void cancellation::request(outcome o) noexcept {
-  if (!claim(o)) return;
-  core_.cancel(*this);
-  core_.drop_reference();
-}
-
-inline void cancellation::finish() noexcept {
-  if (claim(outcome::granted)) core_.drop_reference();
-  drop_reference();
-}
-
 }  // namespace turnstile::inline v1::detail
 
 #endif
