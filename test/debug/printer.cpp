@@ -27,7 +27,7 @@ int main() {
   turnstile::semaphore closed(io, 2);
   closed.close();
   turnstile::bounded_semaphore over_limit(io, 8);
-  over_limit.try_acquire(8);
+  (void)over_limit.try_acquire(8);
   over_limit.set_limit(5);
   turnstile::semaphore source(io, 7);
   turnstile::semaphore target(std::move(source));
