@@ -328,7 +328,7 @@ bug('the reference of a refused completion that carries the strand stays',
     found_by=[explorer('offered: releases, the executor refuses | release | completions')])
 bug('a waiter of another context does not withdraw an offer',
     (CORE, 'const word withdrawn = x.elsewhere_ ? offered : 0;', 'const word withdrawn = 0;'),
-    found_by=[explorer('offered: release twice | wait elsewhere | release')])
+    found_by=[explorer('offered: release, wait elsewhere during the offer')])
 bug('the strand is offered though a waiter of another context is queued',
     (CORE, '  if (queue_.has_elsewhere()) return offer::impossible;\n', ''),
     found_by=[explorer('offered: release twice | wait elsewhere | release'),
@@ -338,7 +338,7 @@ bug('a waiter of another context is forgotten when the next waiter is queued',
     found_by=[unit('bounded_work: the_core/a_waiter_of_another_context_is_never_left_behind')])
 bug('the strand is offered though mail was not read',
     (CORE, 'if (before & (pending | orphaned | abandoned)) {', 'if (before & (orphaned | abandoned)) {'),
-    found_by=[explorer('offered: release twice | wait elsewhere | release')])
+    found_by=[explorer('offered: release, wait elsewhere before the offer')])
 bug('the strand is offered though the semaphore is gone',
     (CORE, 'if (before & (pending | orphaned | abandoned)) {', 'if (before & pending) {'),
     found_by=[unit('bounded_work: the_core/what_was_left_ends_with_the_semaphore')])
@@ -705,9 +705,6 @@ bug('a coroutine goes on at once on the thread of another executor',
         detail::goes_on_at_once()) {
 ''', '    if (detail::goes_on_at_once()) {\n'),
     found_by=[shell_tsan, unit('coroutines: a_coroutine_that_moved_to_a_pool_comes_back_to_its_io_context')])
-bug('a timed acquire that has no time waits',
-    (INITIATE, 'o == outcome::waiting && ((time <= patience::zero()) || ...)', 'false'),
-    found_by=[unit('timed: one_acquire/does_not_wait_if_there_is_no_time')])
 bug('a timed acquire that has no time is timed out beside a busy strand',
     (INITIATE, ' && !c.would_grant(n))', ')'),
     found_by=[unit('timed: one_acquire/without_time_is_granted_a_free_permit_beside_a_busy_strand')])
