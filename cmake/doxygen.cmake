@@ -25,12 +25,17 @@ set(DOXYGEN_EXCLUDE_SYMBOLS turnstile::detail turnstile::detail::*)
 set(DOXYGEN_STRIP_FROM_PATH "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include")
 set(DOXYGEN_STRIP_FROM_INC_PATH "${PROJECT_SOURCE_DIR}/include")
 set(DOXYGEN_USE_MDFILE_AS_MAINPAGE "${PROJECT_SOURCE_DIR}/README.md")
-set(DOXYGEN_IMAGE_PATH "${PROJECT_SOURCE_DIR}/test/bench" "${PROJECT_SOURCE_DIR}/include/turnstile")
+set(DOXYGEN_IMAGE_PATH
+  "${PROJECT_SOURCE_DIR}/test/bench"
+  "${PROJECT_SOURCE_DIR}/src"
+  "${PROJECT_SOURCE_DIR}/example/connection_limiter")
 set(DOXYGEN_SORT_MEMBER_DOCS NO)
 set(DOXYGEN_JAVADOC_AUTOBRIEF YES)
 
 # What a user writes is turnstile::semaphore and a completion token.
-set(DOXYGEN_FILTER_PATTERNS "*.hpp=sed s/::inline.v1//")
+set(DOXYGEN_FILTER_PATTERNS
+  "*.hpp=sed s/::inline.v1//"
+  "*.md=perl ${PROJECT_SOURCE_DIR}/cmake/heading_ids.pl")
 set(DOXYGEN_MACRO_EXPANSION YES)
 set(DOXYGEN_EXPAND_ONLY_PREDEF YES)
 set(DOXYGEN_PREDEFINED
@@ -39,15 +44,31 @@ set(DOXYGEN_PREDEFINED
   "BOOST_ASIO_DEFAULT_COMPLETION_TOKEN(executor)== default_token()"
   "TURNSTILE_API=")
 
+set(pages
+  README.md
+  .github/CHANGELOG.md
+  .github/CONTRIBUTING.md
+  example/README.md
+  example/coming_from_asyncio.md
+  example/members.md
+  example/recipes.md
+  example/connection_limiter/README.md
+  src/README.md
+  src/debugging.md
+  test/README.md
+  test/bench/README.md
+  test/unit/README.md)
+list(TRANSFORM pages PREPEND "${PROJECT_SOURCE_DIR}/")
 doxygen_add_docs(docs
-  "${PROJECT_SOURCE_DIR}/README.md"
+  ${pages}
   "${PROJECT_SOURCE_DIR}/include"
   WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
   COMMENT "Reference and pages, in ${PROJECT_BINARY_DIR}/docs/html")
 
-# Doxygen does not ask for template parameters and values of enumerations.
+# Doxygen does not ask for template parameters, values of enumerations and the list of members.
 find_package(Python3 QUIET COMPONENTS Interpreter)
 if(Python3_FOUND)
   add_custom_command(TARGET docs POST_BUILD
-    COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/test/reference.py" "${PROJECT_BINARY_DIR}/docs/xml")
+    COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/test/reference.py" "${PROJECT_BINARY_DIR}/docs/xml"
+    "${PROJECT_SOURCE_DIR}/example/members.md")
 endif()

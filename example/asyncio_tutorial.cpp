@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// The well-known tutorial of asyncio.Semaphore, for Asio: ten tasks, of which two at once may work.
-// Each waits for a random time below one second and says what it got. In Python:
+// The well-known tutorial of asyncio.Semaphore, for Asio: ten tasks, at most two of them at once.
+// Each task waits for a random time below one second and prints that time. In Python:
 //
 //     async def task(n, semaphore):
 //         async with semaphore:
@@ -10,7 +10,7 @@
 //             await asyncio.sleep(x)
 //             print(f"Task {n} got {x}")
 //
-// An argument scales the times: `asyncio_tutorial 0.01` is a hundred times faster.
+// An argument scales the times: with `asyncio_tutorial 0.01`, they are a hundred times shorter.
 
 #include <turnstile.hpp>
 
@@ -35,8 +35,8 @@ double random_number() {
 }
 
 asio::awaitable<void> task(int n, turnstile::semaphore& semaphore, double scale) {
-  // Waits here until one of the two permits is free, and gives it back at the end of the scope.
-  turnstile::permit permit = co_await semaphore.async_acquire_permit(use_awaitable);
+  // Waits until one of the two permits is free. The permit goes back at the end of the scope.
+  turnstile::permit permit = co_await semaphore.async_acquire_permit();
 
   const double x = random_number();
   const std::chrono::duration<double> time{x * scale};

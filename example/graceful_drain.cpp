@@ -2,7 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
 // Stopping without breaking anything off: take on no more work, then wait until what is under way
-// is done. Whoever holds all permits knows that nobody else holds one, so acquiring the whole limit
+// is done. A task that holds all permits knows that no other task holds one, so acquiring the whole limit
 // is that wait, and since the queue is first come, first served, no later work can overtake it.
 
 #include <turnstile.hpp>
@@ -44,7 +44,7 @@ awaitable<void> stop(turnstile::bounded_semaphore& semaphore, int& running, bool
   std::cout << "stopping, " << semaphore.in_use() << " jobs are running" << std::endl;
   semaphore.cancel();  // ends the wait of those in the queue
   co_await semaphore.async_acquire(semaphore.limit(), use_awaitable);
-  semaphore.close();  // turns away who comes now
+  semaphore.close();  // turns later acquires away
 
   drained = running == 0;
   std::cout << "stopped, " << running << " jobs are running" << std::endl;

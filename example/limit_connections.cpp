@@ -5,7 +5,7 @@
 //
 // The permit is acquired before the connection is accepted: the clients that are too many wait in
 // the kernel's backlog, where they cost the server neither a descriptor nor memory. A server that
-// has something to say to those who wait, or wants to refuse them, accepts first and acquires then.
+// has something to say to waiting clients, or wants to refuse them, accepts first and acquires then.
 //
 //     limit_connections                serves on port 6000, 100 at once
 //     limit_connections --self-test    serves five clients of its own, two at once

@@ -8,11 +8,13 @@
 #include <boost/asio.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <string>
 #include <utility>
 
 namespace asio = boost::asio;
+using namespace std::chrono_literals;
 using socket_type = asio::local::stream_protocol::socket;
 
 int failures = 0;
@@ -26,16 +28,17 @@ void check(bool holds, const char* what) {
 
 int inside = 0, most = 0;
 
-asio::awaitable<void> use_what_bears_ten() {
+asio::awaitable<void> use_the_resource() {
   most = std::max(most, ++inside);
-  co_await asio::post(asio::use_awaitable);
+  asio::steady_timer timer(co_await asio::this_coro::executor, 10ms);
+  co_await timer.async_wait(asio::use_awaitable);
   --inside;
 }
 
 boost::asio::awaitable<void> work(turnstile::semaphore& sem) {
-  auto permit = co_await sem.async_acquire_permit(boost::asio::use_awaitable);
-  co_await use_what_bears_ten();
-}  // the permit goes back here, or wherever an exception leaves
+  auto permit = co_await sem.async_acquire_permit();
+  co_await use_the_resource();
+}  // the permit releases itself here, also if an exception leaves
 
 void class_semaphore() {
   boost::asio::io_context io;
@@ -68,10 +71,38 @@ void async_acquire_permit() {
   asio::io_context io;
   turnstile::semaphore sem(io, 1);
   sem.async_acquire_permit([](turnstile::error_code ec, turnstile::permit p) {
-    if (!ec) start_session(std::move(p));  // given back when the session is destroyed
+    if (!ec) start_session(std::move(p));  // released when the session is destroyed
   });
   io.run();
   check(session.count() == 1 && sem.available() == 0, "async_acquire_permit");
+  session.release();
+}
+
+int rejected = 0;
+
+void reject() { ++rejected; }
+
+void async_acquire_permit_for() {
+  asio::io_context io;
+  turnstile::semaphore sem(io, 1);
+  const turnstile::permit held = sem.try_acquire_permit();
+  sem.async_acquire_permit_for(100ms, [](turnstile::error_code ec, turnstile::permit p) {
+    if (ec == turnstile::errc::timed_out) return reject();
+    if (!ec) start_session(std::move(p));
+  });
+  io.run();
+  check(rejected == 1 && !session, "async_acquire_permit_for");
+}
+
+void readme() {
+  asio::io_context io;
+  turnstile::semaphore connections(io, 1);
+  connections.async_acquire_permit_for(100ms, [](turnstile::error_code ec, turnstile::permit p) {
+    if (ec == turnstile::errc::timed_out) return reject();
+    if (!ec) start_session(std::move(p));  // released when the session is destroyed
+  });
+  io.run();
+  check(session.count() == 1, "README.md");
   session.release();
 }
 
@@ -84,8 +115,8 @@ void class_permit() {
     turnstile::permit p = sem.try_acquire_permit(3);
     p.release(1);  // two are left
     turnstile::permit one = p.split(1);
-    start_session(std::move(one));  // whoever holds it last gives it back
-  }  // p gives back its one here, also where an exception leaves the scope
+    start_session(std::move(one));  // its last owner releases it
+  }  // p releases its one here, also if an exception leaves the scope
   check(sem.available() == 2, "permit");
   session.release();
 }
@@ -95,7 +126,7 @@ void class_permit() {
 void class_bounded_semaphore() {
   boost::asio::io_context io;
   turnstile::bounded_semaphore connections(io, 100);
-  connections.set_limit(50);  // nobody is cut off; no more than 50 from now on
+  connections.set_limit(50);  // takes nothing from those that hold a permit; 50 from now on
   check(connections.available() == 50, "basic_bounded_semaphore");
 }
 
@@ -122,6 +153,8 @@ int main() {
   class_semaphore();
   async_acquire();
   async_acquire_permit();
+  async_acquire_permit_for();
+  readme();
   class_permit();
   class_bounded_semaphore();
   async_with_permit();

@@ -370,10 +370,11 @@ core::offer core::offer_strand(bool& refused) noexcept {
   }
   word w = word_.load(std::memory_order_relaxed);
   while (w & offered) {
-    // Releases the queue to the next holder.
-    if (word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release,
+    // The end of the semaphore is this thread's work. Releases the queue to the next holder.
+    const bool gone = w & (orphaned | abandoned);
+    if (word_.compare_exchange_weak(w, w & ~(gone ? offered : busy), std::memory_order_release,
                                     std::memory_order_relaxed))
-      return offer::left;
+      return gone ? offer::void_ : offer::left;
   }
   return offer::void_;
 }

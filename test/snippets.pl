@@ -1,13 +1,14 @@
 # Copyright (c) 2026 The turnstile authors
 # Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-# Says which C++ snippets of the documentation are in no program that is compiled and run.
+# Prints the C++ snippets of the documentation that no compiled source contains.
 #
 #   perl snippets.pl <page or header>... -- <folder>...
 #
-# A snippet is what stands between ```cpp and ``` in a page, or between @code and @endcode in the
-# comments of a header, and whatever ends with a semicolon between the backquotes of a page's table.
-# It has to be in a source of one of the folders word for word, but for the indentation.
+# A snippet is the text between ```cpp and ``` in a page, the text between @code and @endcode in the
+# comments of a header, or code that ends with a semicolon between the backquotes of a page's table.
+# A source or an included header of one of the folders must contain it word for word, except for the
+# indentation and for the `inline` of a function in a header.
 
 use strict;
 use warnings;
@@ -18,7 +19,7 @@ sub text_of {
   return <$file>;
 }
 
-sub without_indentation { $_[0] =~ s/^[ \t]+|[ \t]+$//gmr =~ s/\n{2,}/\n/gr }
+sub normalized { $_[0] =~ s/^[ \t]+|[ \t]+$//gmr =~ s/^inline //gmr =~ s/\n{2,}/\n/gr }
 
 sub snippets_of {
   my $text = text_of($_[0]);
@@ -32,13 +33,15 @@ my $into = \@pages;
 for (@ARGV) {
   if ($_ eq '--') { $into = \@folders } else { push @$into, $_ }
 }
-my @compiled = map { without_indentation(text_of($_)) } map { glob("\Q$_\E/*.cpp") } @folders;
+my %text = map { $_ => normalized(text_of($_)) } map { glob("\Q$_\E/*.{cpp,hpp}") } @folders;
+my %included = map { $_ => 1 } map { /^#include "(?:.*\/)?([^"\/]+)"/gm } values %text;
+my @compiled = map { $text{$_} } grep { /\.cpp$/ || $included{ s{.*/}{}r } } keys %text;
 
 my ($snippets, $missing) = (0, 0);
 for my $page (@pages) {
   my @here = snippets_of($page) or die "$page: no snippet\n";
   for my $snippet (@here) {
-    my $wanted = without_indentation($snippet);
+    my $wanted = normalized($snippet);
     ++$snippets;
     next if grep { index($_, $wanted) >= 0 } @compiled;
     ++$missing;

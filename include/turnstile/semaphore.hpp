@@ -207,7 +207,8 @@ class basic_semaphore {
   /// @li the semaphore is closed, now or later: `errc::closed`; or
   /// @li a permit can never be granted, since the limit is zero: `errc::exceeds_limit`.
   ///
-  /// A permit that can be granted at once is taken inside this call. Do not wait for a permit while you
+  /// A permit that can be granted at once is taken inside this call. Without a token, the call only makes
+  /// an operation: nothing happens until that is awaited or started. Do not wait for a permit while you
   /// hold one of the same semaphore: if all tasks do, they wait for each other for ever.
   ///
   /// @tparam Token a completion token for the signature.

@@ -2,7 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
 // What turnstile costs, beside its floors (a bare post, a bare pair of swaps) and its peers, in one
-// program. Names are <work>/<who>; the time of an iteration is that of one step of the work.
+// program. Names are <work>/<what>; the time of an iteration is that of one step of the work.
 
 #include "peers.hpp"
 
@@ -294,7 +294,7 @@ void cancel(State& state, bool at_random) {
   });
 }
 
-// The floor: whoever is cancelled has one block of the size of an operation, and posts it.
+// The floor: each cancelled wait has one block of the size of an operation, and posts it.
 void cancel_posts(State& state, bool at_random) {
   asio::io_context io;
   emit(state, io, at_random, [&](asio::cancellation_slot slot) {
@@ -305,7 +305,7 @@ void cancel_posts(State& state, bool at_random) {
   });
 }
 
-// Hand-offs with so many in the queue: who was served waits again, behind all others.
+// Hand-offs with so many in the queue: what was served waits again, behind all others.
 void depth(State& state) {
   const long n = state.range(0);
   asio::io_context io;

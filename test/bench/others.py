@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The turnstile authors
 # Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-"""The same loops in other languages, where they are installed; prints {"work/who": nanoseconds}."""
+"""The same loops in other languages, where they are installed; prints {"work/name": nanoseconds}."""
 
 import asyncio
 import json

@@ -95,12 +95,12 @@ def chart(t):
         scale = min(max(t[n] for n in names), 4 * t.get(f"{work}/turnstile", float("inf")))
         parts.append(f'<text x="10" y="{y + 12}" font-weight="bold">{work}</text>')
         for n in names:
-            who = n.split("/")[1]
+            name = n.split("/")[1]
             length = min(1.0, t[n] / scale) * width
             cut = " »" if t[n] > scale else ""
-            parts.append(f'<text x="{left - 8}" y="{y + 12}" text-anchor="end">{who}</text>'
+            parts.append(f'<text x="{left - 8}" y="{y + 12}" text-anchor="end">{name}</text>'
                          f'<rect x="{left}" y="{y}" width="{length:.1f}" height="{bar - 3}" '
-                         f'fill="{colour.get(who, "#c9a227")}"/>'
+                         f'fill="{colour.get(name, "#c9a227")}"/>'
                          f'<text x="{left + length + 6:.1f}" y="{y + 12}">{t[n]:.0f} ns{cut}</text>')
             y += bar
         y += gap

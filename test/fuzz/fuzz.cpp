@@ -79,7 +79,7 @@ class run {
       look();
     }
     last_ = in_->byte();
-    // All who were told and not called yet, and then the context's end.
+    // All acquires that were told and not called yet, and then the context's end.
     if (!(last_ & 4)) io_->poll();
     abandon();
   }
@@ -115,7 +115,7 @@ class run {
       Semaphore moved(std::move(*semaphore_));  // and back again
       *semaphore_ = std::move(moved);
     } else if (n < 12) {
-      // Another one in its place: who waits is aborted, and what was granted counts no more.
+      // Another one in its place: what waits is aborted, and what was granted counts no more.
       const long initial = n - 8;
       model_.cancel_all();
       for (auto& t : model_.telling) t.gone = true;
@@ -159,9 +159,9 @@ class run {
       case 9:
         // The newest or an older one; it may have been told long ago.
         if (k < signals_.size()) {
-          const std::size_t who = signals_.size() - 1 - k;
-          model_.cancel(static_cast<int>(who));
-          signals_[who]->emit(asio::cancellation_type::total);
+          const std::size_t id = signals_.size() - 1 - k;
+          model_.cancel(static_cast<int>(id));
+          signals_[id]->emit(asio::cancellation_type::total);
         }
         return;
       case 10:
@@ -208,12 +208,12 @@ class run {
   }
 
   void acquire(std::size_t n, bool with_permit, std::optional<std::chrono::hours> time) {
-    const int who = static_cast<int>(signals_.size());
+    const int id = static_cast<int>(signals_.size());
     const auto s = signals_.emplace_back(std::make_unique<asio::cancellation_signal>())->slot();
-    model_.acquire(who, static_cast<long>(n), time && time->count() == 0);
-    auto handler = asio::bind_cancellation_slot(s, [this, who](error_code ec) { handle(who, ec); });
+    model_.acquire(id, static_cast<long>(n), time && time->count() == 0);
+    auto handler = asio::bind_cancellation_slot(s, [this, id](error_code ec) { handle(id, ec); });
     auto permit_handler = asio::bind_cancellation_slot(
-        s, [this, who](error_code ec, permit p) { handle(who, ec, std::move(p)); });
+        s, [this, id](error_code ec, permit p) { handle(id, ec, std::move(p)); });
     if (with_permit)
       time ? semaphore_->async_acquire_permit_for(*time, n, std::move(permit_handler))
            : semaphore_->async_acquire_permit(n, std::move(permit_handler));
@@ -222,11 +222,11 @@ class run {
            : semaphore_->async_acquire(n, std::move(handler));
   }
 
-  void handle(int who, error_code ec, std::optional<permit> p = {}) {
+  void handle(int id, error_code ec, std::optional<permit> p = {}) {
     check(!model_.telling.empty(), "a handler is called that is not to be told");
     const fuzz::told t = model_.telling.front();
     model_.telling.pop_front();
-    check(who == t.who, "the order of the handlers");
+    check(id == t.id, "the order of the handlers");
     using enum fuzz::result;
     const error_code expected = t.what == granted   ? error_code()
                                 : t.what == aborted ? error_code(asio::error::operation_aborted)
@@ -244,7 +244,7 @@ class run {
     look();
   }
 
-  // The context's end: who waits or was told is destroyed uncalled, the permits come back.
+  // The context's end: what waits or was told is destroyed uncalled, the permits come back.
   void abandon() {
     model_.abandon();
     for (const fuzz::told& t : model_.telling)

@@ -16,7 +16,7 @@ namespace fuzz {
 enum class result { granted, aborted, closed, exceeds, timed_out };
 
 struct told {
-  int who;
+  int id;
   result what;
   std::size_t permits = 0;  // that it was granted
   bool gone = false;        // the semaphore, since
@@ -40,17 +40,17 @@ class model {
   }
 
   // With no time to wait: `impatient`.
-  void acquire(int who, long n, bool impatient = false) {
+  void acquire(int id, long n, bool impatient = false) {
     if (closed_)
-      tell(who, result::closed);
+      tell(id, result::closed);
     else if (n > limit_)
-      tell(who, result::exceeds);
+      tell(id, result::exceeds);
     else if (can_acquire(n))
-      grant(who, n);
+      grant(id, n);
     else if (impatient)
-      tell(who, result::timed_out);
+      tell(id, result::timed_out);
     else
-      queue_.push_back({who, n});
+      queue_.push_back({id, n});
   }
 
   bool try_acquire(long n) {
@@ -81,8 +81,8 @@ class model {
     serve();
   }
 
-  void cancel(int who) {
-    remove([&](const wait& w) { return w.who == who; }, result::aborted);
+  void cancel(int id) {
+    remove([&](const wait& w) { return w.id == id; }, result::aborted);
     serve();
   }
 
@@ -95,25 +95,25 @@ class model {
     remove([](const wait&) { return true; }, result::closed);
   }
 
-  // Without a word to those who wait.
+  // Tells no waiter.
   void abandon() { queue_.clear(); }
 
  private:
   struct wait {
-    int who;
+    int id;
     long permits;
   };
 
-  void tell(int who, result r) { telling.push_back({who, r}); }
+  void tell(int id, result r) { telling.push_back({id, r}); }
 
-  void grant(int who, long n) {
+  void grant(int id, long n) {
     free_ -= n;
-    telling.push_back({who, result::granted, static_cast<std::size_t>(n)});
+    telling.push_back({id, result::granted, static_cast<std::size_t>(n)});
   }
 
   void serve() {
     while (!queue_.empty() && queue_.front().permits <= available()) {
-      grant(queue_.front().who, queue_.front().permits);
+      grant(queue_.front().id, queue_.front().permits);
       queue_.pop_front();
     }
   }
@@ -122,7 +122,7 @@ class model {
   void remove(Condition condition, result r) {
     for (std::size_t i = 0; i != queue_.size();) {
       if (condition(queue_[i])) {
-        tell(queue_[i].who, r);
+        tell(queue_[i].id, r);
         queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(i));
       } else {
         ++i;

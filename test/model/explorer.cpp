@@ -825,7 +825,7 @@ void print_trace() {
 }
 
 std::uint64_t fingerprint() {
-  // Who read what from whom, in each thread, and the order of the writes of each location.
+  // What each thread read from which other, and the order of the writes of each location.
   std::uint64_t h = 0;
   const auto mix = [](std::uint64_t a, std::uint64_t b) {
     a ^= b + 0x9e3779b97f4a7c15ull + (a << 6) + (a >> 2);
@@ -1011,7 +1011,7 @@ std::uint64_t fetch(void* a, rmw what, std::uint64_t operand, std::uint64_t bits
 }
 
 void result_used(void* a) {
-  // Of additions taken for ordered, nobody may look at the result.
+  // Of additions taken for ordered, no program may look at the result.
   const int at = m.location_at[static_cast<unsigned char*>(a) - m.arena];
   if (!m.running || !m.scheduling || m.current == 0 || m.unordered[at] || at >= m.setup_locations)
     return;

@@ -10,7 +10,7 @@
 namespace model {
 
 // A small program. It is run again and again, from a new beginning, until all its executions have
-// been seen. Its own members are nobody's business: no access to them is checked or scheduled.
+// been seen. No access to its own members is checked or scheduled.
 class program {
  public:
   virtual ~program() = default;
@@ -59,7 +59,7 @@ void note(const char* text, int a = -1, int b = -1);
 void check(bool ok, const char* what);
 std::uint64_t now();  // grows with every step of an execution
 
-// Once set, whoever waited, or waits later, goes on; what came before is seen after.
+// Once set, threads that wait, now or later, go on; what came before is seen after.
 void set_event(int e);
 void wait_event(int e);
 bool is_set(int e);

@@ -29,7 +29,7 @@ namespace {
 
 constexpr int max_ops = 6;
 
-// What one acquire went through. Nobody checks access to this: it is the book of the test.
+// What one acquire went through. Access to this is not checked: it is the record of the test.
 struct ticket {
   std::uint32_t permits;
   bool started, returned, immediate, done, destroyed;
@@ -62,7 +62,7 @@ class op final : public waiter {
   op(int id, std::uint32_t n) : waiter(n), id_(id) {}
   void connect(cancellation* c) { cancellation_ = c; }
 
-  // The completion: whoever waits for it destroys the operation.
+  // The completion: the thread that waits for it destroys the operation.
   bool deliver() noexcept override {
     ticket& t = b.tickets[id_];
     if (t.refusals > 0) {
@@ -119,7 +119,7 @@ core* make_core(std::uint32_t used, std::uint32_t limit) {
   return b.c = new (model::allocate(sizeof(core), "core")) core(used, limit);
 }
 
-// An operation that nobody has started yet. With a cancellation there is a second owner of that.
+// An operation that was not started yet. With a cancellation there is a second owner of that.
 void make_op(int id, std::uint32_t n, bool cancellable = false) {
   static const char* const names[] = {"op0", "op1", "op2", "op3", "op4", "op5"};
   b.tickets[id].permits = n;
@@ -223,13 +223,13 @@ class base : public model::program {
     free_ = b.c->available();
     limit_ = b.c->limit();
     closed_ = b.c->is_closed();
-    // A permit that nobody waits for can be had.
+    // A permit that no acquire waits for can be had.
     if (asleep == 0 && !closed_ && limit_ > 0)
       model::check(b.c->locked() == (free_ == 0), "free permits cannot be had");
     order();
     expect();
   }
-  // The semaphore is destroyed: in the order of the queue, whoever waits is told.
+  // The semaphore is destroyed: in the order of the queue, every waiter is told.
   void teardown() override {
     b.settled = true;
     int first = -1;
@@ -276,7 +276,7 @@ class base : public model::program {
     }
   }
 
-  int left_over_ = 0;     // operations that nobody destroys but finished()
+  int left_over_ = 0;     // operations that only finished() destroys
   bool dropped_ = false;  // the threads dropped the references
   bool retry_ = false;    // what was refused may wait for the next call
   std::size_t free_ = 0, limit_ = 0;
@@ -376,7 +376,7 @@ void acquirers_cancel_one::thread(int i) {
 }
 void acquirers_cancel_one::expect() { model::check(free_ == 1, "a permit is missing"); }
 
-// Of two permits one is held. The head wants both, behind it somebody wants one.
+// Of two permits one is held. The head wants both, the waiter behind it wants one.
 PROGRAM(weighted_head, "weighted head + canceller | release | try_acquire", 3)
 void weighted_head::prepare() {
   make_core(max - 1, max);
@@ -473,7 +473,7 @@ void limit_release::thread(int i) {
 }
 void limit_release::expect() { model::check(b.tickets[0].done, "left asleep"); }
 
-// The limit is raised, and only then does somebody ask for as much.
+// The limit is raised, and only then does an acquire ask for as much.
 PROGRAM(raise_then_wait, "raise, then ask for as much | release", 2)
 void raise_then_wait::prepare() {
   make_core(2, 2);
@@ -527,7 +527,7 @@ void lower_limit::thread(int i) {
 }
 void lower_limit::expect() { model::check(b.tickets[0].done, "waits for more than the limit"); }
 
-// Who looked before the limit was lowered, and is mailed after the queue was looked at.
+// An acquire looked before the limit was lowered, and is mailed after the queue was looked at.
 PROGRAM(lower_before_mail, "a heavy acquire | release, lower the limit", 2)
 void lower_before_mail::prepare() {
   make_core(2, 2);
@@ -551,7 +551,7 @@ void lower_before_mail::expect() {
                "waits for what a limit excludes");
 }
 
-// The semaphore and each permit hold a reference; whoever drops the last deletes the core.
+// The semaphore and each permit hold a reference; the thread that drops the last deletes the core.
 struct lifetime : base {
   using base::base;
   void settled() override {}
@@ -583,7 +583,7 @@ struct destroy_release final : destroyed_beside {
   }
 } destroy_release_instance;
 
-// Permits that were taken at once, by who waited for nothing.
+// Permits that were taken at once, without waiting.
 struct destroy_at_once final : destroyed_beside {
   destroy_at_once() : destroyed_beside("destroy | permits taken at once come back", 3) {
     dropped_ = true;
@@ -595,7 +595,7 @@ struct destroy_at_once final : destroyed_beside {
   }
 } destroy_at_once_instance;
 
-// Who is told that the semaphore goes takes a permit.
+// A handler that is told that the semaphore goes takes a permit.
 struct acquire_at_last final : destroyed_beside {
   acquire_at_last() : destroyed_beside("destroy, the aborted acquires | a permit comes back", 2) {
     dropped_ = true;
@@ -677,7 +677,7 @@ struct last_in_mailbox final : lifetime {
   }
 } last_in_mailbox_instance;
 
-// Those who call have no reference of their own: a handler destroys the semaphore under them.
+// The calling threads have no reference of their own: a handler destroys the semaphore under them.
 
 struct under_release final : lifetime {
   under_release() : lifetime("release | the handler destroys", 2) { dropped_ = true; }
@@ -761,7 +761,7 @@ struct abandon_release final : lifetime {
   void after() override { destroy(); }
 } abandon_release_instance;
 
-// Who comes too late is destroyed as well.
+// An acquire that comes too late is destroyed as well.
 struct abandon_acquire final : lifetime {
   abandon_acquire() : lifetime("abandon | acquire", 2) { dropped_ = true; }
   void prepare() override {
@@ -820,7 +820,7 @@ void cancel_grant_all::expect() {
   model::check(b.tickets[0].done && b.tickets[1].done, "left asleep");
 }
 
-// Who comes after cancel() has returned is not meant.
+// An acquire that comes after cancel() has returned is not meant.
 PROGRAM(cancel_then_wait, "cancel(), then acquire | release", 2)
 void cancel_then_wait::prepare() {
   make_core(max, max);
@@ -964,7 +964,7 @@ struct refuse_limit final : refusing {
   void expect() override { model::check(b.c->limit() == 3, "another limit than was set"); }
 } refuse_limit_instance;
 
-// Of two who release one permit, one is told that it is one too many; unless it was granted between.
+// Of two threads that release one permit, one is told that it is one too many, unless it was granted between.
 PROGRAM(release_too_many, "release | release, one in use, one waits", 2)
 void release_too_many::prepare() {
   make_core(1, 1);
@@ -975,7 +975,7 @@ void release_too_many::prepare() {
 void release_too_many::thread(int) { release(1); }
 void release_too_many::expect() { model::check(b.tickets[0].done, "left asleep"); }
 
-// What a release has in hand, another gives back, who has not got it: one of them is told.
+// What a release has in hand, another thread gives back without holding it: one of them is told.
 PROGRAM(release_in_hand, "release of two | release of two, one waits", 2)
 void release_in_hand::prepare() {
   make_core(2, 2);
@@ -1009,7 +1009,7 @@ void release_behind::expect() {
   model::check(b.tickets[0].done && b.tickets[1].done, "left asleep");
 }
 
-// Who has the last permit that was waited for, knows that nobody waits any more.
+// The handler that gets the last permit knows that no acquire waits any more.
 PROGRAM(release_then_try, "release | who is granted releases, try_acquire", 2)
 void release_then_try::prepare() {
   make_core(1, 1);
@@ -1189,7 +1189,7 @@ void seen_behind_queue::thread(int i) {
 }
 void seen_behind_queue::expect() { model::check(b.tickets[1].done, "left asleep"); }
 
-// Two are mailed while the head, who wanted too much, is cancelled: nobody overtakes the second,
+// Two are mailed while the head, which wanted too much, is cancelled: no acquire overtakes the second,
 // though the word was the same before it was announced.
 PROGRAM(mail_under_pending, "cancel the head | wait, wait, try_acquire", 2)
 void mail_under_pending::prepare() {
@@ -1247,7 +1247,7 @@ void cancel_then_release::expect() {
                "granted though cancelled before");
 }
 
-// An acquire that finds a permit free is not told before those who were granted theirs earlier.
+// An acquire that finds a permit free is not told before those that were granted theirs earlier.
 PROGRAM(told_in_order, "wait, then acquire | release of two", 2)
 void told_in_order::prepare() {
   make_core(max, max);
@@ -1280,7 +1280,7 @@ void close_release::thread(int i) {
 }
 void close_release::expect() { model::check(b.tickets[0].done, "left asleep"); }
 
-// Who waits on a closed semaphore is told that, whatever becomes of the limit afterwards.
+// A waiter of a closed semaphore is told that, whatever becomes of the limit afterwards.
 PROGRAM(close_then_limit, "wait, close, lower the limit | release", 2)
 void close_then_limit::prepare() {
   make_core(2, 2);
@@ -1321,7 +1321,7 @@ void granted_by_mail::thread(int i) {
 }
 void granted_by_mail::expect() { model::check(b.tickets[1].done, "left asleep"); }
 
-// One who waits is announced while the word, whose `queued` and `pending` are set, does not change.
+// A waiter is announced while the word, whose `queued` and `pending` are set, does not change.
 PROGRAM(announced_unchanged, "a call back | wait, try_acquire", 2)
 void announced_unchanged::prepare() {
   make_core(max, max);
@@ -1372,7 +1372,7 @@ void try_in_turn::thread(int) {
 }
 void try_in_turn::expect() { model::check(free_ == 1, "a permit is missing"); }
 
-// Raising the limit is as good as a release: what happened before is seen by who gains from it.
+// Raising the limit is as good as a release: what happened before is seen by an acquire that gains from it.
 PROGRAM(raised_seen, "raise the limit | try_acquire", 2)
 void raised_seen::prepare() { make_core(0, 0); }
 void raised_seen::thread(int i) {
@@ -1399,7 +1399,7 @@ void raised_twice_seen::thread(int i) {
 void raised_twice_seen::expect() {}
 
 // A release that puts a limit in force which is what is in use: what that owes the queue is not left
-// standing when nobody waits any more.
+// standing when no acquire waits any more.
 PROGRAM(same_limit, "set_limit to what is in use | release, one waits", 2)
 void same_limit::prepare() {
   make_core(1, 1);
@@ -1416,10 +1416,10 @@ void same_limit::thread(int i) {
 void same_limit::expect() {
   model::check(b.tickets[0].done, "left asleep");
   release(1);
-  model::check(shrink(1) == 1, "owed to nobody");
+  model::check(shrink(1) == 1, "reserved for an empty queue");
 }
 
-// The same, with one behind who asks for more than is allowed now.
+// The same, with a waiter behind that asks for more than is allowed now.
 PROGRAM(lower_to_used, "lower the limit to what is in use | release, two wait", 2)
 void lower_to_used::prepare() {
   make_core(2, 3);
@@ -1794,7 +1794,7 @@ struct refuse_shrink final : refusing {
   }
 } refuse_shrink_instance;
 
-// Who is granted what is in hand has a reference, also where the semaphore goes meanwhile and somebody is
+// A waiter that is granted what is in hand has a reference, also if the semaphore goes meanwhile and another is
 // left behind.
 struct destroy_two final : destroyed_beside {
   destroy_two() : destroyed_beside("destroy | a permit comes back, two wait", 2) {

@@ -1,31 +1,82 @@
 /* Copyright (c) 2026 The turnstile authors
    Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-   The protocol of the core: four waiters, of which the last wants both of two permits, over the
-   word, the mailbox and the strand. Sequentially consistent; the explorer looks at memory orders.
+   The protocol of the core: N waiters, of which the last wants all permits, over the word, the
+   mailbox and the strand. Sequentially consistent; the explorer looks at memory orders.
 
-   One step here is one access to the word or the mailbox. Where the core computes the new word from
-   the old one alone, its loop around a compare-and-swap is one step; the strand, which judges the
-   word together with the queue, reads the word in one step and swaps it in another.
+   One step here is one access to the word or the mailbox. If the core computes the new word from
+   the old one alone, its loop around a compare-and-swap is one step. The holder of the strand, which
+   judges the word together with the queue, reads the word in one step and swaps it in another.
 
-   -DCANCEL     a thread cancels the last waiter once that waits
-   -DCANCEL_ALL a thread cancels all who wait
-   -DCLOSE      a thread closes the semaphore
-   -DHOLD       one permit never comes back (the last waiter ends by CANCEL or CLOSE)
-   -DMUTANT=n   has fault n
+   -DN=n         n waiters, 4 unless given
+   -DPERMITS=n   n permits, 2 unless given, at most 3
+   -DCANCEL      a thread cancels the last waiter once that waits
+   -DCANCEL_ALL  a thread cancels all waiters
+   -DCLOSE       a thread closes the semaphore
+   -DHOLD        one permit never comes back (CANCEL or CLOSE ends the last waiter)
+   -DSHARE=n     a call delivers n completions, then it offers the strand. Without SHARE no call ever
+                 offers it. The core has a larger share, and adds the completions that the call
+                 decided itself.
+   -DMUTANT_name has a seeded bug
 
-   Found as an invalid end state: a waiter left asleep. The rest is asserted. */
+   A lost wake-up is found as an invalid end state. Everything else is asserted.
 
-#ifndef MUTANT
-#define MUTANT 0
-#endif
+   The mutants, with the settings in which spin refutes each. test/model/run reads these lines. There
+   is no mutant that clears PENDING when it leaves an offer: the next holder reads the word first and
+   then empties the mailbox, so that it misses nothing.
+
+   The strand, the word and the queue:
+     mutant release_leaves_strand_free: N=3
+     mutant strand_left_with_pending: N=3
+     mutant decided_waiter_cancelled: N=3 CANCEL
+     mutant queued_cleared_with_waiters_left: N=3
+     mutant grants_only_with_pending: N=3 CANCEL HOLD
+     mutant grants_without_permits: N=3
+     mutant pending_set_before_mail: N=3
+     mutant pending_not_set: N=3 CANCEL HOLD
+     mutant newest_mail_first: N=3 CANCEL
+     mutant close_ignored: N=3 CLOSE HOLD
+     mutant cancellation_not_announced: N=3 CANCEL HOLD
+     mutant store_instead_of_swap: N=3
+     mutant delivers_only_first: N=3
+     mutant acquire_overtakes_queue: N=3
+     mutant grant_takes_no_permits: N=3
+     mutant failed_acquire_releases: N=3 CLOSE
+     mutant mailed_grant_queued: N=3
+     mutant leaves_without_comparing: N=3
+     mutant at_once_overtakes_busy: N=3
+   A release with its permits in hand:
+     mutant pass_on_keeps_queued: N=4
+     mutant pass_on_without_comparing: N=4
+     mutant pass_on_another_number: N=3
+   The strand that is offered:
+     mutant offer_left_after_resume: N=3 SHARE=0
+     mutant offer_without_carrier: N=3 SHARE=0
+     mutant offer_after_completion: N=3 SHARE=0
+     mutant offer_forgets_queued: N=4 SHARE=0
+     mutant offer_stores_old_word: N=3 SHARE=0
+     mutant resume_leaves_strand_free: N=3 SHARE=0
+     mutant resume_ignores_busy: N=3 SHARE=0
+     mutant resume_keeps_offer: N=3 SHARE=0
+     mutant set_ignores_offer: N=3 CANCEL SHARE=0
+     mutant set_only_clears_offer: N=3 CANCEL SHARE=0
+     mutant release_ignores_offer: N=3 SHARE=0
+     mutant release_only_clears_offer: N=3 CANCEL HOLD SHARE=0
+     mutant release_leaves_offered_work: N=3 SHARE=0
+     mutant pass_on_despite_offer: N=4 CANCEL SHARE=0
+     mutant at_once_overtakes_offer: N=3 PERMITS=3 CANCEL HOLD SHARE=0
+     mutant wait_overtakes_offer: N=3 CANCEL HOLD SHARE=0
+     mutant cancel_overtakes_offer: N=3 CANCEL HOLD SHARE=0
+*/
 
 #ifndef N
 #define N 4
 #endif
+#ifndef PERMITS
 #define PERMITS 2
-#define WANTS(i) ((i) == N - 1 -> 2 : 1)
-#define NOBODY 15
+#endif
+#define WANTS(i) ((i) == N - 1 -> PERMITS : 1)
+#define NONE 15
 
 /* The word. */
 #define USED 3
@@ -33,11 +84,13 @@
 #define BUSY 8
 #define PENDING 16
 #define CLOSED 32
-#define HAS(x, flag) (((x) & (flag)) != 0)
-#define WITHOUT(x, flag) ((x) & (255 - (flag)))
+#define OFFERED 64
+#define HAS(x, flags) (((x) & (flags)) != 0) /* any of the flags */
+#define WITHOUT(x, flags) ((x) & (255 - (flags)))
+#define WITH_STRAND(x) (WITHOUT(x, OFFERED) | BUSY)
 #define FREE(x) (PERMITS - ((x) & USED))
 
-/* What became of a waiter. */
+/* The states of a waiter. */
 #define WAITING 0
 #define GRANTED 1
 #define ABORTED 2
@@ -53,52 +106,57 @@
 byte word = HELD;
 
 /* The mailbox, the oldest first: a waiter, N + a waiter to cancel, or 2 * N for all before it. */
-byte mail[8] = NOBODY;
+byte mail[8] = NONE;
 byte mails;
 
-/* The strand's. */
-byte queue[N] = NOBODY;
+/* These belong to the holder of the strand. */
+byte queue[N] = NONE;
 byte queued_count;
-byte decided[N] = NOBODY;
+byte decided[N] = NONE; /* waiters whose completion is to be delivered */
 byte decided_count;
 bool in_queue[N];
 
-/* The waiters'. */
+/* One entry for each waiter. */
 byte state[N];
-bool returned[N];      /* the call came back: it waits */
-bool told[N];
-byte holding = HELD;   /* permits in the callers' hands */
-byte ended;
-byte begun;            /* all but the last are alike: they may as well begin in this order */
+bool returned[N];  /* the call has returned, the completion has not run */
+bool delivered[N]; /* the completion may run */
+#ifdef SHARE
+bool carries_strand[N]; /* the completion calls resume() first */
+#endif
 
-/* For the order: who was waiting when the call of another began. */
+byte holding = HELD; /* permits in the callers' hands */
+byte finished;
+byte started; /* all waiters but the last are alike: they may as well start in this order */
+
+/* For the order: the waiters whose call had returned, without their completion, when this call began. */
 byte ahead[N];
 #define BIT(i) (1 << (i))
-#define COMES(i)                                                          \
-  k = 0;                                                                  \
-  do                                                                      \
-  :: k < N ->                                                             \
-     if                                                                   \
-     :: returned[k] && state[k] == WAITING -> ahead[i] = ahead[i] | BIT(k) \
-     :: else                                                              \
-     fi;                                                                  \
-     k++                                                                  \
-  :: else -> break                                                        \
-  od;                                                                     \
-  k = 0
 
-inline in_order(i) {
-  k = 0;
+inline begin_call(x) {
   do
   :: k < N ->
-     assert(!((ahead[i] & BIT(k)) && state[k] == WAITING)); /* first come, first served */
+     if
+     :: returned[k] && !delivered[k] && state[k] <= GRANTED -> ahead[x] = ahead[x] | BIT(k)
+     :: else
+     fi;
      k++
   :: else -> break
   od;
   k = 0
 }
 
-/* Nobody asks any more who was before x, nor whether x was before somebody. */
+/* At the grant to x: first come, first served. */
+inline check_grant(x) {
+  do
+  :: k < N ->
+     assert(!((ahead[x] & BIT(k)) && state[k] == WAITING));
+     k++
+  :: else -> break
+  od;
+  k = 0
+}
+
+/* No later check asks about x. */
 inline forget(x) {
   ahead[x] = 0;
   do
@@ -108,13 +166,27 @@ inline forget(x) {
   k = 0
 }
 
+/* The completion of waiter x may run from here on. */
+inline deliver(x) {
+  assert(!delivered[x]); /* once each */
+  if
+  :: state[x] == GRANTED ->
+     assert(ahead[x] == 0); /* grants are delivered in the order in which the calls came */
+     forget(x);
+     holding = holding + WANTS(x);
+     assert(holding <= PERMITS)
+  :: else
+  fi;
+  delivered[x] = true
+}
+
 inline put(m) {
   assert(mails < 8);
   mail[mails] = m;
   mails++
 }
 
-/* Takes waiter x out of the queue, with what became of it. */
+/* Takes waiter x out of the queue, with its new state. */
 inline decide(x, o) {
   k = 0;
   do
@@ -127,13 +199,16 @@ inline decide(x, o) {
   :: else -> break
   od;
   if
-  :: k < N -> queue[k] = NOBODY
+  :: k < N -> queue[k] = NONE
   :: else
   fi;
   k = 0;
   in_queue[x] = false;
   state[x] = o;
-  forget(x);
+  if
+  :: o != GRANTED -> forget(x)
+  :: else
+  fi;
   assert(decided_count < N);
   decided[decided_count] = x;
   decided_count++
@@ -141,10 +216,10 @@ inline decide(x, o) {
 
 inline decide_all(o) {
   do
-  :: queued_count > 0 -> who = queue[0]; decide(who, o)
+  :: queued_count > 0 -> first = queue[0]; decide(first, o)
   :: else -> break
   od;
-  who = 0
+  first = 0
 }
 
 inline enqueue(x) {
@@ -157,15 +232,15 @@ inline take_mail() {
   j = 0;
   do
   :: j < mails ->
-#if MUTANT == 9
-     t = mail[mails - 1 - j]; /* the newest first */
+#ifdef MUTANT_newest_mail_first
+     t = mail[mails - 1 - j];
 #else
      t = mail[j];
 #endif
      if
      :: t < N && state[t] == GRANTED ->
-#if MUTANT == 17
-        enqueue(t) /* as if it had no permits */
+#ifdef MUTANT_mailed_grant_queued
+        enqueue(t)
 #else
         assert(decided_count < N);
         decided[decided_count] = t;
@@ -174,8 +249,8 @@ inline take_mail() {
      :: t < N && state[t] != GRANTED -> enqueue(t)
      :: t >= N && t < 2 * N ->
         if
-#if MUTANT == 3
-        :: !told[t - N] -> decide(t - N, ABORTED) /* also who was decided */
+#ifdef MUTANT_decided_waiter_cancelled
+        :: !delivered[t - N] -> decide(t - N, ABORTED)
 #else
         :: in_queue[t - N] -> decide(t - N, ABORTED)
 #endif
@@ -189,52 +264,106 @@ inline take_mail() {
   j = 0;
   t = 0;
   do
-  :: mails > 0 -> mails--; mail[mails] = NOBODY
+  :: mails > 0 -> mails--; mail[mails] = NONE
   :: else -> break
   od
 }
 
-#if MUTANT == 5
-#define MAY_GRANT (HAS(w, PENDING) && WANTS(head) <= FREE(w)) /* only when there is mail */
-#elif MUTANT == 6
+#if defined(MUTANT_grants_only_with_pending)
+#define MAY_GRANT (HAS(w, PENDING) && WANTS(head) <= FREE(w))
+#elif defined(MUTANT_grants_without_permits)
 #define MAY_GRANT true
 #else
 #define MAY_GRANT (WANTS(head) <= FREE(w))
 #endif
 
-/* Tells those who were decided. One step: nothing that a waiter does once it is told depends on who
-   else is. */
-inline tell() {
+inline deliver_first_decided() {
+  t = decided[0];
+  decided_count--;
+  do
+  :: j < decided_count -> decided[j] = decided[j + 1]; j++
+  :: else -> break
+  od;
+  decided[j] = NONE;
+  j = 0;
+  deliver(t);
+  t = 0
+}
+
+/* If no waiter waits any more, a completion that is delivered may know it. */
+#define QUEUED_IS_RIGHT (queued_count > 0 || HAS(word, PENDING) || !HAS(word, QUEUED))
+
+/* core::hand_over(), as many completions as this call has left. One step: nothing that a completion
+   does depends on the others that are delivered. */
+inline hand_over() {
   atomic {
-    giving = false;
-    /* Where nobody waits any more, who is told may know it. */
-    assert(queued_count > 0 || HAS(word, PENDING) || !HAS(word, QUEUED));
+    delivering = false;
+    assert(QUEUED_IS_RIGHT);
     do
-    :: j < decided_count ->
-       t = decided[j];
-       decided[j] = NOBODY;
-       assert(!told[t]); /* once each */
-       told[t] = true;
-       holding = (state[t] == GRANTED -> holding + WANTS(t) : holding);
-       assert(holding <= PERMITS);
-#if MUTANT == 13
-       decided_count = 1; /* only the first */
+#ifdef SHARE
+    :: decided_count > 0 && left > 0 -> left--; deliver_first_decided()
+#else
+    :: decided_count > 0 -> deliver_first_decided()
 #endif
-       j++
+#ifdef MUTANT_delivers_only_first
+       ;
+       do
+       :: decided_count > 0 -> decided_count--; decided[decided_count] = NONE
+       :: else -> break
+       od
+#endif
     :: else -> break
     od;
-    decided_count = 0;
-    j = 0;
-    t = 0;
-    leaving = true
+    leaving = (decided_count == 0)
   }
 }
 
-/* core::run(): w is the word as this thread last saw or set it. Grants to one at a time, where the
-   core takes as many as it can. With `leaving`, first core::leave(). */
-inline serve() {
+#ifdef SHARE
+/* core::offer(): `offered` says whether this thread has left. */
+inline offer() {
+#ifdef MUTANT_offer_stores_old_word
+  atomic { word = word | OFFERED; w = word };
+#elif !defined(MUTANT_offer_after_completion)
+  word = word | OFFERED;
+#endif
+  atomic {
+    assert(QUEUED_IS_RIGHT);
+#ifndef MUTANT_offer_without_carrier
+    carries_strand[decided[0]] = true;
+#endif
+    deliver_first_decided()
+  };
+#ifdef MUTANT_offer_after_completion
+  word = word | OFFERED;
+#endif
+  atomic {
+    if
+#ifdef MUTANT_offer_left_after_resume
+    :: true ->
+#else
+    :: HAS(word, OFFERED) ->
+#endif
+       offered = true;
+#if defined(MUTANT_offer_forgets_queued)
+       word = WITHOUT(word, BUSY | QUEUED)
+#elif defined(MUTANT_offer_stores_old_word)
+       word = WITHOUT(w, BUSY)
+#else
+       word = WITHOUT(word, BUSY)
+#endif
+#ifndef MUTANT_offer_left_after_resume
+    :: else -> w = word
+#endif
+    fi
+  }
+}
+#endif
+
+/* core::run(): w is the word as this thread last saw or set it. Grants to one waiter at a time,
+   while the core takes as many as it can. With `leaving`, first core::leave(). */
+inline run_strand() {
   do
-#if MUTANT == 18
+#ifdef MUTANT_leaves_without_comparing
   :: atomic { leaving -> leaving = false; word = WITHOUT(word, BUSY) }; break
 #else
   :: atomic { leaving && word == w -> leaving = false; word = WITHOUT(word, BUSY) }; break
@@ -244,7 +373,7 @@ inline serve() {
   :: !leaving && mails == 0 ->
      atomic {
        if
-#if MUTANT != 10
+#ifndef MUTANT_close_ignored
        :: HAS(w, CLOSED) && queued_count > 0 -> decide_all(SHUT)
 #endif
        :: else
@@ -253,7 +382,7 @@ inline serve() {
        head = queue[0];
        grant = (queued_count > 0 && MAY_GRANT);
        rest = queued_count - (grant -> 1 : 0);
-#if MUTANT == 2
+#ifdef MUTANT_strand_left_with_pending
        leaves = !grant && decided_count == 0;
 #else
        leaves = !grant && !HAS(w, PENDING) && decided_count == 0;
@@ -262,16 +391,16 @@ inline serve() {
        settled = !HAS(w, PENDING) && !more;
        next = (HAS(w, PENDING) -> next : WITHOUT(next, QUEUED));
        next = (more -> next : WITHOUT(next, PENDING));
-#if MUTANT != 4
+#ifndef MUTANT_queued_cleared_with_waiters_left
        next = (rest > 0 -> next | QUEUED : next);
 #endif
-#if MUTANT != 15
+#ifndef MUTANT_grant_takes_no_permits
        next = (grant -> next + WANTS(head) : next);
 #endif
        next = (leaves -> WITHOUT(next, BUSY) : next);
        if
-#if MUTANT == 12
-       :: true -> /* a store, not a swap */
+#ifdef MUTANT_store_instead_of_swap
+       :: true ->
 #else
        :: word != w && next != w -> w = word; leaves = false
        :: word == w || next == w ->
@@ -283,13 +412,13 @@ inline serve() {
           w = next;
           if
           :: grant ->
-             in_order(head);
+             check_grant(head);
              decide(head, GRANTED)
           :: else
           fi;
           if
           :: leaves -> skip
-          :: !leaves && settled -> giving = true
+          :: !leaves && settled -> delivering = true
           :: else
           fi
        fi;
@@ -297,191 +426,324 @@ inline serve() {
      };
      if
      :: leaves -> leaves = false; break
-     :: giving ->
-        tell()
+     :: delivering ->
+        hand_over();
+#ifdef SHARE
+        if
+        :: leaving
+        :: else ->
+           offer();
+           if
+           :: offered -> offered = false; break
+           :: else
+           fi
+        fi
+#endif
      :: else
      fi
   od;
+#ifdef SHARE
+  left = SHARE;
+#endif
   w = 0
 }
 
-/* What core::release() does that has the strand, and n permits in hand, still counted as in use:
-   core::pass_on(), or they are given back to the count. */
+/* What core::release() does with the strand and n permits in hand, which are still counted as in
+   use: core::pass_on(), or it gives them back to the count. */
 inline pass_on(n) {
   if
   :: atomic {
        queued_count > 0 && FREE(w) == 0 && !HAS(w, CLOSED) &&
-#if MUTANT != 20
+#if defined(SHARE) && !defined(MUTANT_pass_on_despite_offer)
+       !work_left &&
+#endif
+#ifndef MUTANT_pass_on_without_comparing
        (queued_count > 1 || word == w) &&
 #endif
-#if MUTANT != 21
+#ifndef MUTANT_pass_on_another_number
        WANTS(queue[0]) == n &&
 #endif
        true ->
        head = queue[0];
-#if MUTANT != 19
+#ifndef MUTANT_pass_on_keeps_queued
        word = (queued_count == 1 -> WITHOUT(word, QUEUED) : word);
        w = (queued_count == 1 -> word : w);
 #endif
-       in_order(head);
+       check_grant(head);
        decide(head, GRANTED);
-       head = 0;
-       giving = true
+       decided_count--;
+       decided[decided_count] = NONE
      };
-     tell()
-  :: else -> atomic { word = word - n; w = word }
-  fi
+     atomic {
+       assert(QUEUED_IS_RIGHT);
+       deliver(head);
+       head = 0;
+       leaving = true
+     }
+  :: else ->
+     atomic {
+       word = word - n;
+       w = word;
+#ifdef MUTANT_release_leaves_offered_work
+       leaving = work_left;
+#endif
+       skip
+     }
+  fi;
+#ifdef SHARE
+  work_left = false
+#endif
 }
 
-/* core::set(): mine says whether this thread has the strand now. */
+/* core::set(), without run_strand(): has_strand says whether this thread has the strand now. */
 inline set(flags) {
   atomic {
     w = word | (flags);
     if
-    :: HAS(w, QUEUED | PENDING) && HAS(word, BUSY) ->
-#if MUTANT != 8
-       w = w | PENDING
-#else
+    :: HAS(w, QUEUED | PENDING | OFFERED) && HAS(word, BUSY) ->
+#ifdef MUTANT_pending_not_set
        w = WITHOUT(w, PENDING)
+#else
+       w = w | PENDING
 #endif
-    :: HAS(w, QUEUED | PENDING) && !HAS(word, BUSY) -> w = w | BUSY; mine = true
+    :: HAS(w, QUEUED | PENDING | OFFERED) && !HAS(word, BUSY) ->
+       w = WITH_STRAND(w);
+       has_strand = true
+#if defined(MUTANT_set_ignores_offer)
+    :: HAS(word, OFFERED) && !HAS(word, BUSY)
+#elif defined(MUTANT_set_only_clears_offer)
+    :: HAS(word, OFFERED) && !HAS(word, BUSY) -> w = WITHOUT(w, OFFERED)
+#endif
     :: else
     fi;
-    word = w
-  };
-  if
-  :: mine -> mine = false; serve()
-  :: else
-  fi;
-  w = 0
+    assert(HAS(w, BUSY) || !HAS(w, OFFERED)); /* a call with work leaves no offer behind */
+    word = w;
+    w = (has_strand -> w : 0)
+  }
 }
 
-#define LOCALS                                              \
-  byte w, next, head, rest, j, k, t, who;                     \
-  bool grant, leaves, leaving, more, settled, giving, mine, announce; \
+inline run_if_has_strand() {
+  if
+  :: has_strand -> has_strand = false; run_strand()
+  :: else
+  fi
+}
+
+#ifdef SHARE
+#define LOCALS COMMON_LOCALS; byte left = SHARE; bool offered, work_left
+#else
+#define LOCALS COMMON_LOCALS
+#endif
+#define COMMON_LOCALS                                                     \
+  byte w, next, head, rest, j, k, t, first;                               \
+  bool grant, leaves, leaving, more, settled, delivering, has_strand, announce; \
   byte flags
 
-proctype waiter(byte me) {
-  LOCALS;
+#ifdef MUTANT_at_once_overtakes_busy
+#define AT_ONCE true
+#elif defined(MUTANT_at_once_overtakes_offer)
+#define AT_ONCE (!HAS(word, BUSY))
+#else
+#define AT_ONCE (!HAS(word, BUSY | OFFERED))
+#endif
+
+/* core::wait(), without run_strand() */
+inline wait() {
   atomic {
-    (me == N - 1 || begun == me);
-    begun = (me < N - 1 -> begun + 1 : begun);
-    COMES(me);
+    (me == N - 1 || started == me);
+    started = (me < N - 1 -> started + 1 : started);
+    begin_call(me);
     if
-    :: HAS(word, CLOSED) -> state[me] = SHUT; ahead[me] = 0; told[me] = true
+    :: HAS(word, CLOSED) -> state[me] = SHUT; ahead[me] = 0; delivered[me] = true
     :: !HAS(word, CLOSED) &&
-#if MUTANT == 14
-       WANTS(me) <= FREE(word) -> /* overtakes */
+#ifdef MUTANT_acquire_overtakes_queue
+       WANTS(me) <= FREE(word) ->
 #else
        !HAS(word, QUEUED) && WANTS(me) <= FREE(word) ->
 #endif
-       in_order(me);
+       check_grant(me);
        state[me] = GRANTED;
-       forget(me);
        if
-       :: HAS(word, BUSY) -> announce = true; flags = PENDING
-       :: else ->
-          told[me] = true;
-          holding = holding + WANTS(me);
-          assert(holding <= PERMITS)
+       :: AT_ONCE -> deliver(me)
+       :: else -> announce = true; flags = PENDING
        fi;
        word = word + WANTS(me)
     :: else ->
        if
-       :: HAS(word, BUSY) -> announce = true; flags = PENDING | QUEUED
-       :: else ->
-          word = word | BUSY | QUEUED;
+#ifdef MUTANT_wait_overtakes_offer
+       :: !HAS(word, BUSY) ->
+#else
+       :: !HAS(word, BUSY | OFFERED) ->
+#endif
+          word = WITH_STRAND(word) | QUEUED;
           w = word;
           enqueue(me);
-          mine = true
+          has_strand = true
+       :: else -> announce = true; flags = PENDING | QUEUED
        fi
     fi
   };
   if
   :: announce ->
-#if MUTANT == 7
+#ifdef MUTANT_pending_set_before_mail
      set(flags);
-     atomic { put(me) }
+     atomic { put(me) };
 #else
      atomic { put(me) };
-     set(flags)
+     set(flags);
 #endif
-  :: mine ->
-     mine = false;
-     leaving = true;
-     serve()
+     announce = false;
+     flags = 0
+  :: has_strand ->
+     leaving = (decided_count == 0)
   :: else
-  fi;
-  if
-  :: atomic { !told[me] -> announce = false; flags = 0; returned[me] = true }
-  :: atomic { told[me] -> announce = false; flags = 0 }
-  fi;
+  fi
+}
 
-  /* core::release() */
+#ifdef SHARE
+/* core::resume(), without run_strand() */
+inline resume() {
+  atomic {
+    delivered[me] && carries_strand[me];
+    if
+    :: HAS(word, OFFERED) ->
+#if defined(MUTANT_resume_leaves_strand_free)
+       word = WITHOUT(word, OFFERED);
+#elif defined(MUTANT_resume_ignores_busy)
+       has_strand = true;
+       word = WITH_STRAND(word);
+#elif defined(MUTANT_resume_keeps_offer)
+       has_strand = !HAS(word, BUSY);
+       word = (has_strand -> WITH_STRAND(word) : word);
+#else
+       has_strand = !HAS(word, BUSY);
+       word = WITH_STRAND(word);
+#endif
+       w = (has_strand -> word : 0)
+    :: else
+    fi;
+    carries_strand[me] = false
+  }
+}
+#endif
+
+#ifdef SHARE
+#define MAY_RELEASE (delivered[me] && !carries_strand[me])
+#else
+#define MAY_RELEASE delivered[me]
+#endif
+
+/* core::release(), without run_strand() */
+inline release() {
   if
   :: atomic {
-       told[me] && state[me] == GRANTED ->
+       MAY_RELEASE && state[me] == GRANTED ->
        state[me] = OVER;
        returned[me] = false;
        assert((word & USED) >= WANTS(me)); /* conserved */
        holding = holding - WANTS(me);
        if
-#if MUTANT != 1
+#ifndef MUTANT_release_leaves_strand_free
        :: HAS(word, QUEUED) && !HAS(word, BUSY) ->
-          word = word | BUSY;
+#ifdef SHARE
+          work_left = HAS(word, OFFERED);
+#endif
+          word = WITH_STRAND(word);
           w = word;
-          mine = true
+          has_strand = true
+#endif
+#if defined(MUTANT_release_ignores_offer)
+       :: HAS(word, QUEUED) && !HAS(word, BUSY) && HAS(word, OFFERED) -> word = word - WANTS(me)
+#elif defined(MUTANT_release_only_clears_offer)
+       :: HAS(word, QUEUED) && !HAS(word, BUSY) && HAS(word, OFFERED) ->
+          word = WITHOUT(word - WANTS(me), OFFERED)
 #endif
        :: else -> word = word - WANTS(me)
-       fi
+       fi;
+       assert(!HAS(word, QUEUED) || HAS(word, BUSY) || !HAS(word, OFFERED)) /* as in set() */
      };
      if
-     :: mine -> mine = false; pass_on(WANTS(me)); serve()
+     :: has_strand -> pass_on(WANTS(me))
      :: else
      fi
   :: atomic {
-       told[me] && state[me] != GRANTED ->
+       MAY_RELEASE && state[me] != GRANTED ->
        state[me] = OVER;
        returned[me] = false;
-#if MUTANT == 16
-       word = word - ((word & USED) > 0 -> 1 : 0) /* gives back what it has not */
+#ifdef MUTANT_failed_acquire_releases
+       word = word - ((word & USED) > 0 -> 1 : 0)
 #else
        skip
 #endif
      }
+  fi
+}
+
+/* The call, then its completion. All parts share one run_strand(): with one each, pan would take
+   minutes to compile. */
+proctype waiter(byte me) {
+  LOCALS;
+  byte part;
+  wait();
+run_part:
+  run_if_has_strand();
+  if
+  :: atomic { part == 0 && !delivered[me] -> returned[me] = true; part = 1 }
+  :: atomic { part == 0 && delivered[me] -> part = 1 }
+  :: part == 1 -> goto completion
+  :: part == 2 -> goto end
   fi;
-  ended++
+completion:
+  if
+#ifdef SHARE
+  :: resume();
+     if
+     :: has_strand -> goto run_part
+     :: else -> goto completion
+     fi
+#endif
+  :: release()
+  fi;
+  if
+  :: has_strand -> part = 2; goto run_part
+  :: else
+  fi;
+end:
+  finished++
 }
 
 #ifdef CANCEL
 proctype canceller() {
   LOCALS;
-  returned[N - 1] || told[N - 1];
+  returned[N - 1] || delivered[N - 1];
   atomic {
     if
-    :: HAS(word, BUSY) -> announce = true
-    :: else ->
-       word = word | BUSY;
+#ifdef MUTANT_cancel_overtakes_offer
+    :: !HAS(word, BUSY) ->
+#else
+    :: !HAS(word, BUSY | OFFERED) ->
+#endif
+       word = WITH_STRAND(word);
        w = word;
        if
        :: in_queue[N - 1] -> decide(N - 1, ABORTED)
        :: else
        fi;
-       mine = true
+       has_strand = true
+    :: else -> announce = true
     fi
   };
   if
   :: announce ->
      announce = false;
      atomic { put(N + N - 1) };
-#if MUTANT != 11
+#ifndef MUTANT_cancellation_not_announced
      set(PENDING)
 #endif
-  :: mine ->
-     mine = false;
-     serve()
+  :: else
   fi;
-  ended++
+  run_if_has_strand();
+  finished++
 }
 #endif
 
@@ -493,12 +755,12 @@ proctype cancel_all() {
     :: !HAS(word, QUEUED) || HAS(word, CLOSED)
     :: else ->
        if
-       :: HAS(word, BUSY) -> announce = true
+       :: HAS(word, BUSY | OFFERED) -> announce = true
        :: else ->
           word = word | BUSY;
           w = word;
           decide_all(ABORTED);
-          mine = true
+          has_strand = true
        fi
     fi
   };
@@ -507,10 +769,10 @@ proctype cancel_all() {
      announce = false;
      atomic { put(2 * N) };
      set(PENDING)
-  :: mine -> mine = false; serve()
   :: else
   fi;
-  ended++
+  run_if_has_strand();
+  finished++
 }
 #endif
 
@@ -518,7 +780,8 @@ proctype cancel_all() {
 proctype closer() {
   LOCALS;
   set(CLOSED);
-  ended++
+  run_if_has_strand();
+  finished++
 }
 #endif
 
@@ -540,7 +803,8 @@ init {
     run closer(); count++;
 #endif
   };
-  ended == count;
-  assert(WITHOUT(word, CLOSED) == HELD); /* all permits are back, nobody has the strand */
+  finished == count;
+  /* All permits are back, the strand is free and not offered, and nothing is left. */
+  assert(WITHOUT(word, CLOSED) == HELD);
   assert(holding == HELD && mails == 0 && queued_count == 0 && decided_count == 0)
 }

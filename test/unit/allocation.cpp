@@ -614,7 +614,7 @@ void fail_every_operation() {
     initiate([](auto& w) { typename world<Rig>::semaphore_type sem(w.rig->executor(), 1); });
   }
 
-  BOOST_TEST_CONTEXT("what completes nobody, and allocates nothing")
+  BOOST_TEST_CONTEXT("what completes no acquire, and allocates nothing")
   BOOST_TEST(fail_each<Rig>(false, [](auto& w) {
                permit none = w.sem->try_acquire_permit();  // they are the queue's
                w.held.merge(w.held.split(2));

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// Who cancels whom, and when: before, while it waits, after the grant, inside the handler, and long
+// What cancels a wait, and when: before it, while it waits, after the grant, inside the handler, and long
 // after everything is gone.
 
 #define BOOST_TEST_MODULE cancellation
@@ -507,7 +507,7 @@ struct counting_allocator {
 
 BOOST_FIXTURE_TEST_SUITE(a_storm, fixture)
 
-// The newest first, so that whoever looked for them from the front would take for ever.
+// The newest first, so that a search from the front would take for ever.
 BOOST_AUTO_TEST_CASE(of_cancellations_takes_no_longer_the_more_there_are) {
   const watchdog dog;
   std::vector<cancellation_signal> signals(200'000);
@@ -524,7 +524,7 @@ BOOST_AUTO_TEST_CASE(of_cancellations_takes_no_longer_the_more_there_are) {
   BOOST_TEST(aborted == signals.size());
 }
 
-// One who waits all the time does not keep the memory of those who gave up.
+// A waiter that stays does not keep the memory of those that gave up.
 BOOST_AUTO_TEST_CASE(of_timeouts_leaves_no_memory_behind) {
   sem.async_acquire((*this)("a"));
   std::size_t out = 0, most = 0;

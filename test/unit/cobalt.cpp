@@ -60,7 +60,7 @@ cobalt::task<void> acquires() {
   BOOST_TEST((ec == turnstile::errc::closed));
 }
 
-// Whoever loses a race is cancelled, and leaves the queue.
+// The loser of a race is cancelled, and leaves the queue.
 cobalt::task<void> races() {
   turnstile::semaphore sem(co_await cobalt::this_coro::executor, 0);
   asio::steady_timer timer(co_await cobalt::this_coro::executor, std::chrono::milliseconds(1));

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// The core alone, without Asio: who is served, when and in which order, also where user code calls
+// The core alone, without Asio: which waiter is served, when and in which order, also if user code calls
 // back while the strand is busy, where an executor refuses, and where the core dies meanwhile.
 
 #define BOOST_TEST_MODULE core
@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(permits_come_with_a_reference_each) {
     BOOST_TEST(it.in_use() == core::max);
     it.drop_reference();
   }
-  BOOST_TEST(it.in_use() == core::max);  // held by those who waited
+  BOOST_TEST(it.in_use() == core::max);  // held by the waiters
 }
 
 BOOST_AUTO_TEST_CASE(shrink_takes_what_is_not_the_queues) {
@@ -516,7 +516,7 @@ BOOST_AUTO_TEST_CASE(a_cancellation_between_grant_and_refusal_counts) {
   BOOST_TEST(c->available() == 1u);
 }
 
-// Those who are granted at once while the strand is busy pass through the mail, too.
+// Acquires that are granted at once while the strand is busy pass through the mail, too.
 BOOST_AUTO_TEST_CASE(a_cancellation_that_was_mailed_after_a_grant_counts) {
   make(0);
   fake& b = (*this)("b").refuse();
@@ -666,7 +666,7 @@ BOOST_FIXTURE_TEST_CASE(a_raised_limit_holds_for_those_who_come_after_it, fixtur
   };
   std::thread others[] = {std::thread(work), std::thread(work), std::thread(work)};
   int wrong = 0;
-  // Two seconds are enough for all of them, unless somebody else wants the processors, too.
+  // Two seconds are enough for all of them, unless another program wants the processors, too.
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   for (int i = 0; i < 20'000 && std::chrono::steady_clock::now() < end; ++i) {
     c->set_limit(1);
@@ -707,7 +707,7 @@ struct world : fixture {
       case release_two: return void(c->release(2));
     }
   }
-  // The grants in their order; who was refused, in any; how many are in use and wait.
+  // The grants in their order; the refused ones, in any; how many are in use and wait.
   std::string result() {
     std::istringstream entries(read());
     std::string granted, entry;

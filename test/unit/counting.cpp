@@ -136,7 +136,7 @@ BOOST_FIXTURE_TEST_CASE(past_max_is_all_or_nothing, journal) {
   BOOST_TEST(!release(sem, max));
 }
 
-// The same answers where somebody waits: they are given before the queue is looked at.
+// The same answers if acquires wait: they are given before the queue is looked at.
 BOOST_FIXTURE_TEST_CASE(past_max_with_a_queue, journal) {
   semaphore sem(io, max - 1);
   sem.async_acquire(max, (*this)("a"));

@@ -330,7 +330,7 @@ BOOST_AUTO_TEST_CASE(handlers_are_posted_in_the_order_of_the_grants) {
   std::vector<int> order;
   sem.async_acquire(append(order, 1));
   sem.async_acquire(2, append(order, 2));
-  sem.async_acquire(0, append(order, 3));  // waits for nobody
+  sem.async_acquire(0, append(order, 3));  // does not wait
   sem.async_acquire(append(order, 4));
   sem.async_acquire(append(order, 5));
   sem.async_acquire(9, append(order, 6));

@@ -233,7 +233,7 @@ BOOST_AUTO_TEST_CASE(destructors_of_handlers_may_close_and_destroy) {
   BOOST_TEST(t.handlers() == 0);
 }
 
-// Also those that are destroyed with the context's own queue, after those who wait.
+// Also those that are destroyed with the context's own queue, after the waiters.
 BOOST_AUTO_TEST_CASE(destructors_of_handlers_may_make_semaphores) {
   auto owner = std::make_unique<asio::io_context>();
   asio::io_context& context = *owner;
@@ -295,7 +295,7 @@ BOOST_AUTO_TEST_CASE(permits_of_handlers_that_are_destroyed_go_to_the_next) {
   BOOST_TEST(sem.available() == 0u);
 }
 
-// Rule 6: by somebody's fault, there is no room for all of them.
+// Rule 6: by a caller's fault, there is no room for all of them.
 BOOST_AUTO_TEST_CASE(permits_of_handlers_that_are_destroyed_stay_at_the_limit) {
   asio::io_context context;
   std::optional<asio::io_context> other(std::in_place);
@@ -348,7 +348,7 @@ BOOST_AUTO_TEST_CASE(so_do_those_of_one_that_is_destroyed_at_its_shut_down_stran
 BOOST_AUTO_TEST_CASE(a_strand_that_was_shut_down_before_takes_nothing_away) {
   std::optional<asio::io_context> context(std::in_place);
   tally t;
-  semaphore sem(*context, 0);  // abandoned before the strands are shut down, whoever was first
+  semaphore sem(*context, 0);  // abandoned before the strands are shut down, whichever was made first
   std::optional<io_strand> strand(std::in_place, context->get_executor());
   sem.async_acquire(asio::bind_executor(*strand, t.handler()));
   sem.async_acquire(t.handler());
@@ -637,7 +637,7 @@ void expect_assigned(asio::io_context& context) {
   BOOST_TEST(of_target == asio::error::operation_aborted);
   BOOST_TEST((of_source == errc::over_release));  // still waits
   BOOST_TEST(target.waiting() == 1u);
-  target_permit.release();  // to nobody
+  target_permit.release();  // without effect
   BOOST_TEST(target.waiting() == 1u);
   source_permit.release();
   context.restart();

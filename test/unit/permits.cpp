@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(is_empty_where_that_takes_nothing) {
   BOOST_TEST(!take(static_cast<std::size_t>(-1)));
   permit p = take(9);
   sem.async_acquire(2, (*this)("a"));
-  BOOST_TEST(!take(1));  // somebody waits
+  BOOST_TEST(!take(1));  // an acquire waits
   sem.close();
   BOOST_TEST(!take(1));
   BOOST_TEST(sem.in_use() == 9u);
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(serves_those_who_wait_and_not_inline) {
   BOOST_TEST(poll() == "b");
 }
 
-// Rule 6: by somebody's fault, there is no room for all of it.
+// Rule 6: by a caller's fault, there is no room for all of it.
 BOOST_AUTO_TEST_CASE(stays_at_the_limit) {
   permit p = take(4), q = take(2);
   sem.release(5);

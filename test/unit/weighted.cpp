@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// Requests for several permits: a large one is not starved, and holds nobody back once it has left.
+// Requests for several permits: a large one is not starved, and holds no other back once it has left.
 
 #define BOOST_TEST_MODULE weighted
 #include "journal.hpp"
@@ -20,7 +20,7 @@ BOOST_FIXTURE_TEST_SUITE(the_head, journal)
 BOOST_AUTO_TEST_CASE(waits_until_all_that_it_asked_for_is_free) {
   semaphore sem(io, 1);
   sem.async_acquire_permit(3, (*this)("a"));
-  BOOST_TEST(sem.available() == 1u);  // nobody holds it
+  BOOST_TEST(sem.available() == 1u);  // it is not held
   sem.release();
   BOOST_TEST(sem.available() == 2u);
   BOOST_TEST(poll() == "");
@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(holds_back_those_who_need_less) {
   BOOST_TEST(poll() == "small");
 }
 
-// Those who come and go with one permit do not keep it from five.
+// Tasks that come and go with one permit do not keep it from five.
 BOOST_AUTO_TEST_CASE(is_not_starved) {
   semaphore sem(io, 5);
   for (int i = 0; i < 5; ++i) sem.async_acquire_permit((*this)(std::to_string(i)));
@@ -87,7 +87,7 @@ BOOST_FIXTURE_TEST_CASE(one_release_serves_what_it_suffices_for_in_order, journa
   BOOST_TEST(poll() == "d4 e1");
 }
 
-// Whoever leaves the head has the queue looked at again, though nobody releases.
+// When the head leaves, the queue is looked at again, without a release.
 BOOST_FIXTURE_TEST_SUITE(those_behind_a_head_that_leaves, journal)
 
 BOOST_AUTO_TEST_CASE(go_when_it_is_cancelled) {

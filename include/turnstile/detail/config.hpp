@@ -19,7 +19,7 @@
 // The one place that states the version; CMake reads it from here. The inline
 // namespace carries the major number, so that two majors can meet in one process.
 #define TURNSTILE_VERSION_MAJOR 1
-#define TURNSTILE_VERSION_MINOR 0
+#define TURNSTILE_VERSION_MINOR 1
 #define TURNSTILE_VERSION_PATCH 0
 #define TURNSTILE_VERSION \
   (TURNSTILE_VERSION_MAJOR * 10000 + TURNSTILE_VERSION_MINOR * 100 + TURNSTILE_VERSION_PATCH)

@@ -69,7 +69,7 @@ void pass(const library& first, const library& second) {
   CHECK(result == turnstile::errc::closed);
   CHECK(result.category() == turnstile::error_category());
 
-  // Its permits outlive it; destroyed by who has not made it.
+  // Its permits outlive it; destroyed by another library than the one that made it.
   second.destroy(s);
   late.release();
 
