@@ -1693,6 +1693,25 @@ offered_elsewhere_within offered_elsewhere_instance_2(
 offered_elsewhere_within offered_elsewhere_instance_3(
     "offered: release, wait elsewhere before the offer", true);
 
+// The executor that takes the completion that carries the strand destroys the semaphore: the call that made
+// the offer delivers the rest.
+struct offered_and_destroyed_within final : offering {
+  offered_and_destroyed_within()
+      : offering("offered: release, the executor destroys during the offer", 2) {
+    left_over_ = 7;
+  }
+  void prepare() override {
+    share(0);
+    queue(3);
+    b.tickets[0].then = [] { release(2); };
+    b.tickets[1].then = [] { b.c->orphan(); };
+  }
+  void thread(int i) override {
+    if (i == 0) release(1);
+    if (i == 1) b.c->is_closed();
+  }
+} offered_and_destroyed_within_instance;
+
 // The semaphore goes while the strand is offered.
 struct offered_and_destroyed final : lifetime {
   offered_and_destroyed() : lifetime("offered: a permit comes back | destroy | completions", 3) {
@@ -1903,6 +1922,7 @@ base* const programs[] = {
     &offered_elsewhere_instance_2,
     &offered_elsewhere_instance_3,
     &offered_and_destroyed_instance,
+    &offered_and_destroyed_within_instance,
     &timed_out_instance,
     &timed_out_or_granted_instance,
     &refuse_shrink_instance,

@@ -287,7 +287,7 @@ bug('a refused waiter of a destroyed semaphore is not discarded',
 # ---- The strand is offered -----------------------------------------------------------------------
 
 bug('the holder leaves work behind without an offer (lost wake-up)',
-    (CORE, 'word_.compare_exchange_weak(w, w & ~busy, ', 'word_.compare_exchange_weak(w, w & ~(busy | offered), '),
+    (CORE, 'w & ~(gone ? offered : busy)', 'w & ~(gone ? offered : busy | offered)'),
     found_by=[explorer('offered: release | release twice | completions')])
 bug('a completion takes the strand though a thread has it',
     (CORE, '    if (!(w & busy)) run(next, 0);\n', '    run(next, 0);\n'),
@@ -296,7 +296,7 @@ bug('a completion that meets a busy strand leaves the offer standing (lost wake-
     (CORE, '    const word next = with_strand(w);\n', '    const word next = (w & busy) ? w : with_strand(w);\n'),
     found_by=[explorer('offered: release | release twice | completions')])
 bug('the holder leaves though its offer was cleared (lost wake-up)',
-    (CORE, '  while (w & offered) {\n    // Releases', '  for (;;) {\n    // Releases'),
+    (CORE, '  while (w & offered) {\n    // The end', '  for (;;) {\n    // The end'),
     found_by=[explorer('offered: release | release twice | completions')])
 bug('an acquire completes at once though completions were left with an offer',
     (CORE_HPP, 'take<busy | offered>', 'take<busy>'),
@@ -342,6 +342,9 @@ bug('the strand is offered though mail was not read',
 bug('the strand is offered though the semaphore is gone',
     (CORE, 'if (before & (pending | orphaned | abandoned)) {', 'if (before & pending) {'),
     found_by=[unit('bounded_work: the_core/what_was_left_ends_with_the_semaphore')])
+bug('the holder leaves an offer behind though the semaphore has gone meanwhile',
+    (CORE, 'const bool gone = w & (orphaned | abandoned);', 'const bool gone = false;'),
+    found_by=[explorer('offered: release, the executor destroys during the offer')])
 bug('a call hands over completions of others without bound',
     (CORE, 'left = own + most_for_others;', 'left = ~std::size_t(0);'),
     found_by=[unit('bounded_work: the_core/one_call_hands_over_at_most_64_for_others')])
@@ -465,7 +468,7 @@ bug('no acquire: the strand, not left after all',
     order(CORE, LEAVE, 'acquire', 'relaxed'),
     found_by=[explorer('lower the limit | release, with a heavy waiter')])
 bug('no release: the strand, offered',
-    order(CORE, 'word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release', 'release', 'relaxed'),
+    order(CORE, 'w & ~(gone ? offered : busy), std::memory_order_release', 'release', 'relaxed'),
     found_by=[explorer('offered: release | release twice | completions')])
 bug('no acquire: the strand, taken by a completion',
     order(CORE, 'if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;\n    if (!(w & busy)) run',
