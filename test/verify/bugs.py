@@ -339,9 +339,6 @@ bug('a waiter of another context is forgotten when the next waiter is queued',
 bug('the strand is offered though mail was not read',
     (CORE, 'if (before & (pending | orphaned | abandoned)) {', 'if (before & (orphaned | abandoned)) {'),
     found_by=[explorer('offered: release, wait elsewhere before the offer')])
-bug('the strand is offered though the semaphore is gone',
-    (CORE, 'if (before & (pending | orphaned | abandoned)) {', 'if (before & pending) {'),
-    found_by=[unit('bounded_work: the_core/what_was_left_ends_with_the_semaphore')])
 bug('the holder leaves an offer behind though the semaphore has gone meanwhile',
     (CORE, 'const bool gone = w & (orphaned | abandoned);', 'const bool gone = false;'),
     found_by=[explorer('offered: release, the executor destroys during the offer')])
