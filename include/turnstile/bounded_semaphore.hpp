@@ -55,7 +55,7 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   /// @tparam ExecutionContext an `io_context`, a `thread_pool` or another `execution_context`.
   /// @throws std::invalid_argument if `limit > max()`.
   template <typename ExecutionContext>
-  requires detail::context_for<ExecutionContext, Executor>
+    requires detail::context_for<ExecutionContext, Executor>
   explicit basic_bounded_semaphore(ExecutionContext& context, std::size_t limit = 1)
       : base(executor_type(context.get_executor()), limit, limit) {}
 
@@ -64,8 +64,8 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   /// @tparam ExecutionContext an `io_context`, a `thread_pool` or another `execution_context`.
   /// @throws std::invalid_argument if `initial > limit` or `limit > max()`.
   template <typename ExecutionContext>
-  requires detail::context_for<ExecutionContext, Executor> basic_bounded_semaphore(
-      ExecutionContext& context, std::size_t initial, std::size_t limit)
+    requires detail::context_for<ExecutionContext, Executor>
+  basic_bounded_semaphore(ExecutionContext& context, std::size_t initial, std::size_t limit)
       : base(executor_type(context.get_executor()), initial, limit) {}
 
   /// Moves the semaphore, like `basic_semaphore`.
@@ -77,15 +77,15 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   /// Moves the semaphore of a convertible executor type.
   /// @tparam Executor1 that type.
   template <typename Executor1>
-  requires std::is_convertible_v<Executor1, Executor> basic_bounded_semaphore(
-      basic_bounded_semaphore<Executor1>&& other)
+    requires std::is_convertible_v<Executor1, Executor>
+  basic_bounded_semaphore(basic_bounded_semaphore<Executor1>&& other)
       : base(static_cast<basic_semaphore<Executor1>&&>(other)) {}
 
   /// Moves the semaphore of a convertible executor type.
   /// @tparam Executor1 that type.
   template <typename Executor1>
-  requires std::is_convertible_v<Executor1, Executor> basic_bounded_semaphore& operator=(
-      basic_bounded_semaphore<Executor1>&& other) {
+    requires std::is_convertible_v<Executor1, Executor>
+  basic_bounded_semaphore& operator=(basic_bounded_semaphore<Executor1>&& other) {
     base::operator=(static_cast<basic_semaphore<Executor1>&&>(other));
     return *this;
   }

@@ -156,7 +156,7 @@ class basic_semaphore {
   /// @tparam ExecutionContext an `io_context`, a `thread_pool` or another `execution_context`.
   /// @throws std::invalid_argument if `initial > max()`.
   template <typename ExecutionContext>
-  requires detail::context_for<ExecutionContext, Executor>
+    requires detail::context_for<ExecutionContext, Executor>
   explicit basic_semaphore(ExecutionContext& context, std::size_t initial = 1)
       : basic_semaphore(executor_type(context.get_executor()), initial) {}
 
@@ -173,16 +173,15 @@ class basic_semaphore {
   /// Moves the semaphore of a convertible executor type.
   /// @tparam Executor1 that type.
   template <typename Executor1>
-  requires std::is_convertible_v<Executor1, Executor> basic_semaphore(
-      basic_semaphore<Executor1>&& other)
-      : impl_(std::move(other.impl_)) {}
+    requires std::is_convertible_v<Executor1, Executor>
+  basic_semaphore(basic_semaphore<Executor1>&& other) : impl_(std::move(other.impl_)) {}
 
   /// Moves the semaphore of a convertible executor type. Acquires that were queued at the target
   /// complete with `operation_aborted`.
   /// @tparam Executor1 that type.
   template <typename Executor1>
-  requires std::is_convertible_v<Executor1, Executor> basic_semaphore& operator=(
-      basic_semaphore<Executor1>&& other) {
+    requires std::is_convertible_v<Executor1, Executor>
+  basic_semaphore& operator=(basic_semaphore<Executor1>&& other) {
     impl_.assign(std::move(other.impl_));
     return *this;
   }
@@ -225,8 +224,8 @@ class basic_semaphore {
   /// });
   /// @endcode
   template <typename Token = detail::default_token_t<executor_type>>
-  requires(!detail::count_not_token<Token, void(error_code)>) decltype(auto)
-      async_acquire(Token&& token = Token()) {
+    requires(!detail::count_not_token<Token, void(error_code)>)
+  decltype(auto) async_acquire(Token&& token = Token()) {
     return async_acquire(std::size_t(1), std::forward<Token>(token));
   }
 
@@ -269,8 +268,8 @@ class basic_semaphore {
   /// });
   /// @endcode
   template <typename Token = detail::default_token_t<executor_type>>
-  requires(!detail::count_not_token<Token, void(error_code, permit)>) decltype(auto)
-      async_acquire_permit(Token&& token = Token()) {
+    requires(!detail::count_not_token<Token, void(error_code, permit)>)
+  decltype(auto) async_acquire_permit(Token&& token = Token()) {
     return async_acquire_permit(std::size_t(1), std::forward<Token>(token));
   }
 
@@ -312,8 +311,9 @@ class basic_semaphore {
   /// @par Signature
   /// `void(turnstile::error_code)`
   template <typename Token = detail::default_token_t<executor_type>>
-  requires(!detail::count_not_token<Token, void(error_code)>) decltype(auto)
-      async_acquire_for(std::chrono::steady_clock::duration patience, Token&& token = Token()) {
+    requires(!detail::count_not_token<Token, void(error_code)>)
+  decltype(auto) async_acquire_for(std::chrono::steady_clock::duration patience,
+                                   Token&& token = Token()) {
     return async_acquire_for(patience, 1, std::forward<Token>(token));
   }
 
@@ -353,9 +353,9 @@ class basic_semaphore {
   /// });
   /// @endcode
   template <typename Token = detail::default_token_t<executor_type>>
-  requires(!detail::count_not_token<Token, void(error_code, permit)>) decltype(auto)
-      async_acquire_permit_for(std::chrono::steady_clock::duration patience,
-                               Token&& token = Token()) {
+    requires(!detail::count_not_token<Token, void(error_code, permit)>)
+  decltype(auto) async_acquire_permit_for(std::chrono::steady_clock::duration patience,
+                                          Token&& token = Token()) {
     return async_acquire_permit_for(patience, 1, std::forward<Token>(token));
   }
 

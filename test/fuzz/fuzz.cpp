@@ -53,7 +53,7 @@ class input {
 template <typename Semaphore>
 class run {
   using executor = typename Semaphore::executor_type;
-  static constexpr bool bounded = requires(Semaphore & s) { s.set_limit(1); };
+  static constexpr bool bounded = requires(Semaphore& s) { s.set_limit(1); };
 
  public:
   run(input& in, long initial) : in_(&in), model_(initial, limit(initial)) {

@@ -70,13 +70,19 @@ BOOST_AUTO_TEST_CASE(a_coroutine_that_moved_to_a_pool_comes_back_to_its_io_conte
       BOOST_TEST(here());
       sem.release();
       co_await move();
-      { const permit p = co_await sem.async_acquire_permit(use_awaitable); }
+      {
+        const permit p = co_await sem.async_acquire_permit(use_awaitable);
+      }
       BOOST_TEST(here());
       co_await move();
-      { const permit p = co_await sem.async_acquire_permit(2); }
+      {
+        const permit p = co_await sem.async_acquire_permit(2);
+      }
       BOOST_TEST(here());
       co_await move();
-      { const permit p = co_await sem.async_acquire_permit_for(std::chrono::hours(1)); }
+      {
+        const permit p = co_await sem.async_acquire_permit_for(std::chrono::hours(1));
+      }
       BOOST_TEST(here());
       co_await move();
       auto [ec] = co_await sem.async_acquire(asio::as_tuple(use_awaitable));
@@ -223,7 +229,9 @@ BOOST_AUTO_TEST_CASE(coroutines_that_start_each_other_do_not_nest_without_bound)
   semaphore sem(io, 1);
   int depth = 0, deepest = 0, left = 1000;
   std::function<awaitable<void>()> link = [&]() -> awaitable<void> {
-    { const permit p = co_await sem.async_acquire_permit(use_awaitable); }
+    {
+      const permit p = co_await sem.async_acquire_permit(use_awaitable);
+    }
     deepest = std::max(deepest, ++depth);
     if (--left > 0) asio::co_spawn(io, link, asio::detached);
     --depth;

@@ -348,7 +348,8 @@ BOOST_AUTO_TEST_CASE(so_do_those_of_one_that_is_destroyed_at_its_shut_down_stran
 BOOST_AUTO_TEST_CASE(a_strand_that_was_shut_down_before_takes_nothing_away) {
   std::optional<asio::io_context> context(std::in_place);
   tally t;
-  semaphore sem(*context, 0);  // abandoned before the strands are shut down, whichever was made first
+  semaphore sem(*context,
+                0);  // abandoned before the strands are shut down, whichever was made first
   std::optional<io_strand> strand(std::in_place, context->get_executor());
   sem.async_acquire(asio::bind_executor(*strand, t.handler()));
   sem.async_acquire(t.handler());

@@ -285,7 +285,9 @@ BOOST_AUTO_TEST_CASE(a_coroutine_that_is_not_awaited_takes_nothing) {
   asio::co_spawn(
       context,
       [&]() -> asio::awaitable<void> {
-        { auto never = sem.async_acquire(asio::use_awaitable); }
+        {
+          auto never = sem.async_acquire(asio::use_awaitable);
+        }
         BOOST_TEST(sem.available() == 1u);
         auto first = sem.async_acquire(asio::use_awaitable);
         auto second = sem.async_acquire_permit(asio::use_awaitable);

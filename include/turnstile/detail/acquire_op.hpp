@@ -131,8 +131,8 @@ class acquire_op final
   // connected, and to a timer, if it is timed, and queues it. If this says `waiting`, the operation
   // is not ours any more.
   template <std::same_as<patience>... Time>
-  requires(sizeof...(Time) == Timed) outcome
-      connect_and_wait([[maybe_unused]] const Executor& ex, Time... time) {
+    requires(sizeof...(Time) == Timed)
+  outcome connect_and_wait([[maybe_unused]] const Executor& ex, Time... time) {
     auto slot = asio::get_associated_cancellation_slot(handler_);
     const bool connected = slot.is_connected();
     if (connected || Timed) cancellation_ = new recycled_cancellation(*core_);
@@ -307,8 +307,7 @@ class acquire_op final
     void reset() noexcept {}
   };
   [[no_unique_address]] std::conditional_t<no_executor && posts, none,
-                                           std::optional<work<Executor>>>
-      semaphore_work_;
+                                           std::optional<work<Executor>>> semaphore_work_;
   bool passed_on_ = false;
 };
 

@@ -135,7 +135,7 @@ class scheduled : public asio::detail::operation {
 
 // What Asio's handler tracking knows an acquire by. It is empty, and the macros do nothing, unless
 // BOOST_ASIO_ENABLE_HANDLER_TRACKING is defined.
-struct tracking BOOST_ASIO_INHERIT_TRACKED_HANDLER {};
+struct tracking BOOST_ASIO_INHERIT_TRACKED_HANDLER{};
 
 }  // namespace turnstile::inline v1::detail
 

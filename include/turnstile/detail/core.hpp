@@ -104,7 +104,7 @@ class core : private state_word {
   // Like try_acquire(), but also returns `waiting` if the completion might overtake those that the strand
   // has yet to deliver.
   outcome acquire_at_once(std::size_t n, bool reference = true) noexcept {
-    return take<busy | offered>(n, reference ? ref_unit : 0);
+    return take < busy | offered > (n, reference ? ref_unit : 0);
   }
 
   // Like acquire_at_once(), for one permit or more. But if this returns `waiting`, x belongs to the

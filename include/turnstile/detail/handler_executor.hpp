@@ -85,8 +85,8 @@ asio::execution_context& context_of(const E& ex) {
 template <typename E1, typename E2>
 bool same_context(const E1& a, const E2& b) {
   if constexpr (requires {
-                  {detail::context_of(a)};
-                  {detail::context_of(b)};
+                  { detail::context_of(a) };
+                  { detail::context_of(b) };
                 })
     return &detail::context_of(a) == &detail::context_of(b);
   else
@@ -144,7 +144,8 @@ class work {
 };
 
 template <typename E>
-requires(!asio::execution::is_executor<E>::value) class work<E> {
+  requires(!asio::execution::is_executor<E>::value)
+class work<E> {
  public:
   explicit work(const E& ex) : guard_(ex) {}
   E executor() const { return guard_.get_executor(); }

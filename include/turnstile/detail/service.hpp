@@ -174,9 +174,7 @@ void registration::leave() noexcept {
 // An execution context whose executor is, or becomes, an Executor.
 template <typename Context, typename Executor>
 concept context_for = std::is_convertible_v<Context&, asio::execution_context&> &&
-    requires(Context& c) {
-  Executor(c.get_executor());
-};
+                      requires(Context& c) { Executor(c.get_executor()); };
 
 // What a semaphore object holds: its core, its executor, and its place in the context's list.
 template <typename Executor>

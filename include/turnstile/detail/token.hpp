@@ -30,7 +30,7 @@ constexpr bool is_token_for =
 template <typename T, typename Signature>
 concept count_not_token = std::is_convertible_v<T, std::size_t>
 #if defined(BOOST_ASIO_HAS_CONCEPTS)
-    && !is_token_for<T, Signature>
+                          && !is_token_for<T, Signature>
 #endif
     ;
 
@@ -43,7 +43,7 @@ struct default_token {
   using type = typename boost::asio::default_completion_token<Executor>::type;
 };
 template <typename Executor>
-requires std::is_void_v<typename boost::asio::default_completion_token<Executor>::type>
+  requires std::is_void_v<typename boost::asio::default_completion_token<Executor>::type>
 struct default_token<Executor> {
   using type = boost::asio::deferred_t;
 };
