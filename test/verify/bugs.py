@@ -299,7 +299,7 @@ bug('the holder leaves though its offer was cleared (lost wake-up)',
     (CORE, '  while (w & offered) {\n    // The end', '  for (;;) {\n    // The end'),
     found_by=[explorer('offered: release | release twice | completions')])
 bug('an acquire completes at once though completions were left with an offer',
-    (CORE_HPP, 'take<busy | offered>', 'take<busy>'),
+    (CORE_HPP, 'busy | offered', 'busy'),
     found_by=[unit('bounded_work: the_core/what_was_left_is_handed_over_before_what_comes_later')])
 bug('a waiter that meets an offer enters the queue before older mail',
     (CORE, 'if (!is_idle(w)) break;\n    if (word_.compare_exchange_weak(w, w | busy | queued',
