@@ -1663,6 +1663,55 @@ struct offered_elsewhere final : offering {
   void expect() override { model::check(b.tickets[2].done, "left asleep"); }
 } offered_elsewhere_instance;
 
+// The same, by the executor: while it takes the completion that carries the strand, or, if the call has one
+// more to deliver first, before that.
+struct offered_elsewhere_within final : offering {
+  offered_elsewhere_within(const char* name, bool before) : offering(name, 2), before_(before) {
+    left_over_ = before ? 15 : 7;
+  }
+  void prepare() override {
+    share(before_ ? 1 : 0);
+    elsewhere_ = before_ ? 3 : 2;
+    queue(elsewhere_);
+    make_op(elsewhere_, 1);
+    get(elsewhere_)->set_elsewhere();
+    b.tickets[0].then = [] { release(3); };
+    b.tickets[1].then = [] { start(elsewhere_); };
+  }
+  void thread(int i) override {
+    if (i == 0) release(1);
+    if (i == 1) b.c->is_closed();
+  }
+  void expect() override { model::check(b.tickets[elsewhere_].done, "left asleep"); }
+
+ private:
+  const bool before_;
+  static inline int elsewhere_;
+};
+offered_elsewhere_within offered_elsewhere_instance_2(
+    "offered: release, wait elsewhere during the offer", false);
+offered_elsewhere_within offered_elsewhere_instance_3(
+    "offered: release, wait elsewhere before the offer", true);
+
+// The executor that takes the completion that carries the strand destroys the semaphore: the call that made
+// the offer delivers the rest.
+struct offered_and_destroyed_within final : offering {
+  offered_and_destroyed_within()
+      : offering("offered: release, the executor destroys during the offer", 2) {
+    left_over_ = 7;
+  }
+  void prepare() override {
+    share(0);
+    queue(3);
+    b.tickets[0].then = [] { release(2); };
+    b.tickets[1].then = [] { b.c->orphan(); };
+  }
+  void thread(int i) override {
+    if (i == 0) release(1);
+    if (i == 1) b.c->is_closed();
+  }
+} offered_and_destroyed_within_instance;
+
 // The semaphore goes while the strand is offered.
 struct offered_and_destroyed final : lifetime {
   offered_and_destroyed() : lifetime("offered: a permit comes back | destroy | completions", 3) {
@@ -1870,7 +1919,10 @@ base* const programs[] = {
     &offered_behind_instance,
     &offered_and_refused_instance,
     &offered_elsewhere_instance,
+    &offered_elsewhere_instance_2,
+    &offered_elsewhere_instance_3,
     &offered_and_destroyed_instance,
+    &offered_and_destroyed_within_instance,
     &timed_out_instance,
     &timed_out_or_granted_instance,
     &refuse_shrink_instance,

@@ -173,7 +173,7 @@ bug('mail is judged by a limit that was read before the mail was taken',
 '''),
     found_by=[explorer('raise, then ask for as much | release')])
 bug('a waiter that joins the queue may exceed the limit without being noticed',
-    (QUEUE, '    largest_ = (std::max)(largest_, x->permits_);\n    queue_', '    queue_'),
+    (QUEUE, '    largest_ = (std::max)(largest_, x->permits_);\n    note', '    note'),
     found_by=[explorer('set_limit | set_limit | acquire')])
 bug('a lowered limit expels no waiter',
     (QUEUE, 'if (x->permits_ > limit)\n      decide', 'if (false)\n      decide'),
@@ -287,7 +287,7 @@ bug('a refused waiter of a destroyed semaphore is not discarded',
 # ---- The strand is offered -----------------------------------------------------------------------
 
 bug('the holder leaves work behind without an offer (lost wake-up)',
-    (CORE, 'word_.compare_exchange_weak(w, w & ~busy, ', 'word_.compare_exchange_weak(w, w & ~(busy | offered), '),
+    (CORE, 'w & ~(gone ? offered : busy)', 'w & ~(gone ? offered : busy | offered)'),
     found_by=[explorer('offered: release | release twice | completions')])
 bug('a completion takes the strand though a thread has it',
     (CORE, '    if (!(w & busy)) run(next, 0);\n', '    run(next, 0);\n'),
@@ -296,10 +296,10 @@ bug('a completion that meets a busy strand leaves the offer standing (lost wake-
     (CORE, '    const word next = with_strand(w);\n', '    const word next = (w & busy) ? w : with_strand(w);\n'),
     found_by=[explorer('offered: release | release twice | completions')])
 bug('the holder leaves though its offer was cleared (lost wake-up)',
-    (CORE, '  while (w & offered) {\n    // Releases', '  for (;;) {\n    // Releases'),
+    (CORE, '  while (w & offered) {\n    // The end', '  for (;;) {\n    // The end'),
     found_by=[explorer('offered: release | release twice | completions')])
 bug('an acquire completes at once though completions were left with an offer',
-    (CORE_HPP, 'take<busy | offered>', 'take<busy>'),
+    (CORE_HPP, 'busy | offered', 'busy'),
     found_by=[unit('bounded_work: the_core/what_was_left_is_handed_over_before_what_comes_later')])
 bug('a waiter that meets an offer enters the queue before older mail',
     (CORE, 'if (!is_idle(w)) break;\n    if (word_.compare_exchange_weak(w, w | busy | queued',
@@ -317,15 +317,31 @@ bug('a release hands its permits past those that are reserved for the queue',
     found_by=[explorer('set_limit to what is in use | release, one waits')])
 bug('the completion that carries the strand has no reference',
     (CORE, "  add_reference();  // the completion's\n", ''),
-    (CORE, '    drop_reference();\n    return false;\n', '    return false;\n'),
+    (CORE, '    drop_reference();\n    return offer::void_;\n', '    return offer::void_;\n'),
     (CORE, '    break;\n  }\n  drop_reference();\n}', '    break;\n  }\n}'),
     found_by=[explorer('offered: a permit comes back | destroy | completions')])
 bug('a completion that is put back still carries the strand',
     (QUEUE, '    y->carries_strand_ = false;\n', ''),
     found_by=[explorer('offered: releases, the executor refuses | release | completions')])
 bug('the reference of a refused completion that carries the strand stays',
-    (CORE, '    drop_reference();\n    return false;\n', '    return false;\n'),
+    (CORE, '    drop_reference();\n    return offer::void_;\n', '    return offer::void_;\n'),
     found_by=[explorer('offered: releases, the executor refuses | release | completions')])
+bug('a waiter of another context does not withdraw an offer',
+    (CORE, 'const word withdrawn = x.elsewhere_ ? offered : 0;', 'const word withdrawn = 0;'),
+    found_by=[explorer('offered: release, wait elsewhere during the offer')])
+bug('the strand is offered though a waiter of another context is queued',
+    (CORE, '  if (queue_.has_elsewhere()) return offer::impossible;\n', ''),
+    found_by=[explorer('offered: release twice | wait elsewhere | release'),
+              unit('bounded_work: the_core/a_waiter_of_another_context_is_never_left_behind')])
+bug('a waiter of another context is forgotten when the next waiter is queued',
+    (QUEUE, 'x->elsewhere_ || (has_elsewhere_ && (front() || has_decided()));', 'x->elsewhere_;'),
+    found_by=[unit('bounded_work: the_core/a_waiter_of_another_context_is_never_left_behind')])
+bug('the strand is offered though mail was not read',
+    (CORE, 'if (before & (pending | orphaned | abandoned)) {', 'if (before & (orphaned | abandoned)) {'),
+    found_by=[explorer('offered: release, wait elsewhere before the offer')])
+bug('the holder leaves an offer behind though the semaphore has gone meanwhile',
+    (CORE, 'const bool gone = w & (orphaned | abandoned);', 'const bool gone = false;'),
+    found_by=[explorer('offered: release, the executor destroys during the offer')])
 bug('a call hands over completions of others without bound',
     (CORE, 'left = own + most_for_others;', 'left = ~std::size_t(0);'),
     found_by=[unit('bounded_work: the_core/one_call_hands_over_at_most_64_for_others')])
@@ -382,10 +398,15 @@ bug('the last reference deletes the core under the strand',
 bug('a mailed acquire has no reference',
     (CORE, '''\
   add_reference();
+  const word withdrawn = x.elsewhere_ ? offered : 0;
   mailbox_.put(x);
-  set_flags(announcement, decides::none);
+  set_flags(announcement, decides::none, withdrawn);
   drop_reference();
-''', '  mailbox_.put(x);\n  set_flags(announcement, decides::none);\n'),
+''', '''\
+  const word withdrawn = x.elsewhere_ ? offered : 0;
+  mailbox_.put(x);
+  set_flags(announcement, decides::none, withdrawn);
+'''),
     found_by=[explorer('wait | release | the handler destroys')])
 bug('a cancel() that leaves a mark has no reference',
     (CORE, '  add_reference();  // the waiters, which hold the others, may be gone before set_flags()\n', ''),
@@ -444,7 +465,7 @@ bug('no acquire: the strand, not left after all',
     order(CORE, LEAVE, 'acquire', 'relaxed'),
     found_by=[explorer('lower the limit | release, with a heavy waiter')])
 bug('no release: the strand, offered',
-    order(CORE, 'word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release', 'release', 'relaxed'),
+    order(CORE, 'w & ~(gone ? offered : busy), std::memory_order_release', 'release', 'relaxed'),
     found_by=[explorer('offered: release | release twice | completions')])
 bug('no acquire: the strand, taken by a completion',
     order(CORE, 'if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;\n    if (!(w & busy)) run',
@@ -582,10 +603,10 @@ bug('completions are handed over with a mutex locked',
      'bool core::release_to_queue(std::size_t n, word w) noexcept {\n  guard.lock();\n  guard.unlock();\n'),
     found_by=[unit('executors: custom/an_executor_that_runs_inline_neither_deadlocks_nor_recurses')], row='H4')
 bug('a waiter is not put back after its executor threw',
-    (OP, '        return !d.came_back();', '        return true;'),
+    (OP, '        if (!d.came_back()) return true;\n', '        return true;\n'),
     found_by=[unit('executors: custom/a_waiter_that_is_refused_is_the_head_again')], row='H5')
 bug('a waiter is put back after its executor threw, though the executor kept the completion',
-    (OP, '        return !d.came_back();', '        return false;'),
+    (OP, '        if (!d.came_back()) return true;\n', ''),
     found_by=[unit('executors: custom/what_was_kept_before_the_throw_is_the_executors_to_run'),
               unit('allocation: without_memory/on_a_strands_executor')], row='H5')
 bug('an acquire that is refused at once keeps its permits',
@@ -633,11 +654,10 @@ bug("there is no work on the handler's executor if it is not Asio's scheduler",
     (EXECUTOR, '  std::decay_t<typename tracked::type> executor_;', '  E executor_;'),
     found_by=[unit('executors: outstanding_work/a_polymorphic_executor_is_what_it_stands_for')], row='H10')
 bug("there is no work on the semaphore's executor",
-    (OP, '      if (!detail::same_executor(handler_ex, ex)) semaphore_work_.emplace(ex);\n', ''),
+    (OP, 'handler_ex, ex)) return;\n      semaphore_work_.emplace(ex);\n', 'handler_ex, ex)) return;\n'),
     found_by=[unit('executors: outstanding_work/both_executors_have_work_while_a_waiter_waits')], row='H10')
 bug('work is counted twice on one executor',
-    (OP, '      if (!detail::same_executor(handler_ex, ex)) semaphore_work_.emplace(ex);\n',
-     '      semaphore_work_.emplace(ex);\n'),
+    (OP, '      if (detail::same_executor(handler_ex, ex)) return;\n', ''),
     found_by=[unit('executors: outstanding_work/the_same_executor_is_not_counted_twice')], row='H10')
 bug("the work on the semaphore's executor is kept until the handler has returned",
     (OP, '      semaphore_work_.reset();\n      this->schedule();\n', '      this->schedule();\n'),
@@ -685,9 +705,12 @@ bug('a coroutine goes on at once on the thread of another executor',
         detail::goes_on_at_once()) {
 ''', '    if (detail::goes_on_at_once()) {\n'),
     found_by=[shell_tsan, unit('coroutines: a_coroutine_that_moved_to_a_pool_comes_back_to_its_io_context')])
-bug('a timed acquire that has no time waits',
-    (INITIATE, 'o == outcome::waiting && ((time <= patience::zero()) || ...)', 'false'),
-    found_by=[unit('timed: one_acquire/does_not_wait_if_there_is_no_time')])
+bug('a timed acquire that has no time is timed out beside a busy strand',
+    (INITIATE, ' && !c.would_grant(n))', ')'),
+    found_by=[unit('timed: one_acquire/without_time_is_granted_a_free_permit_beside_a_busy_strand')])
+bug('the timer of a granted acquire outlives the context of the semaphore',
+    (OP, '      expiry_.reset();\n      semaphore_work_.reset();\n      this', '      semaphore_work_.reset();\n      this'),
+    found_by=[unit('timed: one_acquire/that_was_granted_outlives_the_context_of_its_semaphore', address=True)])
 bug('an initiation does not name its executor',
     (INITIATE, '  using executor_type = Executor;\n\n', ''),
     (INITIATE, '  executor_type get_executor() const noexcept { return implementation_->get_executor(); }\n', ''),
