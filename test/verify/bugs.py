@@ -373,17 +373,17 @@ bug('a cancellation is never freed',
      'references_.fetch_sub(1, std::memory_order_acq_rel);'),
     found_by=[asan])
 bug('the end of a wait does not drop the reference of its cancellation',
-    (CORE_HPP, '  if (claim(outcome::granted)) core_.drop_reference();\n', ''),
+    (CORE, '  if (claim(outcome::granted)) core_.drop_reference();\n', ''),
     found_by=[explorer('2 acquirers | canceller of one'), asan])
 bug('a cancellation keeps the core until the slot is cleared',
-    (CORE_HPP, '  if (claim(outcome::granted)) core_.drop_reference();\n', ''),
+    (CORE, '  if (claim(outcome::granted)) core_.drop_reference();\n', ''),
     (CANCELLATION, '  virtual ~cancellation() = default;\n', '  virtual inline ~cancellation();\n'),
-    (CORE_HPP, 'inline void cancellation::finish()',
+    (CORE_HPP, 'inline cancellation::cancellation(core& c)',
      'inline cancellation::~cancellation() {\n  if (claim(outcome::granted)) core_.drop_reference();\n}\n'
-     'inline void cancellation::finish()'),
+     'inline cancellation::cancellation(core& c)'),
     found_by=[unit('cancellation: emitted/what_stays_in_the_slot_keeps_no_memory_of_the_semaphore')])
 bug('a request that comes second drops the reference of the first',
-    (CORE_HPP, '  if (!claim(o)) return;\n  core_.cancel(*this);\n', '  if (claim(o)) core_.cancel(*this);\n'),
+    (CORE, '  if (!claim(o)) return;\n  core_.cancel(*this);\n', '  if (claim(o)) core_.cancel(*this);\n'),
     found_by=[explorer('wait | a timer | release | cancel'), asan])
 
 # ---- References and lifetime of the core ---------------------------------------------------------
