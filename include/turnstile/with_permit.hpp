@@ -4,19 +4,17 @@
 #ifndef TURNSTILE_WITH_PERMIT_HPP
 #define TURNSTILE_WITH_PERMIT_HPP
 
-#include <turnstile/error.hpp>
+#include <turnstile/detail/signature.hpp>
+#include <turnstile/detail/token.hpp>
+#include <turnstile/detail/with_permit.hpp>
 #include <turnstile/permit.hpp>
 #include <turnstile/semaphore.hpp>
 
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/cancellation_type.hpp>
-#include <boost/asio/compose.hpp>
-#include <boost/asio/error.hpp>
+#include <boost/asio/deferred.hpp>
 
 #include <concepts>
 #include <cstddef>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -24,96 +22,13 @@ namespace turnstile::inline v1 {
 
 namespace detail {
 
-// Acquires, runs the operation, gives the permits back; then completes. Asio's composed operations
-// keep the work, the associated executor, allocator and cancellation slot of the handler throughout.
-template <typename Semaphore, typename Operation, typename Signature>
-class with_permit_op;
-
-template <typename Semaphore, typename Operation, typename... Ts>
-class with_permit_op<Semaphore, Operation, void(error_code, Ts...)> {
- public:
-  template <typename O>
-  with_permit_op(Semaphore& s, std::size_t n, O&& operation)
-      : semaphore_(&s), permits_(n), operation_(std::forward<O>(operation)) {}
-
-  // The first step.
-  template <typename Self>
-  void operator()(Self& self) {
-    // What the acquire does not accept, the operation may.
-    self.reset_cancellation_state(boost::asio::enable_total_cancellation());
-    TURNSTILE_HANDLER_LOCATION((__FILE__, __LINE__, "async_with_permit"));
-    semaphore_->async_acquire_permit(permits_, std::move(self));
-  }
-
-  // The end of the acquire, and the end of the operation. One template, for the operation may
-  // complete with a permit as well.
-  template <typename Self, typename... Args>
-  void operator()(Self& self, error_code ec, Args&&... args) {
-    if constexpr (std::is_same_v<void(Args...), void(permit)>) {
-      if (acquiring_) {
-        start(self, ec, std::forward<Args>(args)...);
-        return;
-      }
-    }
-    if constexpr (std::is_constructible_v<std::tuple<Ts...>, Args&&...>) {
-      held_.release();
-      self.complete(ec, std::forward<Args>(args)...);
-    }
-  }
-
- private:
-  template <typename Self>
-  void start(Self& self, error_code ec, permit p) {
-    acquiring_ = false;
-    // A cancellation that came too late for the acquire is in time for the operation.
-    if (!ec && self.cancelled() != boost::asio::cancellation_type::none)
-      ec = boost::asio::error::operation_aborted;
-    if (ec) {
-      p.release();
-      self.complete(ec, std::decay_t<Ts>()...);
-      return;
-    }
-    held_ = std::move(p);
-    // Out of *this, which self takes along.
-    Operation operation(std::move(operation_));
-    TURNSTILE_HANDLER_LOCATION((__FILE__, __LINE__, "async_with_permit"));
-    std::move(operation)(std::move(self));
-  }
-
-  Semaphore* semaphore_;
-  std::size_t permits_;
-  Operation operation_;
-  permit held_;
-  bool acquiring_ = true;
-};
-
 template <typename T>
 concept a_semaphore = requires(T& s) {
   typename T::executor_type;
   { s.try_acquire_permit(std::size_t(1)) } -> std::same_as<permit>;
 };
 
-// A signature that Asio can tell: the operation takes a token, and has one signature.
-template <typename Operation>
-concept has_signature = boost::asio::is_async_operation<Operation>::value && requires {
-  typename boost::asio::completion_signature_of<Operation>::type;
-};
-
-template <typename Signature>
-struct without_noexcept {
-  using type = Signature;
-};
-template <typename... Ts>
-struct without_noexcept<void(Ts...) noexcept> {
-  using type = void(Ts...);
-};
-
-template <typename Signature>
-constexpr bool starts_with_error_code = false;
-template <typename... Ts>
-constexpr bool starts_with_error_code<void(error_code, Ts...)> = true;
-
-// Of what is not a semaphore, any token: async_with_permit says what is wrong.
+// If the first argument is not a semaphore, any token: a static_assert says what is wrong.
 template <typename Semaphore>
 struct default_token_of {
   using type = no_token;
@@ -121,39 +36,101 @@ struct default_token_of {
 template <a_semaphore Semaphore>
 struct default_token_of<Semaphore> : default_token<typename Semaphore::executor_type> {};
 
+template <typename Token, typename Semaphore, typename Operation, typename... Signatures>
+decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::size_t n,
+                           Operation&& operation, Token& token) {
+  static_assert(
+      (begins_with_error<Signatures> || ...),
+      "turnstile: the operation that async_with_permit is to run completes without an error, so "
+      "its "
+      "handler could not be told of a failed acquire; its signature has to be void(error_code, "
+      "Ts...) or void(std::exception_ptr, Ts...)");
+  static_assert(
+      (is_token_for<Token, Signatures> && ...),
+      "turnstile: async_with_permit takes a completion token for the signature of the operation: a "
+      "handler that can be called with what the operation completes with, or use_awaitable and the "
+      "like");
+  // An acquire that has not started refers to what it acquires from, whatever that is.
+  return asio::async_initiate<Token, Signatures...>(
+      initiate_with_permit<typename Semaphore::executor_type, Signatures...>(sem.get_executor()),
+      token, sem.async_acquire_permit(n, asio::deferred), std::forward<Operation>(operation));
+}
+
 }  // namespace detail
 
 /// Runs one asynchronous operation while holding n permits.
 ///
-/// Acquires the permits, starts the operation, and gives the permits back before the handler is
-/// called. Where the acquire fails, the operation is never started.
+/// Acquires n permits, starts the operation, and releases the permits when the operation has ended,
+/// before it calls the handler. If the acquire fails, the operation is never started.
+///
+/// Completes when
+/// @li the operation has ended: with the operation's result; or
+/// @li the acquire has failed: with the error of the acquire; or
+/// @li a cancellation arrived after the grant and before the start of the operation: with
+///     `boost::asio::error::operation_aborted`.
+///
+/// Permits that are available are taken inside this call.
 ///
 /// @tparam Semaphore a `basic_semaphore` or `basic_bounded_semaphore`.
-/// @tparam Operation what `operation` is.
+/// @tparam Operation the type of `operation`.
 /// @tparam Token a completion token for the signature.
-/// @param sem the semaphore. It has to live until the operation is started.
+/// @param sem the semaphore. It has to live until the acquire is initiated, which is later than this
+/// call only for a lazy token such as `boost::asio::deferred` or `boost::asio::use_awaitable`.
 /// @param n how many permits to hold.
-/// @param operation an Asio operation that waits for its token: what `boost::asio::deferred`
-/// returns, or any callable that takes a completion token and whose completion signature Asio can
-/// tell (`boost::asio::completion_signature_of`). It is moved or copied into the composed operation.
+/// @param operation what to run: an operation that waits for its completion token. That is what an
+/// asynchronous function returns for the token `boost::asio::deferred`, or any function object that
+/// takes a completion token and returns what the asynchronous function that it calls returns.
 /// @param token the completion token.
 ///
 /// @par Signature
-/// The operation's own, `void(turnstile::error_code, Ts...)`. Where the acquire fails: its error,
-/// and value-initialised Ts, without references.
+/// That of the operation: `void(turnstile::error_code, Ts...)` or `void(std::exception_ptr, Ts...)`.
+/// The second is the signature of a coroutine, `boost::asio::co_spawn(ex, coroutine,
+/// boost::asio::deferred)`. The types may be any that a completion token takes, including `bool`,
+/// references and permits. An operation may have several signatures; one of them has to begin with an
+/// error.
+///
+/// @par If the acquire fails
+/// The handler gets the error, or a `boost::system::system_error` with it as a `std::exception_ptr`.
+/// Every other value is value-initialised. A type without a default constructor is constructed from
+/// the semaphore's executor, or else from the handler's. So `async_accept` works: its handler gets a
+/// socket that is not open. A program does not compile if a value can be made in neither way. Several
+/// signatures: the first that can tell of the failure is used.
+///
+/// @par Lifetime of the operation
+/// The operation is moved, or copied from an lvalue, once, inside the initiation. It stays at that address
+/// until it has ended and the call that started it has returned. Then it is destroyed, the permits are
+/// released, and the handler is called, in this order. So a function object may own the socket or the
+/// timer that it uses. A reference that the operation completes with must not refer to the operation
+/// itself.
 ///
 /// @par Executor
-/// All steps run on the handler's associated executor, by default the semaphore's.
+/// The operation is started, and the handler called, on the handler's associated executor, by default
+/// the semaphore's. The handler is not called inside this call, unless it is bound to an immediate
+/// executor that does so.
 ///
 /// @par Cancellation
-/// While it waits for the permits, as the acquire: terminal, partial and total. From then on, as the
-/// operation. A cancellation that arrives between the grant and the start of the operation is kept:
-/// the operation is not started, and the result is `boost::asio::error::operation_aborted`.
+/// Until the permits are granted, terminal, partial and total cancellation end the acquire. Then the
+/// operation decides which types it supports. A cancellation that arrives after the grant and before
+/// the start of the operation is kept: the operation is not started. A cancellation that arrives while
+/// the operation is being started is passed on to it.
+/// An emission may come from another thread than that of the handler, during the acquire and between
+/// the acquire and the operation. While the operation runs, that is safe if it is safe for the operation
+/// alone, as it is for a timer, a socket or a channel. Asio's composed operations, such as
+/// `async_read`, need a strand.
+///
+/// @par Memory
+/// One allocation from the handler's associated allocator holds the operation and the handler, and is
+/// freed before the handler is called.
 ///
 /// @par Errors
-/// Those of the acquire (`operation_aborted`, `errc::closed`, `errc::exceeds_limit`), and those of
-/// the operation. Where the initiation of the operation throws, the permits are given back, and the
-/// exception leaves the handler's executor as an exception of a handler would.
+/// @li `boost::asio::error::operation_aborted`: the acquire was cancelled, or the semaphore was
+///     destroyed before the grant;
+/// @li `errc::closed`: the semaphore is closed;
+/// @li `errc::exceeds_limit`: n permits can never be granted;
+/// @li the errors of the operation.
+///
+/// If the initiation of the operation throws, the permits are released, and the exception leaves the
+/// handler's executor like an exception of a handler. The handler is then destroyed without a call.
 ///
 /// @par Example
 /// @code
@@ -171,36 +148,23 @@ decltype(auto) async_with_permit(Semaphore& sem, std::size_t n, Operation&& oper
   static_assert(detail::a_semaphore<Semaphore>,
                 "turnstile: the first argument of async_with_permit is not a basic_semaphore or "
                 "basic_bounded_semaphore");
-  static_assert(detail::has_signature<operation_type>,
+  static_assert(detail::has_signatures<operation_type>,
                 "turnstile: Asio cannot tell the completion signature of the operation that "
                 "async_with_permit is to run; it takes what boost::asio::deferred returns, or a "
                 "function of a completion token that returns what the operation returns");
-  using signature = typename detail::without_noexcept<
-      typename boost::asio::completion_signature_of<operation_type>::type>::type;
-  static_assert(detail::starts_with_error_code<signature>,
-                "turnstile: the operation that async_with_permit is to run completes without an "
-                "error_code; its signature has to be void(error_code, Ts...), so that the handler "
-                "can be told of an acquire that failed");
-  static_assert(
-      detail::is_token_for<Token, signature>,
-      "turnstile: async_with_permit takes a completion token for the signature of the "
-      "operation: a handler that can be called with what the operation completes with, or "
-      "use_awaitable and the like");
-  return boost::asio::async_compose<Token, signature>(
-      detail::with_permit_op<Semaphore, operation_type, signature>(
-          sem, n, std::forward<Operation>(operation)),
-      token, sem);
+  return detail::with_permit<Token>(detail::signatures_of<operation_type>(), sem, n,
+                                    std::forward<Operation>(operation), token);
 }
 
-/// Runs one asynchronous operation while holding one permit. As the function for n permits.
+/// Runs one asynchronous operation while holding one permit. Like the overload for n permits.
 /// @tparam Semaphore a `basic_semaphore` or `basic_bounded_semaphore`.
-/// @tparam Operation what `operation` is.
+/// @tparam Operation the type of `operation`.
 /// @tparam Token a completion token for the signature.
 template <typename Semaphore, typename Operation,
           typename Token = typename detail::default_token_of<Semaphore>::type>
-  requires(!std::is_convertible_v<Operation, std::size_t> ||
-           detail::has_signature<std::decay_t<Operation>>)
-decltype(auto) async_with_permit(Semaphore& sem, Operation&& operation, Token&& token = Token()) {
+requires(!std::is_convertible_v<Operation, std::size_t> ||
+         detail::has_signatures<std::decay_t<Operation>>) decltype(auto)
+    async_with_permit(Semaphore& sem, Operation&& operation, Token&& token = Token()) {
   return turnstile::async_with_permit(sem, 1, std::forward<Operation>(operation),
                                       std::forward<Token>(token));
 }

@@ -8,6 +8,7 @@
 #include <turnstile.hpp>
 
 #include <boost/asio.hpp>
+#include <functional>
 #include <mutex>
 
 namespace asio = boost::asio;
@@ -16,6 +17,11 @@ using turnstile::permit;
 
 void misuse(asio::io_context& io, asio::steady_timer& timer, turnstile::semaphore& sem,
             turnstile::bounded_semaphore& bounded) {
+  [[maybe_unused]] const auto refers = [](auto token) {
+    return asio::async_initiate<decltype(token), void(error_code, std::reference_wrapper<int>)>(
+        [](auto) {}, token);
+  };
+
   // HANDLER_OF_ANOTHER_SIGNATURE: turnstile: async_acquire takes a completion token for void(error_code)
 #ifdef HANDLER_OF_ANOTHER_SIGNATURE
   sem.async_acquire([](int) {});
@@ -99,15 +105,15 @@ void misuse(asio::io_context& io, asio::steady_timer& timer, turnstile::semaphor
       bounded, [&](auto token) { return timer.async_wait(std::move(token)); }, [](error_code) {});
 #endif
 
-  // MISSING_TOKEN_OF_OPERATION: turnstile: async_with_permit takes a completion token for the signature of the operation
-#ifdef MISSING_TOKEN_OF_OPERATION
-  turnstile::async_with_permit(sem, timer.async_wait(asio::deferred));
-#endif
-
-  // OPERATION_WITHOUT_ERROR_CODE: turnstile: the operation that async_with_permit is to run completes without an error_code
-#ifdef OPERATION_WITHOUT_ERROR_CODE
+  // OPERATION_WITHOUT_ERROR: turnstile: the operation that async_with_permit is to run completes without an error
+#ifdef OPERATION_WITHOUT_ERROR
   turnstile::async_with_permit(
       sem, [&](auto token) { return asio::post(io, std::move(token)); }, [](error_code) {});
+#endif
+
+  // VALUE_FROM_NOWHERE: turnstile: async_with_permit cannot make the values that the handler gets if the acquire fails
+#ifdef VALUE_FROM_NOWHERE
+  turnstile::async_with_permit(sem, refers, [](error_code, std::reference_wrapper<int>) {});
 #endif
 
   // HANDLER_OF_ANOTHER_OPERATION: turnstile: async_with_permit takes a completion token for the signature of the operation

@@ -1,0 +1,421 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_DETAIL_WITH_PERMIT_HPP
+#define TURNSTILE_DETAIL_WITH_PERMIT_HPP
+
+// async_with_permit, from the initiating call to the handler.
+//
+// A `with_permit_op` holds the handler, the operation and the permits, in one allocation from the handler's
+// associated allocator. References keep it:
+//   1. one is passed on from step to step: from the handler of the acquire to the handler of the operation;
+//   2. the call that initiates the operation has one until it returns, since the operation may end before;
+//   3. an emission that cancels the running operation has one until it returns.
+// The thread that gives up the last reference takes the with_permit_op apart: it moves the handler out,
+// destroys the operation, frees the memory, gives the permits back and calls the handler. So the operation
+// lives for as long as any of its code runs, and is gone before the handler is called. If the operation
+// ends while there are other references, its result is kept for the last of them.
+//
+// Cancellation: the handler's slot is touched once, in the initiating call: it gets a `relay`, which both
+// sides share and which may outlive the with_permit_op. The acquire and the operation have a signal each
+// in it, so an emission never touches a slot that a step is being connected to. While the operation is
+// being initiated, emissions are only recorded. The initiating thread passes them on afterwards.
+
+#include <turnstile/detail/asio_internals.hpp>
+#include <turnstile/detail/handler_executor.hpp>
+#include <turnstile/detail/signature.hpp>
+#include <turnstile/error.hpp>
+#include <turnstile/permit.hpp>
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/associator.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/recycling_allocator.hpp>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace turnstile::inline v1::detail {
+
+// What with_permit_op and the relay share: the number of references, how far the operation is, and the
+// cancellations that came before it could be told of them.
+class progress {
+ public:
+  // Gives up a reference. True if it was the last; otherwise the owner may be gone.
+  bool leave() noexcept {
+    return (word_.fetch_sub(reference, std::memory_order_acq_rel) & ~(reference - 1)) == reference;
+  }
+
+  // Gives up the last reference, and does nothing if there are others.
+  bool leave_if_last() noexcept {
+    unsigned w = word_.load(std::memory_order_acquire);
+    return w / reference == 1 &&
+           word_.compare_exchange_strong(w, w - reference, std::memory_order_acq_rel);
+  }
+
+  void add_reference() noexcept { word_.fetch_add(reference, std::memory_order_relaxed); }
+
+ private:
+  friend class relay;
+
+  // The acquire comes first. Then the operation is being initiated (`starting`), and then it runs.
+  static constexpr unsigned types = 7, starting = 8, running = 16, reference = 32;
+
+  std::atomic<unsigned> word_{reference};
+};
+
+// Passes cancellations of the whole on to the acquire or to the operation.
+class relay {
+ public:
+  class owner {
+   public:
+    // The emission gives up the reference that it has had.
+    virtual void emission_ended() = 0;
+
+   protected:
+    ~owner() = default;
+  };
+
+  explicit relay(owner& o) noexcept : owner_(&o) {}
+
+  // On any thread; by one emission at a time, as Asio requires.
+  void emit(asio::cancellation_type type) {
+    using enum asio::cancellation_type;
+    type = type & (terminal | partial | total);
+    unsigned w = progress_.word_.load(std::memory_order_acquire), next;
+    do {
+      if (w < progress::reference) return;  // the operation has ended
+      next = w & progress::running ? w + progress::reference : w | static_cast<unsigned>(type);
+    } while (!progress_.word_.compare_exchange_weak(w, next, std::memory_order_acq_rel));
+    if (w & progress::running) {
+      try {
+        operation_.emit(type);
+      } catch (...) {
+        owner_->emission_ended();
+        throw;
+      }
+      owner_->emission_ended();
+    } else if (!(w & progress::starting)) {
+      acquire_.emit(type);
+    }
+  }
+
+  // The acquire has ended. Returns the cancellations that were emitted meanwhile.
+  asio::cancellation_type start() noexcept {
+    const unsigned w = progress_.word_.fetch_or(progress::starting, std::memory_order_acq_rel);
+    return static_cast<asio::cancellation_type>(w & progress::types);
+  }
+
+  // The operation is initiated: it gets the cancellations that were emitted since start(), and from now on
+  // each emission goes straight to it. The caller has a reference.
+  void run() {
+    unsigned w = progress_.word_.load(std::memory_order_acquire);
+    while (w / progress::reference != 1) {  // else it has ended
+      const unsigned types = w & progress::types;
+      const unsigned next = types ? w & ~progress::types : w | progress::running;
+      if (!progress_.word_.compare_exchange_weak(w, next, std::memory_order_acq_rel)) continue;
+      if (!types) return;
+      operation_.emit(static_cast<asio::cancellation_type>(types));
+    }
+  }
+
+  progress progress_;
+  asio::cancellation_signal acquire_, operation_;
+
+ private:
+  owner* const owner_;
+};
+
+// What the handler's cancellation slot holds.
+struct relay_handler {
+  std::shared_ptr<relay> relay_;
+
+  void operator()(asio::cancellation_type_t type) const {
+    // What the emission completes may use the slot again, and destroy *this with that.
+    const auto kept = relay_;
+    kept->emit(type);
+  }
+};
+
+// Where a with_permit_op goes on: as the handler of the acquire, or of the operation; or when a result that
+// was kept can be delivered.
+enum class step_kind { acquired, ended, deliver };
+
+// Has a reference, or, to deliver a result, the only access to what has no references any more.
+template <step_kind Kind>
+struct give_up {
+  template <typename Op>
+  void operator()(Op* op) const noexcept {
+    if (Kind == step_kind::deliver || op->leave()) Op::take_apart(op);
+  }
+};
+template <typename Op, step_kind Kind>
+using step_pointer = std::unique_ptr<Op, give_up<Kind>>;
+
+template <typename Op, step_kind Kind>
+class step {
+ public:
+  explicit step(step_pointer<Op, Kind> op) noexcept : op_(std::move(op)) {}
+
+  using executor_type = typename Op::executor_type;
+  executor_type get_executor() const noexcept { return op_->get_executor(); }
+
+  using cancellation_slot_type = asio::cancellation_slot;
+  cancellation_slot_type get_cancellation_slot() const noexcept {
+    return op_->template slot_for<Kind>();
+  }
+
+  const auto& handler() const noexcept { return op_->handler(); }
+
+  template <typename... Args>
+  void operator()(Args&&... args) {
+    if constexpr (Kind == step_kind::acquired)
+      Op::acquired(std::move(op_), std::forward<Args>(args)...);
+    else if constexpr (Kind == step_kind::ended)
+      Op::complete(std::move(op_), std::forward<Args>(args)...);
+    else
+      Op::deliver(std::move(op_));
+  }
+
+ private:
+  step_pointer<Op, Kind> op_;
+};
+
+// The type in which an argument of type T is kept: a copy, unless it has to be the object itself.
+template <typename T>
+using kept = std::conditional_t<std::is_constructible_v<std::remove_cvref_t<T>, T> &&
+                                    !(std::is_lvalue_reference_v<T> &&
+                                      !std::is_const_v<std::remove_reference_t<T>>),
+                                std::remove_cvref_t<T>, T>;
+
+// The end of the operation with one of its signatures.
+template <typename Op, typename Signature>
+class operation_result;
+
+template <typename Op, typename... Ts>
+class operation_result<Op, void(Ts...)> {
+ public:
+  static void complete(step_pointer<Op, step_kind::ended> op, Ts... args) {
+    if (op->leave_if_last()) {
+      Op::take_apart(op.release())(static_cast<Ts&&>(args)...);
+      return;
+    }
+    static_cast<operation_result&>(*op).kept_.emplace(static_cast<Ts&&>(args)...);
+    Op* const p = op.release();
+    if (p->leave()) Op::deliver(step_pointer<Op, step_kind::deliver>(p));
+  }
+
+ protected:
+  static bool is_kept(const operation_result& r) noexcept { return r.kept_.has_value(); }
+
+  static void deliver_kept(Op* op) {
+    auto values = std::move(*static_cast<operation_result&>(*op).kept_);
+    auto handler = Op::take_apart(op);
+    std::apply([&](auto&... args) { std::move(handler)(static_cast<Ts&&>(args)...); }, values);
+  }
+
+ private:
+  std::optional<std::tuple<kept<Ts>...>> kept_;
+};
+
+template <typename Handler, typename Operation, typename Executor, typename... Signatures>
+class with_permit_op final
+    : private relay::owner,
+      public operation_result<with_permit_op<Handler, Operation, Executor, Signatures...>,
+                              Signatures>... {
+  template <step_kind Kind>
+  using pointer = step_pointer<with_permit_op, Kind>;
+  template <typename, typename>
+  friend class operation_result;
+
+  using handler_allocator = decltype(detail::allocator_of(std::declval<const Handler&>()));
+  using allocator =
+      typename std::allocator_traits<handler_allocator>::template rebind_alloc<with_permit_op>;
+  using allocator_traits = std::allocator_traits<allocator>;
+
+ public:
+  using handler_type = Handler;
+  using executor_type = asio::associated_executor_t<Handler, Executor>;
+
+  // In the initiating call.
+  template <typename H, typename O>
+  static pointer<step_kind::acquired> create(H&& handler, O&& operation, const Executor& ex) {
+    allocator a(detail::allocator_of(static_cast<const Handler&>(handler)));
+    with_permit_op* const p = allocator_traits::allocate(a, 1);
+    try {
+      ::new (static_cast<void*>(p))
+          with_permit_op(std::forward<H>(handler), std::forward<O>(operation), ex);
+    } catch (...) {
+      allocator_traits::deallocate(a, p, 1);
+      throw;
+    }
+    pointer<step_kind::acquired> op(p);
+    if (op->relay_)
+      asio::get_associated_cancellation_slot(op->handler_)
+          .template emplace<relay_handler>(relay_handler{op->relay_});
+    return op;
+  }
+
+  // Leaves nothing but the handler. Without references.
+  static Handler take_apart(with_permit_op* op) noexcept {
+    allocator a(detail::allocator_of(op->handler_));
+    const permit p = std::move(op->permit_);  // goes back last
+    Handler handler(std::move(op->handler_));
+    op->~with_permit_op();
+    allocator_traits::deallocate(a, op, 1);
+    return handler;
+  }
+
+  static void acquired(pointer<step_kind::acquired> op, error_code ec, permit p) {
+    // A grant is final, so a cancellation may have come too late for the acquire.
+    if (op->relay_ && op->relay_->start() != asio::cancellation_type::none && !ec)
+      ec = asio::error::operation_aborted;
+    op->permit_ = std::move(p);
+    if (ec) return fail<Signatures...>(op.release(), ec);
+    op->progress_.add_reference();
+    pointer<step_kind::ended> initiation(op.get());
+    {
+      TURNSTILE_HANDLER_LOCATION((__FILE__, __LINE__, "async_with_permit"));
+      std::move(initiation->operation_)(
+          step<with_permit_op, step_kind::ended>(pointer<step_kind::ended>(op.release())));
+    }
+    if (initiation->relay_) initiation->relay_->run();
+    with_permit_op* const last = initiation.release();
+    if (!last->leave()) return;
+    // Usually on the handler's executor, but on its immediate executor if the permits were free.
+    pointer<step_kind::deliver> kept(last);
+    if (last->has_result())
+      asio::dispatch(step<with_permit_op, step_kind::deliver>(std::move(kept)));
+  }
+
+  using operation_result<with_permit_op, Signatures>::complete...;
+
+  static void deliver(pointer<step_kind::deliver> op) {
+    with_permit_op* const p = op.release();
+    static_cast<void>(((operation_result<with_permit_op, Signatures>::is_kept(*p) &&
+                        (operation_result<with_permit_op, Signatures>::deliver_kept(p), true)) ||
+                       ...));
+  }
+
+  bool leave() noexcept { return progress_.leave(); }
+  bool leave_if_last() noexcept { return progress_.leave_if_last(); }
+  const Handler& handler() const noexcept { return handler_; }
+  executor_type get_executor() const noexcept { return handler_work_.get_executor(); }
+
+  template <step_kind Kind>
+  asio::cancellation_slot slot_for() const noexcept {
+    if (Kind == step_kind::deliver || !relay_) return {};
+    return (Kind == step_kind::acquired ? relay_->acquire_ : relay_->operation_).slot();
+  }
+
+ private:
+  // The handler is moved last: if anything throws, nothing has happened to it.
+  template <typename H, typename O>
+  with_permit_op(H&& handler, O&& operation, const Executor& ex)
+      : work_(ex),
+        handler_work_(asio::get_associated_executor(handler, ex)),
+        relay_(make_relay(asio::get_associated_cancellation_slot(handler).is_connected())),
+        progress_(relay_ ? relay_->progress_ : own_progress_),
+        operation_(std::forward<O>(operation)),
+        handler_(std::forward<H>(handler)) {}
+  ~with_permit_op() = default;
+
+  std::shared_ptr<relay> make_relay(bool connected) {
+    if (!connected) return nullptr;
+    return std::allocate_shared<relay>(asio::recycling_allocator<relay>(),
+                                       static_cast<relay::owner&>(*this));
+  }
+
+  bool has_result() const noexcept {
+    return (operation_result<with_permit_op, Signatures>::is_kept(*this) || ...);
+  }
+
+  // With the first signature that can tell of it.
+  template <typename Signature, typename... Others>
+  static void fail(with_permit_op* op, error_code ec) {
+    if constexpr (can_report<Signature, Executor, executor_type>) {
+      const Executor ex = op->work_.get_executor();
+      const executor_type handler_ex = op->get_executor();
+      op->leave();
+      detail::report(take_apart(op), static_cast<Signature*>(nullptr), ec, ex, handler_ex);
+    } else {
+      fail<Others...>(op, ec);
+    }
+  }
+
+  // Not on the handler's executor.
+  void emission_ended() override {
+    if (!leave()) return;
+    pointer<step_kind::deliver> kept(this);
+    if (!has_result()) return;
+    const Executor ex = work_.get_executor();
+    asio::post(ex, step<with_permit_op, step_kind::deliver>(std::move(kept)));
+  }
+
+  asio::executor_work_guard<Executor> work_;
+  asio::executor_work_guard<executor_type> handler_work_;
+  const std::shared_ptr<relay> relay_;  // if the handler's slot is connected
+  progress own_progress_;               // otherwise
+  progress& progress_;
+  permit permit_;
+  Operation operation_;
+  Handler handler_;
+};
+
+template <typename Executor, typename... Signatures>
+class initiate_with_permit {
+ public:
+  using executor_type = Executor;
+
+  explicit initiate_with_permit(const Executor& ex) : executor_(ex) {}
+
+  executor_type get_executor() const noexcept { return executor_; }
+
+  template <typename Handler, typename Acquire, typename Operation>
+  void operator()(Handler&& handler, Acquire&& acquire, Operation&& operation) const {
+    using handler_type = std::decay_t<Handler>;
+    static_assert(
+        (can_report<Signatures, Executor, asio::associated_executor_t<handler_type, Executor>> ||
+         ...),
+        "turnstile: async_with_permit cannot make the values that the handler gets if the "
+        "acquire fails; each type that the operation completes with has to have a default "
+        "constructor, or a constructor from the executor of the semaphore or of the "
+        "handler, as sockets have");
+    using op = with_permit_op<handler_type, std::decay_t<Operation>, Executor, Signatures...>;
+    step<op, step_kind::acquired> acquired(
+        op::create(std::forward<Handler>(handler), std::forward<Operation>(operation), executor_));
+    TURNSTILE_HANDLER_LOCATION((__FILE__, __LINE__, "async_with_permit"));
+    std::forward<Acquire>(acquire)(std::move(acquired));
+  }
+
+ private:
+  Executor executor_;
+};
+
+}  // namespace turnstile::inline v1::detail
+
+/// @cond
+template <template <typename, typename> class Associator, typename Op,
+          turnstile::detail::step_kind Kind, typename Default>
+struct boost::asio::associator<Associator, turnstile::detail::step<Op, Kind>, Default>
+    : Associator<typename Op::handler_type, Default> {
+  using base = Associator<typename Op::handler_type, Default>;
+  static auto get(const turnstile::detail::step<Op, Kind>& s) noexcept {
+    return base::get(s.handler());
+  }
+  static auto get(const turnstile::detail::step<Op, Kind>& s, const Default& value) noexcept {
+    return base::get(s.handler(), value);
+  }
+};
+/// @endcond
+
+#endif
