@@ -31,9 +31,9 @@ class Semaphore:
         if not self.implementation['core_']:
             return 'moved from'
         core = self.implementation['core_'].dereference()
-        word, permits = scalar(core['word_']), int(core['used_mask'])  # the head of core.hpp explains
+        word, permits = scalar(core['word_']), int(core['used_mask'])  # see state_word.hpp
         used, limit = word & permits, scalar(core['limit_']) & permits
-        waiting = scalar(core['mailed_']) + scalar(core['waiting_'])
+        waiting = scalar(core['mailed_']) + scalar(core['queue_']['waiting_'])
 
         available = str(max(limit - used, 0))
         if self.bounded:

@@ -50,11 +50,6 @@ void misuse(asio::io_context& io, asio::steady_timer& timer, turnstile::semaphor
   sem.async_acquire(asio::use_future);
 #endif
 
-  // MISSING_TOKEN: turnstile: async_acquire_permit takes a completion token for void(error_code, permit)
-#ifdef MISSING_TOKEN
-  bounded.async_acquire_permit();
-#endif
-
   // NO_TOKEN_AFTER_COUNT: turnstile: async_acquire_permit takes a completion token for void(error_code, permit)
 #ifdef NO_TOKEN_AFTER_COUNT
   bounded.async_acquire_permit(2, 3);
