@@ -9,9 +9,9 @@
 //                wait and other threads hold and give back its permits;
 //   a demolition the contexts are destroyed with whatever is on them.
 // After each round no permit is lost and none is too many, each acquire was completed or destroyed
-// exactly once, and nobody waits. What the sanitizers see in the meantime is half of the purpose: so
-// the books are kept with relaxed atomics, which order nothing that the semaphore fails to order.
+// exactly once, and no acquire waits. What the sanitizers see in the meantime is half of the purpose.
 
+#include "books.hpp"
 #include "options.hpp"
 
 #include <turnstile.hpp>
@@ -46,7 +46,12 @@
 #include <vector>
 
 namespace asio = boost::asio;
+using test::books;
 using test::dice;
+using test::holding;
+using test::in_parallel;
+using test::tally;
+using test::ticket;
 using turnstile::errc;
 using turnstile::error_code;
 using turnstile::permit;
@@ -54,138 +59,6 @@ using io_executor = asio::io_context::executor_type;
 using pool_executor = asio::thread_pool::executor_type;
 
 namespace {
-
-constexpr auto relaxed = std::memory_order_relaxed;
-std::uint64_t patience = 60;  // seconds
-
-// ---- The books --------------------------------------------------------------------------------
-
-enum fate { granted, cancelled, closed, exceeds, destroyed, fates };
-using tally = std::uint64_t[fates];
-
-class round {
- public:
-  round(std::uint64_t seed, const char* what) : seed_(seed), what_(what) {}
-
-  void ceiling(std::size_t n) { ceiling_ = n; }
-  void raise_ceiling(std::size_t n) { ceiling_.fetch_add(n, relaxed); }
-  // Of one permit, which keeps holders apart: then they share what is not atomic.
-  void keeps_apart() { apart_ = true; }
-
-  // n permits are held; and now they are not: to be called before they are given back.
-  void enter(std::size_t n) {
-    if (held_.fetch_add(n, relaxed) + n > ceiling_.load(relaxed))
-      fail("more permits held than there are");
-    if (n != 0 && apart_) ++shared_;
-  }
-  void leave(std::size_t n) { held_.fetch_sub(n, relaxed); }
-
-  void start() {
-    started_.fetch_add(1, relaxed);
-    unfinished_.fetch_add(1, relaxed);
-  }
-  void finish(fate f) {
-    fates_[f].fetch_add(1, relaxed);
-    unfinished_.fetch_sub(1, std::memory_order_release);  // after enter()
-  }
-  std::uint64_t started() const { return started_.load(relaxed); }
-
-  // No more than that many acquires under way.
-  void not_more_than(std::uint64_t n) {
-    until("acquires wait that could be served", [&] { return unfinished_.load(relaxed) <= n; });
-  }
-  // All acquires are completed, and all permits on the way back.
-  void all_done() {
-    until("acquires wait that could be served",
-          [&] { return unfinished_.load(std::memory_order_acquire) == 0; });
-    until("permits were not given back", [&] { return held_.load(relaxed) == 0; });
-  }
-
-  template <typename Condition>
-  void until(const char* or_else, Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(patience);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) fail(or_else);
-      std::this_thread::yield();
-    }
-  }
-
-  void check(bool what, const char* or_else) {
-    if (!what) fail(or_else);
-  }
-  void add_to(tally& sum) {
-    std::uint64_t finished = 0;
-    for (int f = 0; f != fates; ++f) {
-      sum[f] += fates_[f];
-      finished += fates_[f];
-    }
-    check(unfinished_ == 0 && finished == started_, "an acquire was completed twice or never");
-  }
-
-  [[noreturn]] void fail(const char* why) {
-    std::fprintf(stderr,
-                 "stress: %s: %s (%llu started, %llu unfinished, %llu held)\n"
-                 "stress: to repeat: --seed %llu\n",
-                 what_, why, static_cast<unsigned long long>(started_),
-                 static_cast<unsigned long long>(unfinished_),
-                 static_cast<unsigned long long>(held_), static_cast<unsigned long long>(seed_));
-    std::_Exit(1);  // the other threads are in the middle of something
-  }
-
- private:
-  const std::uint64_t seed_;
-  const char* const what_;
-  std::atomic<std::size_t> ceiling_{0}, held_{0};
-  std::atomic<std::uint64_t> started_{0}, unfinished_{0};
-  std::atomic<std::uint64_t> fates_[fates] = {};
-  bool apart_ = false;
-  std::uint64_t shared_ = 0;
-};
-
-// One acquire, in its handler: completed once, or destroyed.
-class ticket {
- public:
-  explicit ticket(round& r) : round_(&r) { r.start(); }
-  ticket(ticket&& other) noexcept : round_(std::exchange(other.round_, nullptr)) {}
-  ticket& operator=(ticket&&) = delete;
-  ~ticket() {
-    if (round_) round_->finish(destroyed);
-  }
-
-  // Of n permits. Whether they were granted.
-  bool complete(error_code ec, std::size_t n) {
-    round* const r = std::exchange(round_, nullptr);
-    if (!r) std::abort();  // twice
-    if (!ec) r->enter(n);
-    r->finish(!ec                                    ? granted
-              : ec == asio::error::operation_aborted ? cancelled
-              : ec == errc::closed                   ? closed
-                                                     : exceeds);
-    return !ec;
-  }
-
- private:
-  round* round_;
-};
-
-// A permit that was entered.
-class holding {
- public:
-  holding(round& r, permit p) noexcept : round_(&r), permit_(std::move(p)) {}
-  holding(holding&&) noexcept = default;
-  ~holding() { round_->leave(permit_.count()); }
-
-  permit& operator*() noexcept { return permit_; }
-  permit* operator->() noexcept { return &permit_; }
-  void release(std::size_t n) {
-    round_->leave(n);
-    permit_.release(n);
-  }
-
- private:
-  round* round_;
-  permit permit_;
-};
 
 // ---- Where ------------------------------------------------------------------------------------
 
@@ -266,7 +139,7 @@ class actor {
  public:
   enum class mode { shared, exclusive };
 
-  actor(round& r, places& p, mode m, std::size_t largest)
+  actor(books& r, places& p, mode m, std::size_t largest)
       : round_(r),
         places_(p),
         shared_(m == mode::shared),
@@ -400,10 +273,10 @@ class actor {
       case 2: {
         // Where it is destroyed instead, the permits must not be lost.
         struct debt {
-          round* r;
+          books* r;
           Semaphore* s;
           std::size_t n;
-          debt(round& r1, Semaphore& s1, std::size_t n1) : r(&r1), s(&s1), n(n1) {}
+          debt(books& r1, Semaphore& s1, std::size_t n1) : r(&r1), s(&s1), n(n1) {}
           debt(debt&& other) noexcept : r(other.r), s(other.s), n(std::exchange(other.n, 0)) {}
           ~debt() {
             r->leave(n);
@@ -465,30 +338,23 @@ class actor {
     }
   }
 
-  round& round_;
+  books& round_;
   places& places_;
   const bool shared_;
   const std::uint32_t largest_;
 };
 
-template <typename F>
-void in_parallel(int n, F f) {
-  std::vector<std::thread> threads;
-  for (int i = 0; i != n; ++i) threads.emplace_back([&f, i] { f(i); });
-  for (auto& thread : threads) thread.join();
-}
-
 // ---- The rounds -------------------------------------------------------------------------------
 
 template <typename Semaphore>
-void check_books(round& r, Semaphore& s, std::size_t permits) {
+void check_books(books& r, Semaphore& s, std::size_t permits) {
   r.check(s.waiting() == 0, "somebody waits at the end");
   r.check(s.available() == permits, "the permits available are not those that there are");
   if constexpr (traits<Semaphore>::bounded) r.check(s.in_use() == 0, "permits in use at the end");
 }
 
 template <typename Semaphore>
-void crowd(round& r, dice d, std::uint64_t acquires) {
+void crowd(books& r, dice d, std::uint64_t acquires) {
   places p;
   std::size_t permits = 1 + (d.one_in(2) ? 0 : d.below(6));
   const std::size_t largest =
@@ -548,7 +414,7 @@ void crowd(round& r, dice d, std::uint64_t acquires) {
 }
 
 template <typename Semaphore>
-void tenancy(round& r, dice d, std::uint64_t acquires) {
+void tenancy(books& r, dice d, std::uint64_t acquires) {
   places p;
   const std::size_t permits = 1 + d.below(4);
   const std::size_t largest = 1 + d.below(static_cast<std::uint32_t>(permits));
@@ -588,7 +454,7 @@ void tenancy(round& r, dice d, std::uint64_t acquires) {
 }
 
 template <typename Semaphore>
-void demolition(round& r, dice d, std::uint64_t acquires) {
+void demolition(books& r, dice d, std::uint64_t acquires) {
   std::optional<Semaphore> s, other;  // they outlive their context
   permit mine;
   places p;
@@ -619,7 +485,7 @@ void play(std::uint64_t seed, std::uint64_t most, tally& sum) {
   dice d(seed);
   const auto kind = d.below(10);
   const auto budget = [&](std::uint64_t n) { return std::min(most, n); };
-  round r(seed, kind < 6 ? "crowd" : kind < 8 ? "tenancy" : "demolition");
+  books r(seed, kind < 6 ? "crowd" : kind < 8 ? "tenancy" : "demolition");
   if (kind < 6)
     crowd<Semaphore>(r, d, budget(4000));
   else if (kind < 8)
@@ -633,8 +499,8 @@ void play(std::uint64_t seed, std::uint64_t most, tally& sum) {
 
 int main(int argc, char** argv) {
   std::uint64_t acquires = 20'000, seed = test::any_seed();
-  test::read_options(argc, argv,
-                     {{"--acquires", &acquires}, {"--seed", &seed}, {"--patience", &patience}});
+  test::read_options(
+      argc, argv, {{"--acquires", &acquires}, {"--seed", &seed}, {"--patience", &test::patience}});
 
   const std::uint64_t first_seed = seed;
   tally sum = {};
@@ -660,10 +526,12 @@ int main(int argc, char** argv) {
   std::printf(
       "%llu acquires: %llu granted, %llu cancelled, %llu closed, %llu exceeds, %llu destroyed; "
       "%llu rounds from seed %llu, %.1f s, %.0f a second\n",
-      number(done), number(sum[granted]), number(sum[cancelled]), number(sum[closed]),
-      number(sum[exceeds]), number(sum[destroyed]), number(seed - first_seed), number(first_seed),
-      took.count(), static_cast<double>(done) / took.count());
-  if (acquires >= 500'000 && std::count(std::begin(sum), std::end(sum), 0u) != 0) {
+      number(done), number(sum[test::granted]), number(sum[test::cancelled]),
+      number(sum[test::closed]), number(sum[test::exceeds]), number(sum[test::destroyed]),
+      number(seed - first_seed), number(first_seed), took.count(),
+      static_cast<double>(done) / took.count());
+  for (auto f : {test::granted, test::cancelled, test::closed, test::exceeds, test::destroyed}) {
+    if (acquires < 500'000 || sum[f] != 0) continue;
     std::fputs("stress: one of these never happened\n", stderr);
     return 1;
   }
