@@ -220,8 +220,12 @@ class implementation final : public registration {
   // says that there is none, if the type has such a value.
   void drop_executor() noexcept override {
     if constexpr (is_plain<Executor>) return;
-    executor_.reset();
-    if constexpr (std::is_nothrow_default_constructible_v<Executor>) executor_.emplace();
+    if constexpr (std::is_nothrow_default_constructible_v<Executor> &&
+                  std::is_nothrow_move_assignable_v<Executor>) {
+      if (executor_) *executor_ = Executor();
+    } else {
+      executor_.reset();
+    }
   }
 
   // Those of Asio that are a pointer to their context.
