@@ -16,9 +16,7 @@ constexpr unsigned most_grants = 32;  // by one compare-and-swap
 // How often the strand may look for more work before it delivers, apart from its own.
 constexpr std::size_t most_turns = 16;
 
-// How many completions one call delivers for other threads before it offers the strand. An offer fails if
-// its completion has run before the holder could leave, and costs one completion more: this leaves room
-// for 32 of those in a bound of 64.
+// How many completions one call delivers for other threads before it offers the strand.
 constexpr std::size_t most_for_others = 32;
 
 }  // namespace
@@ -194,10 +192,9 @@ void core::set_flags(word flags, decides d, word withdrawn) noexcept {
 void core::resume() noexcept {
   word w = word_.load(std::memory_order_acquire);
   while (w & offered) {
-    const word next = with_strand(w);
     // Acquires the queue from the holder that left it.
-    if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;
-    if (!(w & busy)) run(next, 0);
+    if (!word_.compare_exchange_weak(w, with_strand(w), std::memory_order_acquire)) continue;
+    if (!(w & busy)) run(with_strand(w), 0);
     break;
   }
   drop_reference();
@@ -251,10 +248,10 @@ void core::run(word w, std::size_t own, bool refused) noexcept {
     for (refused = false; left != 0 && !refused && queue_.has_decided(); --left)
       refused = !deliver(queue_.take_decided());
     if (queue_.has_decided()) {
-      switch (offer_strand(refused)) {
-        case offer::left: return;
+      switch (offer_strand()) {
+        case offer::accepted: return;
         case offer::impossible: left = most_grants; [[fallthrough]];
-        case offer::void_: w = word_.load(std::memory_order_acquire); continue;
+        case offer::not_now: w = word_.load(std::memory_order_acquire); continue;
       }
     }
     w = p.complete ? try_leave(w) : word_.load(std::memory_order_acquire);
@@ -359,35 +356,34 @@ bool core::deliver(waiter* x) noexcept {
   return false;
 }
 
-// Delivers one completion, which carries the strand, and leaves. The offer is void if the completion has run
-// already, if its executor has refused it, or if there is mail that was not read yet. It is impossible
-// if a waiter completes on another context, or if the semaphore is gone, and its context may go at any time.
-core::offer core::offer_strand(bool& refused) noexcept {
+// Leaves the strand with the work that is left, to the next call or to a resumption. Not now if there is mail
+// that was not read yet, since it may be of a waiter that completes on another context. Impossible if such a
+// waiter is queued or comes meanwhile, if there is no memory, if the executor refuses the resumption or calls
+// it at once, or if the semaphore is gone, since then its context may go at any time.
+core::offer core::offer_strand() noexcept {
   if (queue_.has_elsewhere()) return offer::impossible;
-  // Relaxed: the queue is published by leaving. A waiter that is announced later sees the offer.
+  // Relaxed: the queue is published by leaving. A waiter that is announced later withdraws the offer.
   const word before = word_.fetch_or(offered, std::memory_order_relaxed);
-  if (before & (pending | orphaned | abandoned)) {
-    word_.fetch_and(~offered, std::memory_order_relaxed);
-    return (before & pending) ? offer::void_ : offer::impossible;
+  resumption* const r = (before & (pending | orphaned | abandoned))
+                            ? nullptr
+                            : queue_.first_decided()->make_resumption();
+  if (r) {
+    add_reference();  // the resumption's
+    if (!r->post()) {
+      r->drop();
+      drop_reference();
+    } else {
+      for (word w = word_.load(std::memory_order_relaxed); w & offered;) {
+        if (w & (orphaned | abandoned)) break;
+        // Releases the queue to the next holder.
+        if (word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release,
+                                        std::memory_order_relaxed))
+          return offer::accepted;
+      }
+    }
   }
-  waiter* const x = queue_.take_decided();
-  x->carries_strand_ = true;
-  add_reference();  // the completion's
-  refused = !deliver(x);
-  if (refused) {
-    word_.fetch_and(~offered, std::memory_order_relaxed);
-    drop_reference();
-    return offer::void_;
-  }
-  word w = word_.load(std::memory_order_relaxed);
-  while (w & offered) {
-    // The end of the semaphore is this thread's work. Releases the queue to the next holder.
-    const bool gone = w & (orphaned | abandoned);
-    if (word_.compare_exchange_weak(w, w & ~(gone ? offered : busy), std::memory_order_release,
-                                    std::memory_order_relaxed))
-      return gone ? offer::void_ : offer::left;
-  }
-  return offer::void_;
+  word_.fetch_and(~offered, std::memory_order_relaxed);
+  return (before & pending) ? offer::not_now : offer::impossible;
 }
 
 // Leaves from w, under which nothing is left to do. Returns what the word is then: with `busy` if it has

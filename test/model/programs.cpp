@@ -49,6 +49,8 @@ struct book {
   int completions;
   int holders;  // of the plain data below
   bool settled;
+  int resumptions, resumed;  // so many were posted, and have run
+  int refused_resumptions;   // so many are refused
 };
 book b;
 int* data;    // watched memory, guarded by the semaphore where there is one permit
@@ -75,6 +77,7 @@ class op final : public waiter {
     model::set_event(id_);
     return true;
   }
+  turnstile::detail::resumption* make_resumption() noexcept override;
   void discard() noexcept override {
     b.tickets[id_].destroyed = true;
     if (get_outcome() == outcome::granted) {
@@ -106,13 +109,47 @@ class op final : public waiter {
   void destroy() {
     if (b.tickets[id_].what == outcome::granted) b.c->drop_reference();
     if (cancellation_) cancellation_->finish();
-    if (hand_on_strand()) b.c->resume();
     delete this;
   }
 
  private:
   const int id_;
 };
+
+// The n-th resumption that is posted sets event first_resumption + n.
+constexpr int first_resumption = 11, max_resumptions = 5;
+
+class fake_resumption final : public turnstile::detail::resumption {
+ public:
+  bool post() noexcept override {
+    if (b.refused_resumptions > 0 || b.resumptions == max_resumptions) {
+      if (b.refused_resumptions > 0) --b.refused_resumptions;
+      model::note("a resumption is refused");
+      return false;
+    }
+    model::set_event(first_resumption + b.resumptions++);
+    return true;
+  }
+  void drop() noexcept override {}
+} the_resumption;  // it has no state
+
+turnstile::detail::resumption* op::make_resumption() noexcept { return &the_resumption; }
+
+// Ends the threads that run resumptions.
+void end_resumptions() {
+  for (int n = b.resumptions; n < max_resumptions; ++n) model::set_event(first_resumption + n);
+}
+
+// What the executor of the semaphore does, but that a resumption that comes too early ends the offer: runs each `step`-th resumption, from `first`.
+void run_resumptions(int first = 0, int step = 1) {
+  for (int n = first; n < max_resumptions; n += step) {
+    model::wait_event(first_resumption + n);
+    if (n >= b.resumptions) return;  // the end of the program
+    model::note("a resumption runs", n);
+    ++b.resumed;
+    b.c->resume();
+  }
+}
 
 core* make_core(std::uint32_t used, std::uint32_t limit) {
   b.used = used;
@@ -1440,10 +1477,9 @@ void lower_to_used::expect() {
   model::check(b.tickets[1].what == outcome::exceeds_limit, "waits for more than the limit");
 }
 
-// ---- The strand is offered: a call hands over nothing for others but one completion that carries it
+// ---- The strand is offered: a call delivers nothing for others, and leaves a resumption behind
 
-// Sets how much a call does for others. The completions are run by a thread of the program, as an
-// executor would, so that the one that carries the strand resumes.
+// Sets how much a call does for others. A thread of the program runs the resumptions, as an executor would.
 struct offering : base {
   using base::base;
   void share(std::size_t n) { turnstile::detail::model_most_for_others = n; }
@@ -1454,50 +1490,55 @@ struct offering : base {
       make_op(id, 1, id == cancellable);
       start(id);
     }
-  }
-  static void run_completions(int first, int last) {
-    for (int id = first; id <= last; ++id) finish(id);
+    left_over_ = (1 << n) - 1;
   }
   void expect() override {
     for (const ticket& t : b.tickets) model::check(!t.started || t.done, "left asleep");
   }
+  void teardown() override {
+    base::teardown();
+    end_resumptions();
+  }
+  void finished() override {
+    for (; b.resumed < b.resumptions; ++b.resumed) b.c->resume();
+    base::finished();
+  }
 };
 
-struct offered_to_completion final : offering {
-  offered_to_completion() : offering("offered: release | release twice | completions", 3) {}
+struct offered_to_resumption final : offering {
+  offered_to_resumption() : offering("offered: release | release thrice | resumptions", 3) {}
   void prepare() override {
-    share(0);
-    queue(3);
+    share(1);
+    queue(4);
   }
   void thread(int i) override {
-    if (i == 2) return run_completions(0, 2);
+    if (i == 2) return run_resumptions();
     release(1);
-    if (i == 1) release(1);
+    if (i == 1) release(1), release(1);
   }
-} offered_to_completion_instance;
+} offered_to_resumption_instance;
 
 struct offered_two_runners final : offering {
-  offered_two_runners() : offering("offered: release | release | two run completions", 4) {}
+  offered_two_runners()
+      : offering("offered: release | release of three | two run resumptions", 4) {}
   void prepare() override {
-    share(0);
-    queue(3);
-    left_over_ = 1;
+    share(1);
+    queue(4);
   }
   void thread(int i) override {
-    if (i >= 2) return run_completions(i - 1, i - 1);
-    release(static_cast<std::uint32_t>(1 + i));
+    if (i >= 2) return run_resumptions(i - 2, 2);
+    release(i == 0 ? 1 : 3);
   }
 } offered_two_runners_instance;
 
 struct offered_beside_cancel final : offering {
-  offered_beside_cancel() : offering("offered: release | release, cancel one | completions", 4) {}
+  offered_beside_cancel() : offering("offered: release | release, cancel one | resumptions", 3) {}
   void prepare() override {
-    share(0);
+    share(1);
     queue(3, 2);
   }
   void thread(int i) override {
-    if (i == 2) return run_completions(0, 1);
-    if (i == 3) return run_completions(2, 2);  // may be told first
+    if (i == 2) return run_resumptions();
     release(1);
     if (i == 0) return;
     cancel_one(2);
@@ -1506,24 +1547,25 @@ struct offered_beside_cancel final : offering {
 } offered_beside_cancel_instance;
 
 struct offered_beside_cancel_all final : offering {
-  offered_beside_cancel_all() : offering("offered: release | release, cancel() | completions", 3) {}
+  offered_beside_cancel_all() : offering("offered: release | release, cancel() | resumptions", 3) {}
   void prepare() override {
-    share(0);
+    share(1);
     queue(3);
   }
   void thread(int i) override {
-    if (i == 2) return run_completions(0, 2);
+    if (i == 2) return run_resumptions();
     release(1);
     if (i == 1) b.c->cancel();
   }
 } offered_beside_cancel_all_instance;
 
 struct offered_beside_close final : offering {
-  offered_beside_close() : offering("offered: release | wait, close | completions", 3) {}
+  offered_beside_close() : offering("offered: release | wait, close | resumptions", 3) {}
   void prepare() override {
-    share(0);
+    share(1);
     queue(2);
     make_op(2, 1);
+    left_over_ = 7;
   }
   void thread(int i) override {
     if (i == 0) {
@@ -1531,179 +1573,131 @@ struct offered_beside_close final : offering {
     } else if (i == 1) {
       start(2);
       b.c->close();
-      model::set_event(10);
     } else {
-      run_completions(0, 1);
-      model::wait_event(10);
-      run_completions(2, 2);
+      run_resumptions();
     }
   }
 } offered_beside_close_instance;
 
 // An acquire that finds a permit free and the strand offered is not told before those in front.
 struct offered_in_order final : offering {
-  offered_in_order() : offering("offered: release of three | wait | completions", 3) {}
+  offered_in_order() : offering("offered: release of three | wait | resumptions", 3) {}
   void prepare() override {
-    share(0);
+    share(1);
     queue(2);
     make_op(2, 1);
+    left_over_ = 7;
     b.tickets[0].then = [] { release(1); };
   }
   void thread(int i) override {
-    if (i == 0) {
+    if (i == 0)
       release(2);
-    } else if (i == 1) {
+    else if (i == 1)
       start(2);
-      model::set_event(10);
-    } else {
-      run_completions(0, 1);
-      model::wait_event(10);
-      run_completions(2, 2);
-    }
+    else
+      run_resumptions();
   }
 } offered_in_order_instance;
 
-// What is in the mailbox when the strand is left comes before the calls that find it free: here a waiter,
-// which the executor mails as it takes the completion that carries the strand.
-struct offered_with_mail : offering {
-  using offering::offering;
-  void prepare() override {
-    share(0);
-    queue(2);
-    make_op(2, 1);
-    b.tickets[0].then = [] { release(1); };
-    b.tickets[1].then = [] { start(2); };
-  }
-  void thread(int i) override {
-    if (i == 0) {
-      release(1);
-      afterwards();
-    } else {
-      run_completions(i == 1 ? 0 : 2, i == 1 ? 1 : 2);  // 2 may be told first
-    }
-  }
-  virtual void afterwards() = 0;
-};
-
-struct offered_mail_wait final : offered_with_mail {
-  offered_mail_wait()
-      : offered_with_mail("offered: release, mail, wait, release | completions", 3) {
-    left_over_ = 8;
-  }
-  void prepare() override {
-    offered_with_mail::prepare();
-    make_op(3, 1);
-  }
-  void afterwards() override {
-    start(3);
-    release(1);
-  }
-  void expect() override { model::check(b.tickets[2].done, "left asleep"); }
-} offered_mail_wait_instance;
-
-struct offered_mail_cancel_all final : offered_with_mail {
-  offered_mail_cancel_all()
-      : offered_with_mail("offered: release, mail, cancel() | completions", 3) {}
-  void afterwards() override { b.c->cancel(); }
-} offered_mail_cancel_all_instance;
-
 // A release that finds the strand offered does not hand its permits past the completions that are left.
 struct offered_behind final : offering {
-  offered_behind() : offering("offered: release | release of two, release | completions", 3) {}
+  offered_behind() : offering("offered: release | release of two, release | resumptions", 3) {}
   void prepare() override {
-    share(0);
+    share(1);
     queue(4);
   }
   void thread(int i) override {
-    if (i == 2) return run_completions(0, 3);
+    if (i == 2) return run_resumptions();
     release(static_cast<std::uint32_t>(1 + i));
     if (i == 1) release(1);
   }
 } offered_behind_instance;
 
-// The completion that carries the strand is refused once.
+// The executor refuses a completion once.
 struct offered_and_refused final : offering {
   offered_and_refused()
-      : offering("offered: releases, the executor refuses | release | completions", 3) {
+      : offering("offered: releases, a completion is refused | release | resumptions", 3) {
     retry_ = true;
   }
   void prepare() override {
-    share(0);
+    share(1);
     queue(4);
     b.tickets[0].then = [] { release(2); };
     b.tickets[1].refusals = 1;
   }
   void thread(int i) override {
-    if (i == 2) return run_completions(0, 3);
+    if (i == 2) return run_resumptions();
     release(1);
     b.c->set_limit(max);  // has the queue looked at again
   }
   void expect() override {}
 } offered_and_refused_instance;
 
-// A waiter whose completion is posted to another context: it must not depend on the completions of the
-// semaphore's own, which are not run here.
-struct offered_elsewhere final : offering {
-  offered_elsewhere() : offering("offered: release twice | wait elsewhere | release", 3) {}
+// The executor refuses a resumption once: the call goes on, unless another has taken the strand.
+struct offered_resumption_refused final : offering {
+  offered_resumption_refused()
+      : offering("offered: release | release thrice | resumptions, one is refused", 3) {}
   void prepare() override {
-    share(0);
-    queue(2);
-    make_op(2, 1);
-    get(2)->set_elsewhere();
-    left_over_ = 7;
+    share(1);
+    queue(4);
+    b.refused_resumptions = 1;
+  }
+  void thread(int i) override {
+    if (i == 2) return run_resumptions();
+    release(1);
+    if (i == 1) release(1), release(1);
+  }
+} offered_resumption_refused_instance;
+
+// A waiter whose completion is posted to another context: it must not depend on the resumptions, which are
+// not run here.
+struct offered_elsewhere final : offering {
+  offered_elsewhere() : offering("offered: release twice | wait elsewhere | release twice", 3) {}
+  void prepare() override {
+    share(1);
+    queue(3);
+    make_op(3, 1);
+    get(3)->set_elsewhere();
+    left_over_ = 15;
   }
   void thread(int i) override {
     if (i == 1) {
-      start(2);
+      start(3);
     } else {
       release(1);
-      if (i == 0) release(1);
+      release(1);
     }
   }
-  void expect() override { model::check(b.tickets[2].done, "left asleep"); }
+  void expect() override { model::check(b.tickets[3].done, "left asleep"); }
 } offered_elsewhere_instance;
 
-// The same, by the executor: while it takes the completion that carries the strand, or, if the call has one
-// more to deliver first, before that.
+// The same, by the executor, just before the call offers the strand.
 struct offered_elsewhere_within final : offering {
-  offered_elsewhere_within(const char* name, bool before) : offering(name, 2), before_(before) {
-    left_over_ = before ? 15 : 7;
-  }
+  offered_elsewhere_within() : offering("offered: release, wait elsewhere before the offer", 2) {}
   void prepare() override {
-    share(before_ ? 1 : 0);
-    elsewhere_ = before_ ? 3 : 2;
-    queue(elsewhere_);
-    make_op(elsewhere_, 1);
-    get(elsewhere_)->set_elsewhere();
+    share(1);
+    queue(3);
+    make_op(3, 1);
+    get(3)->set_elsewhere();
+    left_over_ = 15;
     b.tickets[0].then = [] { release(3); };
-    b.tickets[1].then = [] { start(elsewhere_); };
+    b.tickets[1].then = [] { start(3); };
   }
   void thread(int i) override {
     if (i == 0) release(1);
     if (i == 1) b.c->is_closed();
   }
-  void expect() override { model::check(b.tickets[elsewhere_].done, "left asleep"); }
+  void expect() override { model::check(b.tickets[3].done, "left asleep"); }
+} offered_elsewhere_within_instance;
 
- private:
-  const bool before_;
-  static inline int elsewhere_;
-};
-offered_elsewhere_within offered_elsewhere_instance_2(
-    "offered: release, wait elsewhere during the offer", false);
-offered_elsewhere_within offered_elsewhere_instance_3(
-    "offered: release, wait elsewhere before the offer", true);
-
-// The executor that takes the completion that carries the strand destroys the semaphore: the call that made
-// the offer delivers the rest.
+// The executor destroys the semaphore just before the call would offer the strand: it delivers the rest.
 struct offered_and_destroyed_within final : offering {
   offered_and_destroyed_within()
-      : offering("offered: release, the executor destroys during the offer", 2) {
-    left_over_ = 7;
-  }
+      : offering("offered: release, the executor destroys before the offer", 2) {}
   void prepare() override {
-    share(0);
-    queue(3);
-    b.tickets[0].then = [] { release(2); };
+    share(1);
+    queue(4);
+    b.tickets[0].then = [] { release(3); };
     b.tickets[1].then = [] { b.c->orphan(); };
   }
   void thread(int i) override {
@@ -1714,30 +1708,34 @@ struct offered_and_destroyed_within final : offering {
 
 // The semaphore goes while the strand is offered.
 struct offered_and_destroyed final : lifetime {
-  offered_and_destroyed() : lifetime("offered: a permit comes back | destroy | completions", 3) {
+  offered_and_destroyed() : lifetime("offered: permits come back | destroy | resumptions", 3) {
     dropped_ = true;
+    left_over_ = 0;
   }
   void prepare() override {
-    turnstile::detail::model_most_for_others = 0;
+    turnstile::detail::model_most_for_others = 1;
     make_core(max, max);
     for (int id = 0; id != 3; ++id) {
       make_op(id, 1);
       start(id);
     }
-    b.c->add_reference();  // the permit's
+    b.tickets[0].then = [] { b.c->give_back(2); };
+    b.c->add_reference();  // the permits'
   }
+  void teardown() override { end_resumptions(); }
   void thread(int i) override {
     if (i == 0) {
       b.c->give_back(1);
       b.c->drop_reference();
     } else if (i == 1) {
       destroy();
-    } else {
       for (int id = 0; id != 3; ++id) {
         model::wait_event(id);
         if (b.tickets[id].what == outcome::granted) b.c->give_back(1);
         get(id)->destroy();
       }
+    } else {
+      run_resumptions();
     }
   }
 } offered_and_destroyed_instance;
@@ -1908,21 +1906,19 @@ base* const programs[] = {
     &release_too_many_instance,
     &same_limit_instance,
     &lower_to_used_instance,
-    &offered_to_completion_instance,
+    &offered_to_resumption_instance,
     &offered_two_runners_instance,
     &offered_beside_cancel_instance,
     &offered_beside_cancel_all_instance,
     &offered_beside_close_instance,
     &offered_in_order_instance,
-    &offered_mail_wait_instance,
-    &offered_mail_cancel_all_instance,
     &offered_behind_instance,
     &offered_and_refused_instance,
+    &offered_resumption_refused_instance,
     &offered_elsewhere_instance,
-    &offered_elsewhere_instance_2,
-    &offered_elsewhere_instance_3,
-    &offered_and_destroyed_instance,
+    &offered_elsewhere_within_instance,
     &offered_and_destroyed_within_instance,
+    &offered_and_destroyed_instance,
     &timed_out_instance,
     &timed_out_or_granted_instance,
     &refuse_shrink_instance,

@@ -32,6 +32,7 @@ namespace test {
 using turnstile::detail::cancellation;
 using turnstile::detail::core;
 using turnstile::detail::outcome;
+using turnstile::detail::resumption;
 using turnstile::detail::waiter;
 
 class fake;
@@ -53,6 +54,12 @@ struct fixture {
   }
   // What executors do with what deliver() handed over, until nothing is left.
   void run();
+  void run_resumption() {
+    if (resumptions.empty()) return;
+    core* const resumed = resumptions.front();
+    resumptions.pop_front();
+    resumed->resume();
+  }
   // A waiter that lives as long as the test.
   fake& operator()(std::string name, std::uint32_t permits = 1);
   fake& queued(std::string name, std::uint32_t permits = 1);
@@ -64,9 +71,27 @@ struct fixture {
   core* c = nullptr;
   std::string text;
   std::deque<fake> fakes;
-  std::deque<fake*> posted;  // delivered, and not run yet
-  int depth = 0;             // how many deliver() and discard() are running
-  int nested = 0;            // how often one was called inside another
+  std::deque<fake*> posted;       // delivered, and not run yet
+  std::deque<core*> resumptions;  // likewise
+  int refused_resumptions = 0;    // so many are refused
+  int depth = 0;                  // how many deliver() and discard() are running
+  int nested = 0;                 // how often one was called inside another
+};
+
+struct fake_resumption final : resumption {
+  fake_resumption(fixture& f1, core* c1) : f(f1), c(c1) {}
+  bool post() noexcept override {
+    if (f.refused_resumptions > 0) {
+      --f.refused_resumptions;
+      return false;
+    }
+    f.resumptions.push_back(c);
+    delete this;
+    return true;
+  }
+  void drop() noexcept override { delete this; }
+  fixture& f;
+  core* c;
 };
 
 // A waiter whose deliver() does what the test tells it to.
@@ -82,9 +107,7 @@ class fake final : public waiter {
   // What its executor does at some time after deliver(): the completion is called, or destroyed.
   void finish() {
     if (cancellation_) std::exchange(cancellation_, nullptr)->finish();
-    core* const c = std::exchange(granted_by_, nullptr);
-    if (core* const carried = std::exchange(carries_strand_of_, nullptr)) carried->resume();
-    if (c) c->drop_reference();
+    if (core* const c = std::exchange(granted_by_, nullptr)) c->drop_reference();
   }
 
   outcome wait() {
@@ -117,16 +140,16 @@ class fake final : public waiter {
                                     "!closed",  "!exceeds", "!timed out"};
     f_.write(name_ + (refused ? "?" : "") + what[static_cast<int>(get_outcome())]);
     if (!refused && get_outcome() == outcome::granted) granted_by_ = f_.c;
-    if (!refused && hand_on_strand()) carries_strand_of_ = f_.c;
     if (!refused) f_.posted.push_back(this);
     if (during_) std::exchange(during_, nullptr)();
     return !refused;
   }
 
+  resumption* make_resumption() noexcept override { return new fake_resumption(f_, f_.c); }
+
   void discard() noexcept override {
     const scope in(f_);
     f_.write(name_ + "!discarded");
-    if (hand_on_strand()) f_.c->resume();
     if (get_outcome() != outcome::granted) return;
     granted_by_ = f_.c;
     f_.c->give_back(permits());
@@ -146,12 +169,14 @@ class fake final : public waiter {
   std::function<void()> during_;
   int refusals_ = 0;
   cancellation* slot_ = nullptr;
-  core* granted_by_ = nullptr;         // the reference that came with the permits
-  core* carries_strand_of_ = nullptr;  // likewise, with the strand
+  core* granted_by_ = nullptr;  // the reference that came with the permits
 };
 
 inline void fixture::run() {
-  for (; !posted.empty(); posted.pop_front()) posted.front()->finish();
+  while (!posted.empty() || !resumptions.empty()) {
+    for (; !posted.empty(); posted.pop_front()) posted.front()->finish();
+    run_resumption();
+  }
 }
 
 inline fake& fixture::operator()(std::string name, std::uint32_t permits) {

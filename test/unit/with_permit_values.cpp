@@ -269,7 +269,7 @@ BOOST_AUTO_TEST_CASE(may_have_qualifiers) {
   async_with_permit(sem, operation<void(error_code, bool) &&>(context, true), count);
   async_with_permit(sem, operation<void(error_code, bool)&>(context, true), count);
   poll();
-  async_with_permit(sem, operation<void(error_code, bool)&& noexcept>(context, true), count);
+  async_with_permit(sem, operation < void(error_code, bool) && noexcept > (context, true), count);
   auto future = async_with_permit(sem, operation<void(error_code, bool) noexcept>(context, true),
                                   asio::use_future);
   poll();
@@ -478,8 +478,7 @@ BOOST_AUTO_TEST_CASE(of_every_kind_take_them) {
     return operation<void(error_code, tcp::socket)>(context, tcp::socket(context));
   };
   const auto work = [this] {
-    return asio::co_spawn(
-        context, []() -> asio::awaitable<int> { co_return 5; }, asio::deferred);
+    return asio::co_spawn(context, []() -> asio::awaitable<int> { co_return 5; }, asio::deferred);
   };
   std::future<bool> yes = async_with_permit(sem, exists(), asio::use_future);
   std::future<tcp::socket> socket = async_with_permit(sem, connection(), asio::use_future);
@@ -518,8 +517,7 @@ BOOST_AUTO_TEST_CASE(of_every_kind_are_told_of_a_failed_acquire) {
     return operation<void(error_code, tcp::socket)>(context, tcp::socket(context));
   };
   const auto work = [this] {
-    return asio::co_spawn(
-        context, []() -> asio::awaitable<int> { co_return 5; }, asio::deferred);
+    return asio::co_spawn(context, []() -> asio::awaitable<int> { co_return 5; }, asio::deferred);
   };
   const auto is_closed = [](const boost::system::system_error& e) {
     return e.code() == errc::closed;

@@ -22,6 +22,8 @@
 
 #include <turnstile/detail/cancel_request.hpp>
 #include <turnstile/detail/completion.hpp>
+#include <turnstile/detail/delivery.hpp>
+#include <turnstile/detail/resumption.hpp>
 #include <turnstile/detail/service.hpp>
 
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -39,39 +41,6 @@
 #include <utility>
 
 namespace turnstile::inline v1::detail {
-
-// On this thread's stack while it hands an operation over to an executor. A completion that is
-// destroyed meanwhile, on this thread, has come back: whether to the queue or to be destroyed is
-// known when execute() has thrown or returned. A completion that is destroyed on another thread, or later,
-// was accepted.
-class delivery {
- public:
-  explicit delivery(const waiter& op) noexcept
-      : op_(&op), outer_(std::exchange(innermost_, this)) {}
-  delivery(const delivery&) = delete;
-  delivery& operator=(const delivery&) = delete;
-  ~delivery() { innermost_ = outer_; }
-
-  bool came_back() const noexcept { return came_back_; }
-
-  // The completion that was handed over as `h` is destroyed uncalled. True if this thread is still handing
-  // it over, and now knows. (Neither address is enough: a completion may be kept and destroyed while
-  // another is handed over from the same place on the stack, and one that ran may have left its memory
-  // to another operation. But two completions that exist at once are of two operations.)
-  static bool come_back(const delivery* h, const waiter& op) noexcept {
-    delivery* i = innermost_;
-    while (i && i != h) i = i->outer_;
-    if (!i || i->op_ != &op) return false;
-    return i->came_back_ = true;
-  }
-
- private:
-  const waiter* const op_;
-  bool came_back_ = false;
-  delivery* const outer_;
-
-  static inline thread_local constinit delivery* innermost_ = nullptr;
-};
 
 template <typename Handler, typename HandlerExecutor, typename Executor, bool WithPermit,
           bool Timed>
@@ -147,13 +116,11 @@ class acquire_op final
     rebound<acquire_op> allocator(detail::allocator_of(handler_));
     const outcome o = get_outcome();
     core& sem = *core_;
-    const bool carries = hand_on_strand();
     completion<Handler, WithPermit> c{
         std::move(handler_), o, o == outcome::granted ? make_permit(sem, permits()) : permit(),
         tracking_};
     this->~acquire_op();
     std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, this, 1);
-    if (carries) sem.resume();
     return c;
   }
 
@@ -167,7 +134,7 @@ class acquire_op final
       this->schedule();
       return true;
     } else {
-      const delivery d(*this);
+      const delivery d(this);
       stopped_timer stopped;
       try {
         handle h(*this, d);
@@ -194,6 +161,20 @@ class acquire_op final
     take_apart();
   }
 
+  resumption* make_resumption() noexcept override {
+    if constexpr (is_scheduled<HandlerExecutor>) {
+      return detail::make_scheduled_resumption(*core_, this->get_scheduler());
+    } else {
+      const auto ex = [this] {
+        if constexpr (posts)
+          return this->executor();
+        else
+          return semaphore_work_->executor();
+      }();
+      return posted_resumption<std::remove_const_t<decltype(ex)>>::make(*core_, ex);
+    }
+  }
+
  private:
   // What is posted: owns the operation.
   class handle {
@@ -204,7 +185,7 @@ class acquire_op final
         : op_(std::exchange(other.op_, nullptr)), delivery_(other.delivery_) {}
     handle& operator=(handle&&) = delete;
     ~handle() {
-      if (op_ && !delivery::come_back(delivery_, *op_)) op_->discard();
+      if (op_ && !delivery::come_back(delivery_, op_)) op_->discard();
     }
 
     void operator()() { std::exchange(op_, nullptr)->call(); }
@@ -250,7 +231,6 @@ class acquire_op final
       if (!std::exchange(passed_on_, true)) {
         expiry_.reset();
         semaphore_work_.reset();
-        if (hand_on_strand()) core_->resume();  // here, on the semaphore's context
         const auto ex = this->executor();
         asio::prefer(ex, asio::execution::allocator(detail::allocator_of(handler_)))
             .execute(handle(*this));

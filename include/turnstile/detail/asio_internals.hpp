@@ -117,6 +117,8 @@ class scheduled : public asio::detail::operation {
     if (scheduler_) scheduler_->work_finished();
   }
 
+  scheduler* get_scheduler() const noexcept { return scheduler_; }
+
   // From here on *this belongs to the scheduler, with the work that it counts as, and may be gone.
   void schedule() noexcept { std::exchange(scheduler_, nullptr)->post_deferred_completion(this); }
 

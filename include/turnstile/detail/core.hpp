@@ -23,16 +23,16 @@
 // count (grant_to_first()). Otherwise they go back to the count, and run() looks at the queue.
 //
 // Bounded work. Once a call has delivered what it decided itself, and a number of completions for other
-// threads besides, it offers the strand. It sets `offered` and delivers one more completion, which carries the
-// strand: it calls resume() when it is called or destroyed. Then the holder leaves, by a compare-and-swap
-// that clears `busy` and succeeds only if `offered` is still set. From then on, `offered` without `busy` means
-// that work is left. The next call with work for the queue takes the strand and does that work. If no call
-// comes, resume() takes the strand. If resume() comes before the holder has left, it clears `offered`, and
-// the holder stays and makes another offer. So for each offer that was left behind there is a resume() to come.
+// threads besides, it offers the strand: it sets `offered`, posts a resumption to the context of a waiter, and
+// leaves, by a compare-and-swap that clears `busy` and succeeds only if `offered` is still set. From then on,
+// `offered` without `busy` says that work is left. The next call with work for the queue takes the strand
+// and does that work; if no call comes, the resumption does. A resumption that runs before the holder has left
+// posts itself again. If it cannot, it clears `offered`, and the holder stays. So for each offer that was left
+// behind there is a resumption to come.
 //
-// An offer relies on the context that runs its completion. So the strand is offered only while all waiters
-// complete on the semaphore's own context: if that is not run, none of them could go on anyway. A waiter
-// of another context that comes later withdraws an offer, or takes the strand.
+// That relies on the context of the resumption. So the strand is offered only while all waiters complete on
+// the semaphore's own context: if that is not run, none of them could go on anyway. A waiter of another
+// context that comes later withdraws the offer, or takes the strand.
 //
 // Why no wake-up is lost. Apart from such an offer, `busy` is cleared only by a compare-and-swap from the
 // very word under which nothing was left to do, and never from one with `pending`. Permits that come back
@@ -104,7 +104,7 @@ class core : private state_word {
   // Like try_acquire(), but also returns `waiting` if the completion might overtake those that the strand
   // has yet to deliver.
   outcome acquire_at_once(std::size_t n, bool reference = true) noexcept {
-    return take < busy | offered > (n, reference ? ref_unit : 0);
+    return take<not_idle>(n, reference ? ref_unit : 0);
   }
 
   // Like acquire_at_once(), for one permit or more. But if this returns `waiting`, x belongs to the
@@ -141,8 +141,13 @@ class core : private state_word {
   void orphan() noexcept { set_flags(orphaned | pending, decides::all); }
   void abandon() noexcept { set_flags(abandoned, decides::all); }
 
-  // Called once by each completion for which waiter::carries_strand() is true: takes the strand if it was
-  // left with work. Drops the reference of the completion.
+  // A resumption that runs while this is true comes too early: the offer is being made.
+  bool is_making_offer() const noexcept {
+    constexpr word both = busy | offered;
+    return (word_.load(std::memory_order_relaxed) & both) == both;
+  }
+  // Called once by each resumption: takes the strand if it is offered; or, if the offer is being made, clears
+  // it. Drops the resumption's reference.
   TURNSTILE_API void resume() noexcept;
 
   std::size_t limit() const noexcept {
@@ -244,8 +249,8 @@ class core : private state_word {
   void read_mail(word& w) noexcept;
   inline waiter* grant_to_first(std::size_t n, word& w) noexcept;
   inline bool deliver(waiter* x) noexcept;
-  enum class offer { left, void_, impossible };
-  offer offer_strand(bool& refused) noexcept;
+  enum class offer { accepted, not_now, impossible };
+  offer offer_strand() noexcept;
   inline word try_leave(word w) noexcept;
   bool sum_references(word w) noexcept;
 

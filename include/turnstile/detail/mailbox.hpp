@@ -52,8 +52,7 @@ class mail {
  protected:
   // These belong to a waiter. They stand here because there is room.
   outcome outcome_ = outcome::waiting;
-  bool carries_strand_ : 1 = false;
-  bool elsewhere_ : 1 = false;
+  bool elsewhere_ = false;
   const std::uint32_t permits_;
 };
 

@@ -29,11 +29,11 @@ struct unqualified<R(Ts...) noexcept(Noexcept)> {
   using type = void(Ts...);
 };
 template <typename R, typename... Ts, bool Noexcept>
-struct unqualified<R(Ts...)& noexcept(Noexcept)> {
+struct unqualified<R(Ts...) & noexcept(Noexcept)> {
   using type = void(Ts...);
 };
 template <typename R, typename... Ts, bool Noexcept>
-struct unqualified<R(Ts...)&& noexcept(Noexcept)> {
+struct unqualified<R(Ts...) && noexcept(Noexcept)> {
   using type = void(Ts...);
 };
 
@@ -50,9 +50,7 @@ template <typename... Signatures>
 constexpr bool is_signature_list<signature_list<Signatures...>> = true;
 
 template <typename Operation>
-concept has_signatures = requires {
-  requires is_signature_list<signatures_of<Operation>>;
-};
+concept has_signatures = requires { requires is_signature_list<signatures_of<Operation>>; };
 
 // ---- The report of a failed acquire -----------------------------------------------------------
 
@@ -68,8 +66,8 @@ constexpr bool begins_with_error<void(First, Ts...)> = is_error<First>;
 // Whether there can be a value of type T without an operation that produces it: by default, or from one
 // of the executors, as an I/O object.
 template <typename T, typename... Executors>
-constexpr bool can_be_made = std::is_default_constructible_v<T> ||
-                             (std::is_constructible_v<T, const Executors&> || ...);
+constexpr bool can_be_made =
+    std::is_default_constructible_v<T> || (std::is_constructible_v<T, const Executors&> || ...);
 
 // Whether a handler with this signature can be told of a failed acquire.
 template <typename Signature, typename... Executors>
@@ -81,21 +79,16 @@ constexpr bool can_report<void(First, Ts...), Executors...> =
 template <typename T>
 struct stand_in {
   template <typename... Executors>
-  requires std::is_default_constructible_v<T>
+    requires std::is_default_constructible_v<T>
   explicit stand_in(const Executors&...) : value() {}
 
   template <typename Executor, typename... Executors>
-  requires(!std::is_default_constructible_v<T> &&
-           std::is_constructible_v<T, const Executor&>) explicit stand_in(const Executor& ex,
-                                                                          const Executors&...)
-      : value(ex) {}
+    requires(!std::is_default_constructible_v<T> && std::is_constructible_v<T, const Executor&>)
+  explicit stand_in(const Executor& ex, const Executors&...) : value(ex) {}
 
   template <typename Executor, typename... Executors>
-  requires(
-      !std::is_default_constructible_v<T> &&
-      !std::is_constructible_v<T, const Executor&>) explicit stand_in(const Executor&,
-                                                                      const Executors&... others)
-      : stand_in(others...) {}
+    requires(!std::is_default_constructible_v<T> && !std::is_constructible_v<T, const Executor&>)
+  explicit stand_in(const Executor&, const Executors&... others) : stand_in(others...) {}
 
   T value;
 };

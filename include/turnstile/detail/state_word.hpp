@@ -16,7 +16,7 @@
 //   bit  36      orphaned   the semaphore was destroyed: every waiter is aborted
 //   bit  37      abandoned  the execution context was destroyed: every waiter is destroyed uncalled
 //   bit  38      dead       the last reference is gone: the holder of the strand deletes the core
-//   bit  39      offered    the holder of the strand has done its share for other threads
+//   bit  39      offered    the strand is free, but work is left; with `busy`, that is about to be so
 //   bits 40..58  epoch      which limit is in force
 //   bits 59..63  refs       references that were granted with permits, modulo 32
 //
@@ -64,9 +64,10 @@ struct state_word {
   }
 
   // The strand is free, and no work is left with it.
-  static constexpr bool is_idle(word w) noexcept { return !(w & (busy | offered)); }
+  static constexpr word not_idle = busy | offered;
+  static constexpr bool is_idle(word w) noexcept { return !(w & not_idle); }
 
-  // w after a thread has taken the strand. If another thread has it, only an offer is withdrawn.
+  // w after a thread has taken the strand. If another thread has it, only its offer is withdrawn.
   static constexpr word with_strand(word w) noexcept { return (w | busy) & ~offered; }
 };
 

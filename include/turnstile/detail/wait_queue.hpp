@@ -67,7 +67,10 @@ class wait_queue {
     decided_.push_back(x);
   }
 
-  // The waiter that was decided first, or null. It is in no list any more.
+  // The waiter that was decided first, or null.
+  waiter* first_decided() const noexcept { return decided_.front(); }
+
+  // The same, and it is in no list any more.
   waiter* take_decided() noexcept {
     waiter* const x = decided_.front();
     if (x) decided_.erase(x);
@@ -143,7 +146,6 @@ inline wait_queue::returned wait_queue::requeue(waiter* x) noexcept {
   while (waiter* const y = decided_.back()) {
     decided_.erase(y);
     count(1);
-    y->carries_strand_ = false;
     cancellation* const c = y->cancellation_;
     if (y->outcome_ == outcome::granted) {
       r.permits += y->permits_;
