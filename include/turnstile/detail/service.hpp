@@ -176,6 +176,43 @@ template <typename Context, typename Executor>
 concept context_for = std::is_convertible_v<Context&, asio::execution_context&> &&
                       requires(Context& c) { Executor(c.get_executor()); };
 
+// An executor that may be gone. One that can be empty is that, so that it can still be copied.
+template <typename Executor>
+class executor_slot {
+ public:
+  executor_slot() = default;
+  explicit executor_slot(const Executor& ex) : executor_(ex) {}
+
+  const Executor& operator*() const noexcept { return *executor_; }
+  explicit operator bool() const noexcept { return executor_.has_value(); }
+  // Executors need not be assignable.
+  void reset(const executor_slot& other) {
+    executor_.reset();
+    if (other) executor_.emplace(*other);
+  }
+  void drop() noexcept { executor_.reset(); }
+
+ private:
+  std::optional<Executor> executor_;
+};
+
+template <typename Executor>
+  requires(std::is_nothrow_default_constructible_v<Executor> &&
+           std::is_nothrow_copy_assignable_v<Executor>)
+class executor_slot<Executor> {
+ public:
+  executor_slot() = default;
+  explicit executor_slot(const Executor& ex) : executor_(ex) {}
+
+  const Executor& operator*() const noexcept { return executor_; }
+  explicit operator bool() const noexcept { return true; }
+  void reset(const executor_slot& other) noexcept { executor_ = other.executor_; }
+  void drop() noexcept { executor_ = Executor(); }
+
+ private:
+  Executor executor_;
+};
+
 // What a semaphore object holds: its core, its executor, and its place in the context's list.
 template <typename Executor>
 class implementation final : public registration {
@@ -186,8 +223,7 @@ class implementation final : public registration {
   }
 
   template <typename Executor1>
-  explicit implementation(implementation<Executor1>&& other) {
-    if (other.executor_) executor_.emplace(*other.executor_);
+  explicit implementation(implementation<Executor1>&& other) : executor_(converted(other)) {
     replace(other);
     other.drop_executor();
   }
@@ -199,11 +235,9 @@ class implementation final : public registration {
 
   template <typename Executor1>
   void assign(implementation<Executor1>&& other) {
-    std::optional<Executor> ex;  // may throw: first
-    if (other.executor_) ex.emplace(*other.executor_);
+    const executor_slot<Executor> ex = converted(other);  // may throw: first
     leave();
-    executor_.reset();
-    if (ex) executor_.emplace(std::move(*ex));  // executors need not be assignable
+    executor_.reset(ex);
     replace(other);
     other.drop_executor();
   }
@@ -216,16 +250,15 @@ class implementation final : public registration {
   template <typename>
   friend class implementation;
 
-  // An executor may own a part of its context, as a strand does: it has to go before that. What is left
-  // says that there is none, if the type has such a value.
+  template <typename Executor1>
+  static executor_slot<Executor> converted(const implementation<Executor1>& other) {
+    if (!other.executor_) return {};
+    return executor_slot<Executor>(Executor(*other.executor_));
+  }
+
+  // An executor may own a part of its context, as a strand does: it has to go before that.
   void drop_executor() noexcept override {
-    if constexpr (is_plain<Executor>) return;
-    if constexpr (std::is_nothrow_default_constructible_v<Executor> &&
-                  std::is_nothrow_move_assignable_v<Executor>) {
-      if (executor_) *executor_ = Executor();
-    } else {
-      executor_.reset();
-    }
+    if constexpr (!is_plain<Executor>) executor_.drop();
   }
 
   // Those of Asio that are a pointer to their context.
@@ -233,7 +266,7 @@ class implementation final : public registration {
   static constexpr bool is_plain = std::is_same_v<E, asio::io_context::executor_type> ||
                                    std::is_same_v<E, asio::thread_pool::executor_type>;
 
-  std::optional<Executor> executor_;
+  executor_slot<Executor> executor_;
 };
 
 }  // namespace turnstile::inline v1::detail
