@@ -189,15 +189,17 @@ void core::set_flags(word flags, decides d, word withdrawn) noexcept {
   if ((next & busy) && !(w & busy)) run(next, d == decides::all && !(w & offered) ? waiting() : 0);
 }
 
-void core::resume() noexcept {
+bool core::resume(bool can_repeat) noexcept {
   word w = word_.load(std::memory_order_acquire);
   while (w & offered) {
+    if ((w & busy) && can_repeat) return false;
     // Acquires the queue from the holder that left it.
     if (!word_.compare_exchange_weak(w, with_strand(w), std::memory_order_acquire)) continue;
     if (!(w & busy)) run(with_strand(w), 0);
     break;
   }
   drop_reference();
+  return true;
 }
 
 void cancellation::request(outcome o) noexcept {

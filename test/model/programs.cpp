@@ -147,7 +147,7 @@ void run_resumptions(int first = 0, int step = 1) {
     if (n >= b.resumptions) return;  // the end of the program
     model::note("a resumption runs", n);
     ++b.resumed;
-    b.c->resume();
+    b.c->resume(false);
   }
 }
 
@@ -1500,7 +1500,7 @@ struct offering : base {
     end_resumptions();
   }
   void finished() override {
-    for (; b.resumed < b.resumptions; ++b.resumed) b.c->resume();
+    for (; b.resumed < b.resumptions; ++b.resumed) b.c->resume(false);
     base::finished();
   }
 };

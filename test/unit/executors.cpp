@@ -642,6 +642,28 @@ BOOST_AUTO_TEST_CASE(an_executor_may_call_every_member) {
   BOOST_TEST(deepest <= 4);
 }
 
+// No other acquire waits, and permits are free. That the strand is busy is no reason to time out.
+BOOST_AUTO_TEST_CASE(a_timed_acquire_without_time_is_granted_beside_a_busy_strand) {
+  custom_executor::state state;
+  custom_semaphore sem(custom_executor(state), 0);
+  std::vector<int> order;
+  bool done = false;
+  state.script = [&](custom_executor::function f) {
+    state.kept.push_back(std::move(f));
+    if (std::exchange(done, true)) return;
+    BOOST_TEST(sem.available() == 1u);
+    sem.async_acquire_for(std::chrono::seconds(0), append(order, 2));
+    sem.async_acquire_for(std::chrono::seconds(0), append(order, 3));
+  };
+  sem.async_acquire(append(order, 1));
+  sem.release(2);
+  state.run();
+  std::sort(order.begin(),
+            order.end());  // the refusal is posted at once, the grants in their order
+  BOOST_TEST((order == std::vector{-3, 1, 2}));
+  BOOST_TEST(sem.available() == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(an_executor_that_releases_serves_the_next_without_recursion) {
   custom_executor::state state;
   custom_semaphore sem(custom_executor(state), 0);

@@ -58,7 +58,7 @@ struct fixture {
     if (resumptions.empty()) return;
     core* const resumed = resumptions.front();
     resumptions.pop_front();
-    resumed->resume();
+    resumed->resume(false);
   }
   // A waiter that lives as long as the test.
   fake& operator()(std::string name, std::uint32_t permits = 1);

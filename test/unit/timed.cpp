@@ -219,32 +219,6 @@ BOOST_AUTO_TEST_CASE(that_was_granted_outlives_the_context_of_its_semaphore) {
   }
 }
 
-// No other acquire waits, and the permits are free: then there is no reason to time out.
-BOOST_AUTO_TEST_CASE(without_time_is_granted_a_free_permit_beside_a_busy_strand) {
-  sem.release(2);
-  permit all = sem.try_acquire_permit(2);
-  struct at_end {  // runs while the strand is busy: destroyed by an executor that is shut down
-    journal* j;
-    semaphore* s;
-    at_end(journal* j1, semaphore* s1) : j(j1), s(s1) {}
-    at_end(at_end&& other) noexcept : j(std::exchange(other.j, nullptr)), s(other.s) {}
-    ~at_end() {
-      if (!j) return;
-      j->write(s->available() != 0 ? "free" : "none");
-      s->async_acquire_for(0ms, (*j)("a"));
-    }
-  };
-  asio::io_context other;
-  auto strand = asio::make_strand(other);
-  {
-    asio::io_context shut_down;
-    strand = asio::strand<asio::io_context::executor_type>(shut_down.get_executor());
-    sem.async_acquire(asio::bind_executor(strand, [end = at_end(this, &sem)](error_code) {}));
-  }
-  all.release();
-  BOOST_TEST(run() == "free a");
-}
-
 BOOST_AUTO_TEST_CASE(is_destroyed_uncalled_with_its_context) {
   const auto alive = std::make_shared<int>();
   std::optional<semaphore> gone;

@@ -141,14 +141,10 @@ class core : private state_word {
   void orphan() noexcept { set_flags(orphaned | pending, decides::all); }
   void abandon() noexcept { set_flags(abandoned, decides::all); }
 
-  // A resumption that runs while this is true comes too early: the offer is being made.
-  bool is_making_offer() const noexcept {
-    constexpr word both = busy | offered;
-    return (word_.load(std::memory_order_relaxed) & both) == both;
-  }
-  // Called once by each resumption: takes the strand if it is offered; or, if the offer is being made, clears
-  // it. Drops the resumption's reference.
-  TURNSTILE_API void resume() noexcept;
+  // Called by each resumption: takes the strand if it is offered. If the offer is still being made, the
+  // resumption comes too early. If it can repeat the call later, this returns false; otherwise the offer ends.
+  // Returns true, and drops the resumption's reference, when it need not be called again.
+  TURNSTILE_API bool resume(bool can_repeat) noexcept;
 
   std::size_t limit() const noexcept {
     word w = word_.load(std::memory_order_acquire);

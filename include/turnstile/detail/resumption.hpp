@@ -45,20 +45,15 @@ class recycled_resumption : public resumption {
   }
 
  protected:
-  explicit recycled_resumption(core& c) noexcept : core_(&c) {}
+  explicit recycled_resumption(core& c) noexcept : core_(c) {}
 
-  // Once, when it is run or destroyed by the executor.
-  void resume() noexcept {
-    core& c = *core_;
+  // Without another chance, as when the executor destroys it.
+  void resume_now() noexcept {
+    core_.resume(false);
     drop();
-    c.resume();
   }
 
-  bool is_too_early() const noexcept { return core_->is_making_offer(); }
-  core& get_core() const noexcept { return *core_; }
-
- private:
-  core* core_;
+  core& core_;
 };
 
 // On an executor.
@@ -80,9 +75,9 @@ class posted_resumption final : public recycled_resumption<posted_resumption<E>>
 
  private:
   void call(const delivery* d) noexcept {
-    // Not if an executor calls inside execute(), since that would not end.
-    if (this->is_too_early() && !delivery::is_active(d, this) && post()) return;
-    this->resume();
+    // An executor that calls inside execute() would go on for ever.
+    if (this->core_.resume(!delivery::is_active(d, this))) return this->drop();
+    if (!post()) this->resume_now();
   }
 
   class handle {
@@ -92,7 +87,7 @@ class posted_resumption final : public recycled_resumption<posted_resumption<E>>
         : resumption_(std::exchange(other.resumption_, nullptr)), delivery_(other.delivery_) {}
     handle& operator=(handle&&) = delete;
     ~handle() {
-      if (resumption_ && !delivery::come_back(delivery_, resumption_)) resumption_->resume();
+      if (resumption_ && !delivery::come_back(delivery_, resumption_)) resumption_->resume_now();
     }
 
     void operator()() { std::exchange(resumption_, nullptr)->call(delivery_); }
@@ -125,17 +120,14 @@ class scheduled_resumption final : public recycled_resumption<scheduled_resumpti
 
  private:
   void call() noexcept {
-    if (this->is_too_early()) {
-      // Another, since the scheduler counts each operation as work once.
-      if (resumption* const next = make(this->get_core(), scheduler_)) {
-        this->drop();
-        next->post();
-        return;
-      }
-    }
-    this->resume();
+    if (core_.resume(true)) return this->drop();
+    // Another, since the scheduler counts each operation as work once.
+    resumption* const next = make(core_, scheduler_);
+    if (!next) return this->resume_now();
+    this->drop();
+    next->post();
   }
-  void discard() noexcept { this->resume(); }
+  void discard() noexcept { this->resume_now(); }
 
   scheduler* const scheduler_;
 };
