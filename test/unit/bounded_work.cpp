@@ -129,6 +129,22 @@ BOOST_AUTO_TEST_CASE(a_resumption_that_is_refused_makes_the_call_stay) {
   }
 }
 
+// While the offer is being made, the strand is still busy. The resumption runs within post() here.
+BOOST_FIXTURE_TEST_CASE(a_resumption_that_comes_too_early_comes_again, busy) {
+  bool repeats = false;
+  during_post = [&](core* resumed) {
+    repeats = !resumed->resume(true);
+    during_post = nullptr;
+    return repeats;
+  };
+  c->release(1);
+  BOOST_TEST(repeats);
+  BOOST_TEST(handed_over() <= 1 + bound);
+  run();
+  BOOST_TEST(handed_over() == 0u);  // all have run
+  BOOST_TEST(c->waiting() == 0u);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_resumption_that_comes_late_does_nothing, busy) {
   c->release(1);
   while (handed_over() != 1000) c->set_limit(core::max);  // looks at the queue

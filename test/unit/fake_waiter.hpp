@@ -71,11 +71,12 @@ struct fixture {
   core* c = nullptr;
   std::string text;
   std::deque<fake> fakes;
-  std::deque<fake*> posted;       // delivered, and not run yet
-  std::deque<core*> resumptions;  // likewise
-  int refused_resumptions = 0;    // so many are refused
-  int depth = 0;                  // how many deliver() and discard() are running
-  int nested = 0;                 // how often one was called inside another
+  std::deque<fake*> posted;                // delivered, and not run yet
+  std::deque<core*> resumptions;           // likewise
+  int refused_resumptions = 0;             // so many are refused
+  std::function<bool(core*)> during_post;  // whether to keep the resumption
+  int depth = 0;                           // how many deliver() and discard() are running
+  int nested = 0;                          // how often one was called inside another
 };
 
 struct fake_resumption final : resumption {
@@ -85,7 +86,7 @@ struct fake_resumption final : resumption {
       --f.refused_resumptions;
       return false;
     }
-    f.resumptions.push_back(c);
+    if (!f.during_post || f.during_post(c)) f.resumptions.push_back(c);
     delete this;
     return true;
   }

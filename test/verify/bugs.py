@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DETAIL = 'include/turnstile/detail/'
+DELIVERY = DETAIL + 'delivery.hpp'
 CORE, CORE_HPP = 'src/core.cpp', DETAIL + 'core.hpp'
 QUEUE, MAILBOX, CANCELLATION = DETAIL + 'wait_queue.hpp', DETAIL + 'mailbox.hpp', DETAIL + 'cancellation.hpp'
 OP, SERVICE = DETAIL + 'acquire_op.hpp', DETAIL + 'service.hpp'
@@ -287,61 +288,57 @@ bug('a refused waiter of a destroyed semaphore is not discarded',
 # ---- The strand is offered -----------------------------------------------------------------------
 
 bug('the holder leaves work behind without an offer (lost wake-up)',
-    (CORE, 'w & ~(gone ? offered : busy)', 'w & ~(gone ? offered : busy | offered)'),
-    found_by=[explorer('offered: release | release twice | completions')])
-bug('a completion takes the strand though a thread has it',
-    (CORE, '    if (!(w & busy)) run(next, 0);\n', '    run(next, 0);\n'),
-    found_by=[explorer('offered: release | release twice | completions')])
-bug('a completion that meets a busy strand leaves the offer standing (lost wake-up)',
-    (CORE, '    const word next = with_strand(w);\n', '    const word next = (w & busy) ? w : with_strand(w);\n'),
-    found_by=[explorer('offered: release | release twice | completions')])
+    (CORE, 'if (word_.compare_exchange_weak(w, w & ~busy, ', 'if (word_.compare_exchange_weak(w, w & ~(busy | offered), '),
+    found_by=[explorer('offered: release | release thrice | resumptions')])
+bug('a resumption takes the strand though a thread has it',
+    (CORE, '    if (!(w & busy)) run(with_strand(w), 0);\n', '    run(with_strand(w), 0);\n'),
+    found_by=[explorer('offered: release | release thrice | resumptions')])
+bug('a resumption that comes too early leaves the offer standing (lost wake-up)',
+    (CORE, '    if ((w & busy) && can_repeat) return false;\n', '    if (w & busy) break;\n'),
+    found_by=[explorer('offered: release | release thrice | resumptions')])
+bug('a resumption that comes too early does not come again (lost wake-up)',
+    (CORE, '    if ((w & busy) && can_repeat) return false;\n', '    if ((w & busy) && can_repeat) break;\n'),
+    found_by=[unit('bounded_work: the_core/a_resumption_that_comes_too_early_comes_again')])
 bug('the holder leaves though its offer was cleared (lost wake-up)',
-    (CORE, '  while (w & offered) {\n    // The end', '  for (;;) {\n    // The end'),
-    found_by=[explorer('offered: release | release twice | completions')])
+    (CORE, 'std::memory_order_relaxed); w & offered;) {', 'std::memory_order_relaxed);;) {'),
+    found_by=[explorer('offered: release | release thrice | resumptions')])
+bug('no resumption is posted for an offer (lost wake-up)',
+    (CORE, 'if (!r->post()) {', 'if (r->drop(), drop_reference(), false) {'),
+    found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('an acquire completes at once though completions were left with an offer',
-    (CORE_HPP, 'busy | offered', 'busy'),
+    (CORE_HPP, 'take<not_idle>', 'take<busy>'),
     found_by=[unit('bounded_work: the_core/what_was_left_is_handed_over_before_what_comes_later')])
-bug('a waiter that meets an offer enters the queue before older mail',
-    (CORE, 'if (!is_idle(w)) break;\n    if (word_.compare_exchange_weak(w, w | busy | queued',
-     'if (w & busy) break;\n    if (word_.compare_exchange_weak(w, w | busy | queued'),
-    found_by=[explorer('offered: release, mail, wait, release | completions')])
-bug('cancel() that meets an offer misses older mail',
-    (CORE, 'if (!is_idle(w)) break;\n    if (word_.compare_exchange_weak(w, w | busy, ',
-     'if (w & busy) break;\n    if (word_.compare_exchange_weak(w, w | busy, '),
-    found_by=[explorer('offered: release, mail, cancel() | completions')])
 bug('a release hands its permits past an offer',
     (CORE, 'work_was_left ? nullptr : grant_to_first(n, w)', 'grant_to_first(n, w)'),
-    found_by=[explorer('offered: release | release of two, release | completions')])
+    found_by=[explorer('offered: release | release of two, release | resumptions')])
 bug('a release hands its permits past those that are reserved for the queue',
     (CORE, ' || (w & reserved) ||', ' ||'),
     found_by=[explorer('set_limit to what is in use | release, one waits')])
-bug('the completion that carries the strand has no reference',
-    (CORE, "  add_reference();  // the completion's\n", ''),
-    (CORE, '    drop_reference();\n    return offer::void_;\n', '    return offer::void_;\n'),
-    (CORE, '    break;\n  }\n  drop_reference();\n}', '    break;\n  }\n}'),
-    found_by=[explorer('offered: a permit comes back | destroy | completions')])
-bug('a completion that is put back still carries the strand',
-    (QUEUE, '    y->carries_strand_ = false;\n', ''),
-    found_by=[explorer('offered: releases, the executor refuses | release | completions')])
-bug('the reference of a refused completion that carries the strand stays',
-    (CORE, '    drop_reference();\n    return offer::void_;\n', '    return offer::void_;\n'),
-    found_by=[explorer('offered: releases, the executor refuses | release | completions')])
+bug('a resumption has no reference',
+    (CORE, "    add_reference();  // the resumption's\n", ''),
+    (CORE, '      r->drop();\n      drop_reference();\n', '      r->drop();\n'),
+    (CORE, '    break;\n  }\n  drop_reference();\n  return true;', '    break;\n  }\n  return true;'),
+    found_by=[explorer('offered: permits come back | destroy | resumptions')])
+bug('the reference of a refused resumption stays',
+    (CORE, '      r->drop();\n      drop_reference();\n', '      r->drop();\n'),
+    found_by=[explorer('offered: release | release thrice | resumptions, one is refused')])
+bug('the offer of a refused resumption stands (lost wake-up)',
+    (CORE, '      r->drop();\n      drop_reference();\n',
+     '      r->drop();\n      drop_reference();\n      word_.fetch_and(~busy);\n      return offer::accepted;\n'),
+    found_by=[explorer('offered: release | release thrice | resumptions, one is refused')])
 bug('a waiter of another context does not withdraw an offer',
     (CORE, 'const word withdrawn = x.elsewhere_ ? offered : 0;', 'const word withdrawn = 0;'),
-    found_by=[explorer('offered: release, wait elsewhere during the offer')])
+    found_by=[explorer('offered: release twice | wait elsewhere | release twice')])
 bug('the strand is offered though a waiter of another context is queued',
     (CORE, '  if (queue_.has_elsewhere()) return offer::impossible;\n', ''),
-    found_by=[explorer('offered: release twice | wait elsewhere | release'),
+    found_by=[explorer('offered: release twice | wait elsewhere | release twice'),
               unit('bounded_work: the_core/a_waiter_of_another_context_is_never_left_behind')])
 bug('a waiter of another context is forgotten when the next waiter is queued',
     (QUEUE, 'x->elsewhere_ || (has_elsewhere_ && (front() || has_decided()));', 'x->elsewhere_;'),
     found_by=[unit('bounded_work: the_core/a_waiter_of_another_context_is_never_left_behind')])
 bug('the strand is offered though mail was not read',
-    (CORE, 'if (before & (pending | orphaned | abandoned)) {', 'if (before & (orphaned | abandoned)) {'),
+    (CORE, '(before & (pending | orphaned | abandoned))', '(before & (orphaned | abandoned))'),
     found_by=[explorer('offered: release, wait elsewhere before the offer')])
-bug('the holder leaves an offer behind though the semaphore has gone meanwhile',
-    (CORE, 'const bool gone = w & (orphaned | abandoned);', 'const bool gone = false;'),
-    found_by=[explorer('offered: release, the executor destroys during the offer')])
 bug('a call hands over completions of others without bound',
     (CORE, 'left = own + most_for_others;', 'left = ~std::size_t(0);'),
     found_by=[unit('bounded_work: the_core/one_call_hands_over_at_most_64_for_others')])
@@ -465,12 +462,11 @@ bug('no acquire: the strand, not left after all',
     order(CORE, LEAVE, 'acquire', 'relaxed'),
     found_by=[explorer('lower the limit | release, with a heavy waiter')])
 bug('no release: the strand, offered',
-    order(CORE, 'w & ~(gone ? offered : busy), std::memory_order_release', 'release', 'relaxed'),
-    found_by=[explorer('offered: release | release twice | completions')])
-bug('no acquire: the strand, taken by a completion',
-    order(CORE, 'if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;\n    if (!(w & busy)) run',
-          'acquire', 'relaxed'),
-    found_by=[explorer('offered: release | release, cancel one | completions')])
+    order(CORE, 'if (word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release', 'release', 'relaxed'),
+    found_by=[explorer('offered: release | release thrice | resumptions')])
+bug('no acquire: the strand, taken by a resumption',
+    order(CORE, 'with_strand(w), std::memory_order_acquire)) continue;\n    if (!(w & busy)) run', 'acquire', 'relaxed'),
+    found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('relaxed: the strand, taken by an acquire',
     order(CORE, 'w | busy | queued, std::memory_order_acquire', 'acquire', 'relaxed'),
     found_by=[explorer('3 threads x 1 round, 1 permit')])
@@ -562,8 +558,8 @@ bug('a strand that is shut down destroys inside execute()',
     (OP, '      if (d.came_back()) discard();  // the executor is shut down\n', ''),
     found_by=[unit('lifetime: contexts/a_shut_down_strand_of_another_context_gives_back_at_once')], row='H1')
 bug('what an executor that is shut down destroys is destroyed twice',
-    (OP, 'if (op_ && !delivery::come_back(delivery_, *op_)) op_->discard();',
-     'if (op_ && (delivery::come_back(delivery_, *op_), true)) op_->discard();'),
+    (OP, 'if (op_ && !delivery::come_back(delivery_, op_)) op_->discard();',
+     'if (op_ && (delivery::come_back(delivery_, op_), true)) op_->discard();'),
     found_by=[unit('lifetime: contexts/a_shut_down_strand_of_another_context_gives_back_at_once')], row='H1')
 bug('a completion that is destroyed uncalled keeps its permits',
     (OP, '(tracking_));  // not invoked\n    take_apart();\n',
@@ -614,11 +610,11 @@ bug('an acquire that is refused at once keeps its permits',
      '  p.forget();\n  completion<handler_type, WithPermit> f{'),
     found_by=[unit('executors: custom/an_acquire_granted_at_once_and_refused_takes_nothing')], row='H5')
 bug('two hand-overs are told apart by the operation only',
-    (OP, 'while (i && i != h) i = i->outer_;\n    if (!i || i->op_ != &op) return false;',
-     'while (i && i->op_ != &op) i = i->outer_;\n    if (!i) return false;'),
+    (DELIVERY, 'while (i && i != d) i = i->outer_;\n    return i && i->what_ == what ? i : nullptr;',
+     'while (i && i->what_ != what) i = i->outer_;\n    return i;'),
     found_by=[unit('executors: custom/an_inline_handler_may_give_its_memory_to_another_wait')])
 bug('two hand-overs are told apart by their place on the stack only',
-    (OP, 'if (!i || i->op_ != &op) return false;', 'if (!i) return false;'),
+    (DELIVERY, 'return i && i->what_ == what ? i : nullptr;', 'return i;'),
     found_by=[unit('executors: custom/a_kept_completion_may_be_destroyed_while_another_is_handed_over')])
 bug('a release calls the handler',
     (OP, '      this->schedule();\n', '      call();\n'),
@@ -707,7 +703,7 @@ bug('a coroutine goes on at once on the thread of another executor',
     found_by=[shell_tsan, unit('coroutines: a_coroutine_that_moved_to_a_pool_comes_back_to_its_io_context')])
 bug('a timed acquire that has no time is timed out beside a busy strand',
     (INITIATE, ' && !c.would_grant(n))', ')'),
-    found_by=[unit('timed: one_acquire/without_time_is_granted_a_free_permit_beside_a_busy_strand')])
+    found_by=[unit('executors: custom/a_timed_acquire_without_time_is_granted_beside_a_busy_strand')])
 bug('the timer of a granted acquire outlives the context of the semaphore',
     (OP, '      expiry_.reset();\n      semaphore_work_.reset();\n      this', '      semaphore_work_.reset();\n      this'),
     found_by=[unit('timed: one_acquire/that_was_granted_outlives_the_context_of_its_semaphore', address=True)])
