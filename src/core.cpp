@@ -190,11 +190,13 @@ void core::set_flags(word flags, decides d, word withdrawn) noexcept {
 }
 
 bool core::resume(bool can_repeat) noexcept {
-  word w = word_.load(std::memory_order_acquire);
+  word w = word_.load(std::memory_order_relaxed);
   while (w & offered) {
     if ((w & busy) && can_repeat) return false;
     // Acquires the queue from the holder that left it.
-    if (!word_.compare_exchange_weak(w, with_strand(w), std::memory_order_acquire)) continue;
+    if (!word_.compare_exchange_weak(w, with_strand(w), std::memory_order_acquire,
+                                     std::memory_order_relaxed))
+      continue;
     if (!(w & busy)) run(with_strand(w), 0);
     break;
   }

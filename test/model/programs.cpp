@@ -13,6 +13,7 @@
 #include <cstring>
 #include <iterator>
 #include <new>
+#include <utility>
 
 using turnstile::detail::cancellation;
 using turnstile::detail::core;
@@ -51,6 +52,7 @@ struct book {
   bool settled;
   int resumptions, resumed;  // so many were posted, and have run
   int refused_resumptions;   // so many are refused
+  void (*during_post)();     // what the executor does, once, as it takes a resumption
 };
 book b;
 int* data;    // watched memory, guarded by the semaphore where there is one permit
@@ -127,6 +129,7 @@ class fake_resumption final : public turnstile::detail::resumption {
       model::note("a resumption is refused");
       return false;
     }
+    if (b.during_post) std::exchange(b.during_post, nullptr)();
     model::set_event(first_resumption + b.resumptions++);
     return true;
   }
@@ -1518,16 +1521,18 @@ struct offered_to_resumption final : offering {
   }
 } offered_to_resumption_instance;
 
+// The first resumption may take the second offer.
 struct offered_two_runners final : offering {
-  offered_two_runners()
-      : offering("offered: release | release of three | two run resumptions", 4) {}
+  offered_two_runners() : offering("offered: release | release | two run resumptions", 4) {}
   void prepare() override {
     share(1);
-    queue(4);
+    queue(6);
+    b.tickets[0].then = [] { release(2); };
+    b.tickets[2].then = [] { release(2); };
   }
   void thread(int i) override {
     if (i >= 2) return run_resumptions(i - 2, 2);
-    release(i == 0 ? 1 : 3);
+    release(1);
   }
 } offered_two_runners_instance;
 
@@ -1671,9 +1676,9 @@ struct offered_elsewhere final : offering {
   void expect() override { model::check(b.tickets[3].done, "left asleep"); }
 } offered_elsewhere_instance;
 
-// The same, by the executor, just before the call offers the strand.
+// The same, by the executor: just before the call offers the strand, or while it takes the resumption.
 struct offered_elsewhere_within final : offering {
-  offered_elsewhere_within() : offering("offered: release, wait elsewhere before the offer", 2) {}
+  offered_elsewhere_within(const char* name, bool before) : offering(name, 2), before_(before) {}
   void prepare() override {
     share(1);
     queue(3);
@@ -1681,14 +1686,24 @@ struct offered_elsewhere_within final : offering {
     get(3)->set_elsewhere();
     left_over_ = 15;
     b.tickets[0].then = [] { release(3); };
-    b.tickets[1].then = [] { start(3); };
+    if (before_)
+      b.tickets[1].then = [] { start(3); };
+    else
+      b.during_post = [] { start(3); };
   }
   void thread(int i) override {
     if (i == 0) release(1);
     if (i == 1) b.c->is_closed();
   }
   void expect() override { model::check(b.tickets[3].done, "left asleep"); }
-} offered_elsewhere_within_instance;
+
+ private:
+  const bool before_;
+};
+offered_elsewhere_within offered_elsewhere_before_instance(
+    "offered: release, wait elsewhere before the offer", true);
+offered_elsewhere_within offered_elsewhere_during_instance(
+    "offered: release, wait elsewhere during the offer", false);
 
 // The executor destroys the semaphore just before the call would offer the strand: it delivers the rest.
 struct offered_and_destroyed_within final : offering {
@@ -1916,7 +1931,8 @@ base* const programs[] = {
     &offered_and_refused_instance,
     &offered_resumption_refused_instance,
     &offered_elsewhere_instance,
-    &offered_elsewhere_within_instance,
+    &offered_elsewhere_before_instance,
+    &offered_elsewhere_during_instance,
     &offered_and_destroyed_within_instance,
     &offered_and_destroyed_instance,
     &timed_out_instance,

@@ -328,7 +328,7 @@ bug('the offer of a refused resumption stands (lost wake-up)',
     found_by=[explorer('offered: release | release thrice | resumptions, one is refused')])
 bug('a waiter of another context does not withdraw an offer',
     (CORE, 'const word withdrawn = x.elsewhere_ ? offered : 0;', 'const word withdrawn = 0;'),
-    found_by=[explorer('offered: release twice | wait elsewhere | release twice')])
+    found_by=[explorer('offered: release, wait elsewhere during the offer')])
 bug('the strand is offered though a waiter of another context is queued',
     (CORE, '  if (queue_.has_elsewhere()) return offer::impossible;\n', ''),
     found_by=[explorer('offered: release twice | wait elsewhere | release twice'),
@@ -465,8 +465,8 @@ bug('no release: the strand, offered',
     order(CORE, 'if (word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release', 'release', 'relaxed'),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('no acquire: the strand, taken by a resumption',
-    order(CORE, 'with_strand(w), std::memory_order_acquire)) continue;\n    if (!(w & busy)) run', 'acquire', 'relaxed'),
-    found_by=[explorer('offered: release | release thrice | resumptions')])
+    order(CORE, 'with_strand(w), std::memory_order_acquire,\n', 'acquire', 'relaxed'),
+    found_by=[explorer('offered: release | release | two run resumptions')])
 bug('relaxed: the strand, taken by an acquire',
     order(CORE, 'w | busy | queued, std::memory_order_acquire', 'acquire', 'relaxed'),
     found_by=[explorer('3 threads x 1 round, 1 permit')])
