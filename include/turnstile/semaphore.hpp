@@ -89,7 +89,7 @@ class basic_bounded_semaphore;
 /// Distinct objects: safe. Shared objects: safe, except for constructing, moving, assigning and
 /// destroying. What happened before a release is visible after the acquire that it satisfies. A call may
 /// also deliver completions that other threads have decided: at most 64, however busy the semaphore is. The
-/// next call, or the last of these completions, goes on from there.
+/// next call, or a function that it has posted to the semaphore's context, goes on from there.
 ///
 /// @par Order of calls
 /// The calls of one thread take effect in their order, with one exception. If another thread is working

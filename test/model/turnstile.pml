@@ -14,9 +14,10 @@
    -DCANCEL_ALL  a thread cancels all waiters
    -DCLOSE       a thread closes the semaphore
    -DHOLD        one permit never comes back (CANCEL or CLOSE ends the last waiter)
-   -DSHARE=n     a call delivers n completions, then it offers the strand. Without SHARE no call ever
-                 offers it. The core has a larger share, and adds the completions that the call
-                 decided itself.
+   -DSHARE=n     a call delivers n completions, at least one, then it offers the strand. Without SHARE
+                 no call ever offers it. The core has a larger share, and adds the completions that the
+                 call decided itself. Waiters of other contexts, and executors that refuse, are left to
+                 the explorer.
    -DMUTANT_name has a seeded bug
 
    A lost wake-up is found as an invalid end state. Everything else is asserted.
@@ -50,23 +51,18 @@
      mutant pass_on_without_comparing: N=4
      mutant pass_on_another_number: N=3
    The strand that is offered:
-     mutant offer_left_after_resume: N=3 SHARE=0
-     mutant offer_without_carrier: N=3 SHARE=0
-     mutant offer_after_completion: N=3 SHARE=0
-     mutant offer_forgets_queued: N=4 SHARE=0
-     mutant offer_stores_old_word: N=3 SHARE=0
-     mutant resume_leaves_strand_free: N=3 SHARE=0
-     mutant resume_ignores_busy: N=3 SHARE=0
-     mutant resume_keeps_offer: N=3 SHARE=0
-     mutant set_ignores_offer: N=3 CANCEL SHARE=0
-     mutant set_only_clears_offer: N=3 CANCEL SHARE=0
-     mutant release_ignores_offer: N=3 SHARE=0
-     mutant release_only_clears_offer: N=3 CANCEL HOLD SHARE=0
-     mutant release_leaves_offered_work: N=3 SHARE=0
-     mutant pass_on_despite_offer: N=4 CANCEL SHARE=0
-     mutant at_once_overtakes_offer: N=3 PERMITS=3 CANCEL HOLD SHARE=0
-     mutant wait_overtakes_offer: N=3 CANCEL HOLD SHARE=0
-     mutant cancel_overtakes_offer: N=3 CANCEL HOLD SHARE=0
+     mutant offer_without_resumption: N=3 SHARE=1
+     mutant offer_forgets_queued: N=4 SHARE=1
+     mutant offer_stores_old_word: N=4 SHARE=1
+     mutant resume_leaves_strand_free: N=3 SHARE=1
+     mutant resume_ignores_busy: N=3 SHARE=1
+     mutant resume_too_early_is_lost: N=3 SHARE=1
+     mutant set_ignores_offer: N=3 CANCEL SHARE=1
+     mutant set_only_clears_offer: N=3 CANCEL SHARE=1
+     mutant release_ignores_offer: N=4 SHARE=1
+     mutant release_only_clears_offer: N=4 SHARE=1
+     mutant pass_on_despite_offer: N=4 PERMITS=3 SHARE=1
+     mutant at_once_overtakes_offer: N=4 PERMITS=3 CANCEL HOLD SHARE=1
 */
 
 #ifndef N
@@ -121,7 +117,7 @@ byte state[N];
 bool returned[N];  /* the call has returned, the completion has not run */
 bool delivered[N]; /* the completion may run */
 #ifdef SHARE
-bool carries_strand[N]; /* the completion calls resume() first */
+byte resumptions; /* posted, and not run */
 #endif
 
 byte holding = HELD; /* permits in the callers' hands */
@@ -319,31 +315,21 @@ inline hand_over() {
 }
 
 #ifdef SHARE
-/* core::offer(): `offered` says whether this thread has left. */
+/* core::offer_strand(): `offered` says whether this thread has left. Not now if there may be mail. */
 inline offer() {
-#ifdef MUTANT_offer_stores_old_word
-  atomic { word = word | OFFERED; w = word };
-#elif !defined(MUTANT_offer_after_completion)
-  word = word | OFFERED;
-#endif
-  atomic {
-    assert(QUEUED_IS_RIGHT);
-#ifndef MUTANT_offer_without_carrier
-    carries_strand[decided[0]] = true;
-#endif
-    deliver_first_decided()
-  };
-#ifdef MUTANT_offer_after_completion
-  word = word | OFFERED;
-#endif
   atomic {
     if
-#ifdef MUTANT_offer_left_after_resume
-    :: true ->
-#else
-    :: HAS(word, OFFERED) ->
+    :: HAS(word, PENDING) -> w = word
+    :: else -> word = word | OFFERED; w = word; offered = true
+    fi
+  };
+  if
+  :: offered ->
+#ifndef MUTANT_offer_without_resumption
+     resumptions++;
 #endif
-       offered = true;
+     atomic {
+       assert(HAS(word, BUSY) && HAS(word, OFFERED));
 #if defined(MUTANT_offer_forgets_queued)
        word = WITHOUT(word, BUSY | QUEUED)
 #elif defined(MUTANT_offer_stores_old_word)
@@ -351,11 +337,9 @@ inline offer() {
 #else
        word = WITHOUT(word, BUSY)
 #endif
-#ifndef MUTANT_offer_left_after_resume
-    :: else -> w = word
-#endif
-    fi
-  }
+     }
+  :: else
+  fi
 }
 #endif
 
@@ -484,9 +468,6 @@ inline pass_on(n) {
      atomic {
        word = word - n;
        w = word;
-#ifdef MUTANT_release_leaves_offered_work
-       leaving = work_left;
-#endif
        skip
      }
   fi;
@@ -570,11 +551,7 @@ inline wait() {
        word = word + WANTS(me)
     :: else ->
        if
-#ifdef MUTANT_wait_overtakes_offer
-       :: !HAS(word, BUSY) ->
-#else
        :: !HAS(word, BUSY | OFFERED) ->
-#endif
           word = WITH_STRAND(word) | QUEUED;
           w = word;
           enqueue(me);
@@ -600,44 +577,11 @@ inline wait() {
   fi
 }
 
-#ifdef SHARE
-/* core::resume(), without run_strand() */
-inline resume() {
-  atomic {
-    delivered[me] && carries_strand[me];
-    if
-    :: HAS(word, OFFERED) ->
-#if defined(MUTANT_resume_leaves_strand_free)
-       word = WITHOUT(word, OFFERED);
-#elif defined(MUTANT_resume_ignores_busy)
-       has_strand = true;
-       word = WITH_STRAND(word);
-#elif defined(MUTANT_resume_keeps_offer)
-       has_strand = !HAS(word, BUSY);
-       word = (has_strand -> WITH_STRAND(word) : word);
-#else
-       has_strand = !HAS(word, BUSY);
-       word = WITH_STRAND(word);
-#endif
-       w = (has_strand -> word : 0)
-    :: else
-    fi;
-    carries_strand[me] = false
-  }
-}
-#endif
-
-#ifdef SHARE
-#define MAY_RELEASE (delivered[me] && !carries_strand[me])
-#else
-#define MAY_RELEASE delivered[me]
-#endif
-
 /* core::release(), without run_strand() */
 inline release() {
   if
   :: atomic {
-       MAY_RELEASE && state[me] == GRANTED ->
+       delivered[me] && state[me] == GRANTED ->
        state[me] = OVER;
        returned[me] = false;
        assert((word & USED) >= WANTS(me)); /* conserved */
@@ -667,7 +611,7 @@ inline release() {
      :: else
      fi
   :: atomic {
-       MAY_RELEASE && state[me] != GRANTED ->
+       delivered[me] && state[me] != GRANTED ->
        state[me] = OVER;
        returned[me] = false;
 #ifdef MUTANT_failed_acquire_releases
@@ -695,13 +639,6 @@ run_part:
   fi;
 completion:
   if
-#ifdef SHARE
-  :: resume();
-     if
-     :: has_strand -> goto run_part
-     :: else -> goto completion
-     fi
-#endif
   :: release()
   fi;
   if
@@ -712,17 +649,42 @@ end:
   finished++
 }
 
+#ifdef SHARE
+/* The executor: runs the resumptions, each by core::resume(). One that comes too early comes again. */
+proctype executor() {
+  LOCALS;
+end_executor:
+  do
+  :: atomic {
+#if defined(MUTANT_resume_ignores_busy) || defined(MUTANT_resume_too_early_is_lost)
+       resumptions > 0 ->
+#else
+       resumptions > 0 && !(HAS(word, OFFERED) && HAS(word, BUSY)) ->
+#endif
+       resumptions--;
+       if
+#if defined(MUTANT_resume_leaves_strand_free)
+       :: HAS(word, OFFERED) -> word = WITHOUT(word, OFFERED)
+#elif defined(MUTANT_resume_too_early_is_lost)
+       :: HAS(word, OFFERED) && !HAS(word, BUSY) -> word = WITH_STRAND(word); w = word; has_strand = true
+#else
+       :: HAS(word, OFFERED) -> word = WITH_STRAND(word); w = word; has_strand = true
+#endif
+       :: else
+       fi
+     };
+     run_if_has_strand()
+  od
+}
+#endif
+
 #ifdef CANCEL
 proctype canceller() {
   LOCALS;
   returned[N - 1] || delivered[N - 1];
   atomic {
     if
-#ifdef MUTANT_cancel_overtakes_offer
-    :: !HAS(word, BUSY) ->
-#else
     :: !HAS(word, BUSY | OFFERED) ->
-#endif
        word = WITH_STRAND(word);
        w = word;
        if
@@ -793,6 +755,9 @@ init {
     :: else -> break
     od;
     i = 0;
+#ifdef SHARE
+    run executor();
+#endif
 #ifdef CANCEL
     run canceller(); count++;
 #endif
@@ -803,7 +768,11 @@ init {
     run closer(); count++;
 #endif
   };
+#ifdef SHARE
+  finished == count && resumptions == 0 && !HAS(word, BUSY);
+#else
   finished == count;
+#endif
   /* All permits are back, the strand is free and not offered, and nothing is left. */
   assert(WITHOUT(word, CLOSED) == HELD);
   assert(holding == HELD && mails == 0 && queued_count == 0 && decided_count == 0)

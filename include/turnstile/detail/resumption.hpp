@@ -46,6 +46,7 @@ class recycled_resumption : public resumption {
 
  protected:
   explicit recycled_resumption(core& c) noexcept : core_(c) {}
+  ~recycled_resumption() = default;
 
   // Without another chance, as when the executor destroys it.
   void resume_now() noexcept {
