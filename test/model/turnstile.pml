@@ -22,9 +22,9 @@
 
    A lost wake-up is found as an invalid end state. Everything else is asserted.
 
-   The mutants, with the settings in which spin refutes each. test/model/run reads these lines. There
-   is no mutant that clears PENDING when it leaves an offer: the next holder reads the word first and
-   then empties the mailbox, so that it misses nothing.
+   The mutants, with the settings in which spin refutes each. test/model/run reads these lines. Clearing
+   PENDING or QUEUED together with an offer is no mutant: until the strand is taken no acquire passes, and
+   the next holder empties the mailbox and computes both flags anew.
 
    The strand, the word and the queue:
      mutant release_leaves_strand_free: N=3
@@ -52,7 +52,6 @@
      mutant pass_on_another_number: N=3
    The strand that is offered:
      mutant offer_without_resumption: N=3 SHARE=1
-     mutant offer_forgets_queued: N=4 SHARE=1
      mutant offer_stores_old_word: N=4 SHARE=1
      mutant resume_leaves_strand_free: N=3 SHARE=1
      mutant resume_ignores_busy: N=3 SHARE=1
@@ -61,7 +60,7 @@
      mutant set_only_clears_offer: N=3 CANCEL SHARE=1
      mutant release_ignores_offer: N=4 SHARE=1
      mutant release_only_clears_offer: N=4 SHARE=1
-     mutant pass_on_despite_offer: N=4 PERMITS=3 SHARE=1
+     mutant pass_on_despite_offer: N=4 PERMITS=1 CANCEL_ALL SHARE=1
      mutant at_once_overtakes_offer: N=4 PERMITS=3 CANCEL HOLD SHARE=1
 */
 
@@ -330,9 +329,7 @@ inline offer() {
 #endif
      atomic {
        assert(HAS(word, BUSY) && HAS(word, OFFERED));
-#if defined(MUTANT_offer_forgets_queued)
-       word = WITHOUT(word, BUSY | QUEUED)
-#elif defined(MUTANT_offer_stores_old_word)
+#ifdef MUTANT_offer_stores_old_word
        word = WITHOUT(w, BUSY)
 #else
        word = WITHOUT(word, BUSY)
@@ -460,6 +457,7 @@ inline pass_on(n) {
      };
      atomic {
        assert(QUEUED_IS_RIGHT);
+       assert(decided_count == 0); /* completions are delivered in the order of the decisions */
        deliver(head);
        head = 0;
        leaving = true
