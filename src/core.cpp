@@ -362,28 +362,21 @@ bool core::deliver(waiter* x) noexcept {
 
 // Leaves the strand with the work that is left, to the next call or to a resumption. Not now if there is mail
 // that was not read yet, since it may be of a waiter that completes on another context. Impossible if such a
-// waiter is queued or comes meanwhile, if there is no memory, if the executor refuses the resumption or calls
-// it at once, or if the semaphore is gone, since then its context may go at any time.
+// waiter is queued or comes meanwhile, if the resumption cannot be posted or is called at once, or if the
+// semaphore is gone, since then its context may go at any time.
 core::offer core::offer_strand() noexcept {
   if (queue_.has_elsewhere()) return offer::impossible;
   // Relaxed: the queue is published by leaving. A waiter that is announced later withdraws the offer.
   const word before = word_.fetch_or(offered, std::memory_order_relaxed);
-  resumption* const r = (before & (pending | orphaned | abandoned))
-                            ? nullptr
-                            : queue_.first_decided()->make_resumption();
-  if (r) {
+  if (!(before & (pending | orphaned | abandoned))) {
     add_reference();  // the resumption's
-    if (!r->post()) {
-      r->drop();
-      drop_reference();
-    } else {
-      for (word w = word_.load(std::memory_order_relaxed); w & offered;) {
-        if (w & (orphaned | abandoned)) break;
-        // Releases the queue to the next holder.
-        if (word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release,
-                                        std::memory_order_relaxed))
-          return offer::accepted;
-      }
+    queue_.first_decided()->post_resumption();
+    for (word w = word_.load(std::memory_order_relaxed); w & offered;) {
+      if (w & (orphaned | abandoned)) break;
+      // Releases the queue to the next holder.
+      if (word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release,
+                                      std::memory_order_relaxed))
+        return offer::accepted;
     }
   }
   word_.fetch_and(~offered, std::memory_order_relaxed);

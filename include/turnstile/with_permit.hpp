@@ -162,9 +162,9 @@ decltype(auto) async_with_permit(Semaphore& sem, std::size_t n, Operation&& oper
 /// @tparam Token a completion token for the signature.
 template <typename Semaphore, typename Operation,
           typename Token = typename detail::default_token_of<Semaphore>::type>
-requires(!std::is_convertible_v<Operation, std::size_t> ||
-         detail::has_signatures<std::decay_t<Operation>>) decltype(auto)
-    async_with_permit(Semaphore& sem, Operation&& operation, Token&& token = Token()) {
+  requires(!std::is_convertible_v<Operation, std::size_t> ||
+           detail::has_signatures<std::decay_t<Operation>>)
+decltype(auto) async_with_permit(Semaphore& sem, Operation&& operation, Token&& token = Token()) {
   return turnstile::async_with_permit(sem, 1, std::forward<Operation>(operation),
                                       std::forward<Token>(token));
 }

@@ -79,7 +79,7 @@ class op final : public waiter {
     model::set_event(id_);
     return true;
   }
-  turnstile::detail::resumption* make_resumption() noexcept override;
+  void post_resumption() noexcept override;
   void discard() noexcept override {
     b.tickets[id_].destroyed = true;
     if (get_outcome() == outcome::granted) {
@@ -121,29 +121,24 @@ class op final : public waiter {
 // The n-th resumption that is posted sets event first_resumption + n.
 constexpr int first_resumption = 11, max_resumptions = 5;
 
-class fake_resumption final : public turnstile::detail::resumption {
- public:
-  bool post() noexcept override {
-    if (b.refused_resumptions > 0 || b.resumptions == max_resumptions) {
-      if (b.refused_resumptions > 0) --b.refused_resumptions;
-      model::note("a resumption is refused");
-      return false;
-    }
-    if (b.during_post) std::exchange(b.during_post, nullptr)();
-    model::set_event(first_resumption + b.resumptions++);
-    return true;
+void op::post_resumption() noexcept {
+  if (b.refused_resumptions > 0 || b.resumptions == max_resumptions) {
+    if (b.refused_resumptions > 0) --b.refused_resumptions;
+    model::note("a resumption is refused");
+    b.c->resume(false);
+    return;
   }
-  void drop() noexcept override {}
-} the_resumption;  // it has no state
-
-turnstile::detail::resumption* op::make_resumption() noexcept { return &the_resumption; }
+  if (b.during_post) std::exchange(b.during_post, nullptr)();
+  model::set_event(first_resumption + b.resumptions++);
+}
 
 // Ends the threads that run resumptions.
 void end_resumptions() {
   for (int n = b.resumptions; n < max_resumptions; ++n) model::set_event(first_resumption + n);
 }
 
-// What the executor of the semaphore does, but that a resumption that comes too early ends the offer: runs each `step`-th resumption, from `first`.
+// Runs each `step`-th resumption, from `first`, as the executor of the semaphore does. But a resumption that
+// comes too early ends the offer here.
 void run_resumptions(int first = 0, int step = 1) {
   for (int n = first; n < max_resumptions; n += step) {
     model::wait_event(first_resumption + n);

@@ -412,7 +412,7 @@ BOOST_AUTO_TEST_CASE(the_last_reference_goes_inside_deliver) {
       delete this;
       return true;
     }
-    turnstile::detail::resumption* make_resumption() noexcept override { return nullptr; }
+    void post_resumption() noexcept override {}
     void discard() noexcept override {}
     fixture& f;
   };
@@ -649,7 +649,7 @@ BOOST_FIXTURE_TEST_CASE(a_raised_limit_holds_for_those_who_come_after_it, fixtur
       result.store(get_outcome(), std::memory_order_release);
       return true;
     }
-    turnstile::detail::resumption* make_resumption() noexcept override { return nullptr; }
+    void post_resumption() noexcept override {}
     void discard() noexcept override {}
     outcome cancelled(core& k) {
       if (const outcome o = k.wait(*this); o != outcome::waiting) return o;

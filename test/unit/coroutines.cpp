@@ -205,8 +205,8 @@ BOOST_AUTO_TEST_CASE(co_spawn_inside_a_handler_may_return_after_the_acquire) {
   asio::io_context io;
   semaphore sem(io, 1);
   int inline_acquires = 0;
+  bool inside = true;
   asio::post(io, [&] {
-    bool inside = true;
     asio::co_spawn(
         io,
         [&]() -> awaitable<void> {

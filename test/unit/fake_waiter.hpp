@@ -32,7 +32,6 @@ namespace test {
 using turnstile::detail::cancellation;
 using turnstile::detail::core;
 using turnstile::detail::outcome;
-using turnstile::detail::resumption;
 using turnstile::detail::waiter;
 
 class fake;
@@ -77,22 +76,6 @@ struct fixture {
   std::function<bool(core*)> during_post;  // whether to keep the resumption
   int depth = 0;                           // how many deliver() and discard() are running
   int nested = 0;                          // how often one was called inside another
-};
-
-struct fake_resumption final : resumption {
-  fake_resumption(fixture& f1, core* c1) : f(f1), c(c1) {}
-  bool post() noexcept override {
-    if (f.refused_resumptions > 0) {
-      --f.refused_resumptions;
-      return false;
-    }
-    if (!f.during_post || f.during_post(c)) f.resumptions.push_back(c);
-    delete this;
-    return true;
-  }
-  void drop() noexcept override { delete this; }
-  fixture& f;
-  core* c;
 };
 
 // A waiter whose deliver() does what the test tells it to.
@@ -146,7 +129,14 @@ class fake final : public waiter {
     return !refused;
   }
 
-  resumption* make_resumption() noexcept override { return new fake_resumption(f_, f_.c); }
+  void post_resumption() noexcept override {
+    if (f_.refused_resumptions > 0) {
+      --f_.refused_resumptions;
+      f_.c->resume(false);
+    } else if (!f_.during_post || f_.during_post(f_.c)) {
+      f_.resumptions.push_back(f_.c);
+    }
+  }
 
   void discard() noexcept override {
     const scope in(f_);

@@ -303,7 +303,7 @@ bug('the holder leaves though its offer was cleared (lost wake-up)',
     (CORE, 'std::memory_order_relaxed); w & offered;) {', 'std::memory_order_relaxed);;) {'),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('no resumption is posted for an offer (lost wake-up)',
-    (CORE, 'if (!r->post()) {', 'if (r->drop(), drop_reference(), false) {'),
+    (CORE, '    queue_.first_decided()->post_resumption();\n', '    drop_reference();\n'),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('an acquire completes at once though completions were left with an offer',
     (CORE_HPP, 'take<not_idle>', 'take<busy>'),
@@ -316,15 +316,13 @@ bug('a release hands its permits past those that are reserved for the queue',
     found_by=[explorer('set_limit to what is in use | release, one waits')])
 bug('a resumption has no reference',
     (CORE, "    add_reference();  // the resumption's\n", ''),
-    (CORE, '      r->drop();\n      drop_reference();\n', '      r->drop();\n'),
     (CORE, '    break;\n  }\n  drop_reference();\n  return true;', '    break;\n  }\n  return true;'),
     found_by=[explorer('offered: permits come back | destroy | resumptions')])
-bug('the reference of a refused resumption stays',
-    (CORE, '      r->drop();\n      drop_reference();\n', '      r->drop();\n'),
-    found_by=[explorer('offered: release | release thrice | resumptions, one is refused')])
+bug('the reference of a resumption stays',
+    (CORE, '    break;\n  }\n  drop_reference();\n  return true;', '    break;\n  }\n  return true;'),
+    found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('the offer of a refused resumption stands (lost wake-up)',
-    (CORE, '      r->drop();\n      drop_reference();\n',
-     '      r->drop();\n      drop_reference();\n      word_.fetch_and(~busy);\n      return offer::accepted;\n'),
+    (CORE, 'if ((w & busy) && can_repeat) return false;\n', 'if (w & busy) return can_repeat ? false : (drop_reference(), true);\n'),
     found_by=[explorer('offered: release | release thrice | resumptions, one is refused')])
 bug('a waiter of another context does not withdraw an offer',
     (CORE, 'const word withdrawn = x.elsewhere_ ? offered : 0;', 'const word withdrawn = 0;'),

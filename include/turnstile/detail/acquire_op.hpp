@@ -156,23 +156,18 @@ class acquire_op final
     }
   }
 
-  void discard() noexcept override {
+  TURNSTILE_COLD void discard() noexcept override {
     TURNSTILE_HANDLER_COMPLETION((tracking_));  // not invoked
     take_apart();
   }
 
-  resumption* make_resumption() noexcept override {
-    if constexpr (is_scheduled<HandlerExecutor>) {
-      return detail::make_scheduled_resumption(*core_, this->get_scheduler());
-    } else {
-      const auto ex = [this] {
-        if constexpr (posts)
-          return this->executor();
-        else
-          return semaphore_work_->executor();
-      }();
-      return posted_resumption<std::remove_const_t<decltype(ex)>>::make(*core_, ex);
-    }
+  TURNSTILE_COLD void post_resumption() noexcept override {
+    if constexpr (is_scheduled<HandlerExecutor>)
+      scheduled_resumption::post(*core_, *this->get_scheduler());
+    else if constexpr (posts)
+      detail::post_resumption(*core_, this->executor());
+    else
+      detail::post_resumption(*core_, semaphore_work_->executor());
   }
 
  private:

@@ -121,6 +121,8 @@ class scheduled : public asio::detail::operation {
 
   // From here on *this belongs to the scheduler, with the work that it counts as, and may be gone.
   void schedule() noexcept { std::exchange(scheduler_, nullptr)->post_deferred_completion(this); }
+  // The same, when it has been run: the scheduler counts it as work anew.
+  void schedule_again(scheduler& s) noexcept { s.post_immediate_completion(this, false); }
 
  private:
   // Without an owner, the operation is to be destroyed.

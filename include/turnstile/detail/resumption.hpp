@@ -4,8 +4,9 @@
 #ifndef TURNSTILE_DETAIL_RESUMPTION_HPP
 #define TURNSTILE_DETAIL_RESUMPTION_HPP
 
-// What continues the work of a strand that was offered: it calls core::resume() on an executor, or when that
-// destroys it. If it is called too early, it posts itself again. Its memory is recycled by Asio.
+// A resumption continues the work of a strand that was offered: it calls core::resume() on an executor. If that
+// is too early, it posts itself again. One that is destroyed uncalled calls core::resume() at that moment. It
+// owns a reference to the core.
 
 #include <turnstile/detail/asio_internals.hpp>
 #include <turnstile/detail/core.hpp>
@@ -18,132 +19,96 @@
 
 namespace turnstile::inline v1::detail {
 
-template <typename Derived>
-class recycled_resumption : public resumption {
-  using allocator = asio::recycling_allocator<Derived>;
-
- public:
-  // Null if there is no memory.
-  template <typename Target>
-  static resumption* make(core& c, const Target& target) noexcept {
-    try {
-      Derived* const p = allocator().allocate(1);
-      try {
-        return ::new (static_cast<void*>(p)) Derived(c, target);
-      } catch (...) {
-        allocator().deallocate(p, 1);
-      }
-    } catch (...) {
-    }
-    return nullptr;
-  }
-
-  void drop() noexcept override {
-    auto* const p = static_cast<Derived*>(this);
-    p->~Derived();
-    allocator().deallocate(p, 1);
-  }
-
- protected:
-  explicit recycled_resumption(core& c) noexcept : core_(c) {}
-  ~recycled_resumption() = default;
-
-  // Without another chance, as when the executor destroys it.
-  void resume_now() noexcept {
-    core_.resume(false);
-    drop();
-  }
-
-  core& core_;
-};
-
 // On an executor.
 template <typename E>
-class posted_resumption final : public recycled_resumption<posted_resumption<E>> {
+class resumption {
  public:
-  posted_resumption(core& c, const E& ex)
-      : recycled_resumption<posted_resumption>(c), executor_(ex) {}
+  resumption(core& c, const E& ex, const delivery& d) noexcept
+      : core_(&c), executor_(ex), delivery_(&d) {}
+  resumption(resumption&& other) noexcept
+      : core_(std::exchange(other.core_, nullptr)),
+        executor_(std::move(other.executor_)),
+        delivery_(other.delivery_) {}
+  resumption& operator=(resumption&&) = delete;
+  ~resumption() {
+    if (core_) core_->resume(false);
+  }
 
-  bool post() noexcept override {
-    const delivery d(this);
+  TURNSTILE_COLD static void post(core& c, const E& ex) noexcept {
+    const delivery d(&c);
     try {
-      const E ex = executor_;  // *this may be gone before execute() returns
-      detail::post(ex, handle(*this, d), asio::recycling_allocator<void>());
-    } catch (...) {
+      detail::post(ex, resumption(c, ex, d), asio::recycling_allocator<void>());
+    } catch (...) {  // destroyed uncalled
     }
-    return !d.came_back();
+  }
+
+  void operator()() {
+    core& c = *std::exchange(core_, nullptr);
+    // An executor that calls inside execute() would go on for ever.
+    if (!c.resume(!delivery::is_active(delivery_, &c))) post(c, executor_);
   }
 
  private:
-  void call(const delivery* d) noexcept {
-    // An executor that calls inside execute() would go on for ever.
-    if (this->core_.resume(!delivery::is_active(d, this))) return this->drop();
-    if (!post()) this->resume_now();
-  }
-
-  class handle {
-   public:
-    handle(posted_resumption& r, const delivery& d) noexcept : resumption_(&r), delivery_(&d) {}
-    handle(handle&& other) noexcept
-        : resumption_(std::exchange(other.resumption_, nullptr)), delivery_(other.delivery_) {}
-    handle& operator=(handle&&) = delete;
-    ~handle() {
-      if (resumption_ && !delivery::come_back(delivery_, resumption_)) resumption_->resume_now();
-    }
-
-    void operator()() { std::exchange(resumption_, nullptr)->call(delivery_); }
-
-   private:
-    posted_resumption* resumption_;
-    const delivery* delivery_;
-  };
-
+  core* core_;
   E executor_;
+  const delivery* delivery_;
 };
+
+template <typename E>
+void post_resumption(core& c, const E& ex) noexcept {
+  resumption<E>::post(c, ex);
+}
 
 #if !defined(TURNSTILE_NO_ASIO_INTERNALS)
 
 // On Asio's scheduler.
-class scheduled_resumption final : public recycled_resumption<scheduled_resumption>,
-                                   private scheduled<scheduled_resumption> {
+class scheduled_resumption final : private scheduled<scheduled_resumption> {
   friend scheduled<scheduled_resumption>;
+  using allocator = asio::recycling_allocator<scheduled_resumption>;
 
  public:
-  scheduled_resumption(core& c, scheduler* s)
-      : recycled_resumption<scheduled_resumption>(c),
-        scheduled<scheduled_resumption>(*s),
-        scheduler_(s) {}
-
-  bool post() noexcept override {
-    this->schedule();
-    return true;
+  static void post(core& c, scheduler& s) noexcept {
+    try {
+      scheduled_resumption* const p = allocator().allocate(1);
+      (::new (static_cast<void*>(p)) scheduled_resumption(c, s))->schedule();
+    } catch (...) {  // no memory
+      c.resume(false);
+    }
   }
 
  private:
-  void call() noexcept {
-    if (core_.resume(true)) return this->drop();
-    // Another, since the scheduler counts each operation as work once.
-    resumption* const next = make(core_, scheduler_);
-    if (!next) return this->resume_now();
-    this->drop();
-    next->post();
-  }
-  void discard() noexcept { this->resume_now(); }
+  scheduled_resumption(core& c, scheduler& s)
+      : scheduled<scheduled_resumption>(s), core_(c), scheduler_(s) {}
+  ~scheduled_resumption() = default;
 
-  scheduler* const scheduler_;
+  void call() noexcept {
+    if (core_.resume(true))
+      destroy();
+    else
+      schedule_again(scheduler_);
+  }
+  void discard() noexcept {
+    core& c = core_;
+    destroy();
+    c.resume(false);
+  }
+  void destroy() noexcept {
+    this->~scheduled_resumption();
+    allocator().deallocate(this, 1);
+  }
+
+  core& core_;
+  scheduler& scheduler_;
+};
+
+#else
+
+struct scheduled_resumption {
+  template <typename Scheduler>
+  static void post(core&, Scheduler&) noexcept;  // never called
 };
 
 #endif
-
-template <typename Scheduler>
-resumption* make_scheduled_resumption([[maybe_unused]] core& c,
-                                      [[maybe_unused]] Scheduler* s) noexcept {
-#if !defined(TURNSTILE_NO_ASIO_INTERNALS)
-  return scheduled_resumption::make(c, s);
-#else
-  return nullptr;  // never called
-#endif
-}
 
 }  // namespace turnstile::inline v1::detail
 

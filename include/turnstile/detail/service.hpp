@@ -80,14 +80,14 @@ class service final : public asio::execution_context::service {
   using key_type = service;
   static inline asio::execution_context::id id;
 
-  explicit service(asio::execution_context& context)
+  TURNSTILE_COLD explicit service(asio::execution_context& context)
       : asio::execution_context::service(context), schedulers_(context) {
     // Makes the service of strands, if it is not there yet: services are destroyed the newest
     // first, and a strand cannot be destroyed after its service.
     const asio::strand<context_only> s(context_only{&context});
   }
 
-  ~service() override {
+  TURNSTILE_COLD ~service() override {
     for (registration_link* list : {&live_, &abandoned_}) {
       while (!list->empty()) {
         auto& r = static_cast<registration&>(*list->next);
@@ -111,7 +111,7 @@ class service final : public asio::execution_context::service {
     bool operator==(const context_only&) const = default;
   };
 
-  void shutdown() override {
+  TURNSTILE_COLD void shutdown() override {
     // User code runs in abandon(), and may make, move and destroy any semaphore.
     while (core* const c = next_to_abandon()) {
       c->abandon();

@@ -12,20 +12,6 @@ namespace turnstile::inline v1::detail {
 
 class cancellation;
 
-// Continues the work of a strand that was offered.
-class resumption {
- public:
-  // Has core::resume() called on its context, once: also if the context is destroyed instead. False if
-  // the executor refused it, and it still belongs to the caller; otherwise it may be gone.
-  virtual bool post() noexcept = 0;
-
-  // Destroys one that was not posted.
-  virtual void drop() noexcept = 0;
-
- protected:
-  ~resumption() = default;
-};
-
 // A queued acquire. The call that initiates it owns it until core::wait() returns `waiting`. From then on
 // the strand owns it, until deliver() or discard().
 class waiter : public mail {
@@ -37,8 +23,9 @@ class waiter : public mail {
   // Destroys the waiter without calling its handler.
   virtual void discard() noexcept = 0;
 
-  // Makes a resumption on the context that the completion is posted to. Null if there is no memory.
-  virtual resumption* make_resumption() noexcept = 0;
+  // Posts a resumption to the context that the completion is posted to: has core::resume() called there,
+  // or, if it cannot be posted or is destroyed uncalled, calls core::resume(false) at that moment.
+  virtual void post_resumption() noexcept = 0;
 
   // Called before core::wait() if the completion is posted to another context than the semaphore's.
   void set_elsewhere() noexcept { elsewhere_ = true; }
