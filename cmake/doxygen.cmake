@@ -11,7 +11,7 @@ endif()
 
 set(DOXYGEN_OUTPUT_DIRECTORY docs)
 set(DOXYGEN_GENERATE_LATEX NO)
-set(DOXYGEN_GENERATE_XML YES) # for test/reference.py
+set(DOXYGEN_GENERATE_XML YES) # for test/docs/reference.py
 set(DOXYGEN_HAVE_DOT NO)
 set(DOXYGEN_CLASS_GRAPH NO)
 set(DOXYGEN_HIDE_FRIEND_COMPOUNDS YES)
@@ -69,6 +69,6 @@ doxygen_add_docs(docs
 find_package(Python3 QUIET COMPONENTS Interpreter)
 if(Python3_FOUND)
   add_custom_command(TARGET docs POST_BUILD
-    COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/test/reference.py" "${PROJECT_BINARY_DIR}/docs/xml"
+    COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/test/docs/reference.py" "${PROJECT_BINARY_DIR}/docs/xml"
     "${PROJECT_SOURCE_DIR}/example/members.md")
 endif()

@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(metrics_have_the_right_values) {
   BOOST_TEST(value("wait_seconds_sum") >= 0.02);
 }
 
-// test/page checks the format with promtool.
+// test/limiter/page checks the format with promtool.
 BOOST_AUTO_TEST_CASE(metrics_have_a_type_for_each_help_line) {
   upstream u;
   program l{path(), with_admin({"--upstream", u.address(), "--listen", "127.0.0.1:0",  //

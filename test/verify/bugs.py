@@ -50,7 +50,7 @@ def unit(what, address=False, about_compiling=False):
 
 
 linearizability, tsan, asan, depth, fuzz = (Method(n) for n in ('linearizability', 'tsan', 'asan', 'depth', 'fuzz'))
-# test/stress/shell.cpp: the Asio shell over the core, under two sanitizers.
+# test/verify/stress/shell.cpp: the Asio shell over the core, under two sanitizers.
 shell_tsan, shell_asan = Method('shell-tsan'), Method('shell-asan')
 
 BUGS = []
@@ -67,7 +67,7 @@ def order(file, text, before, after):
 
 def spin_mutants():
     """The names of the bugs in the model of the protocol."""
-    model = (ROOT / 'test/model/turnstile.pml').read_text()
+    model = (ROOT / 'test/verify/model/turnstile.pml').read_text()
     return sorted(set(re.findall(r'(?:ifn?def |defined\()MUTANT_(\w+)', model)))
 
 

@@ -58,7 +58,7 @@ ENVIRONMENT = dict(
     ASAN_OPTIONS='detect_leaks=1:max_free_fill_size=65536:free_fill_byte=219'
                  ':hard_rss_limit_mb=3000:allocator_may_return_null=1',
     UBSAN_OPTIONS='print_stacktrace=1',
-    TSAN_OPTIONS=f'suppressions={ROOT}/test/tsan.supp:halt_on_error=1')
+    TSAN_OPTIONS=f'suppressions={ROOT}/test/verify/tsan.supp:halt_on_error=1')
 # ThreadSanitizer expects certain addresses to be free. Some kernels place something there at random.
 PREFIX = ['setarch', '--addr-no-randomize']
 if subprocess.run(PREFIX + ['true'], stderr=subprocess.DEVNULL).returncode:
@@ -94,21 +94,21 @@ def stress(name, sources, flags, libraries='-pthread'):
 
 THREAD = f'{SANITIZER} -fsanitize=thread'
 ADDRESS = f'{SANITIZER} -fsanitize=address,undefined -fno-sanitize-recover=all'
-SHELL = [str(p.relative_to(ROOT)) for p in sorted((ROOT / 'test/stress').glob('shell*.cpp'))]
-MODEL = ('-DTURNSTILE_MODEL -I{base}/test/model/shadow -I{base}/test/model', ' -fsanitize=thread')
+SHELL = [str(p.relative_to(ROOT)) for p in sorted((ROOT / 'test/verify/stress').glob('shell*.cpp'))]
+MODEL = ('-DTURNSTILE_MODEL -I{base}/test/verify/model/shadow -I{base}/test/verify/model', ' -fsanitize=thread')
 
 PROGRAMS = {p.name: p for p in [
     # Not linked with -fsanitize=thread: the explorer answers the calls of ThreadSanitizer.
-    Program('explorer', [('test/model/explorer.cpp', '-O2 ' + MODEL[0]),
-                         ('test/model/programs.cpp', '-O2 ' + ''.join(MODEL)),
+    Program('explorer', [('test/verify/model/explorer.cpp', '-O2 ' + MODEL[0]),
+                         ('test/verify/model/programs.cpp', '-O2 ' + ''.join(MODEL)),
                          (CORE, '-O2 ' + ''.join(MODEL))], '-lboost_context'),
-    stress('linearizability', ['test/stress/linearizability.cpp'], '-O2'),
-    stress('tsan', ['test/stress/stress.cpp'], THREAD),
-    stress('asan', ['test/stress/stress.cpp'], ADDRESS),
+    stress('linearizability', ['test/verify/stress/linearizability.cpp'], '-O2'),
+    stress('tsan', ['test/verify/stress/stress.cpp'], THREAD),
+    stress('asan', ['test/verify/stress/stress.cpp'], ADDRESS),
     stress('shell-tsan', SHELL, THREAD),
     stress('shell-asan', SHELL, ADDRESS),
-    stress('depth', ['test/stress/depth.cpp'], '-O1 -DBOOST_TEST_DYN_LINK', '-lboost_unit_test_framework -pthread'),
-    Program('fuzz', [(s, '') for s in ('test/fuzz/fuzz.cpp', CORE, ERROR)], '', '-O1 -g1 -fsanitize=fuzzer',
+    stress('depth', ['test/verify/stress/depth.cpp'], '-O1 -DBOOST_TEST_DYN_LINK', '-lboost_unit_test_framework -pthread'),
+    Program('fuzz', [(s, '') for s in ('test/verify/fuzz/fuzz.cpp', CORE, ERROR)], '', '-O1 -g1 -fsanitize=fuzzer',
             CLANGXX),
 ]}
 
@@ -156,7 +156,7 @@ class Base:
             fcntl.flock(self.lock_file, fcntl.LOCK_EX)
         shutil.rmtree(COPIES, ignore_errors=True)
         present = set()
-        for folder in ('include', 'src', 'test/unit', 'test/model', 'test/stress', 'test/fuzz'):
+        for folder in ('include', 'src', 'example/recipes', 'test/unit', 'test/verify/model', 'test/verify/stress', 'test/verify/fuzz'):
             for path in (ROOT / folder).rglob('*'):
                 name = path.relative_to(ROOT)
                 if path.suffix in ('.cpp', '.hpp', '') and path.is_file() and 'corpus' not in name.parts:

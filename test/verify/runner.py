@@ -1,5 +1,5 @@
 """Puts each seeded bug into a copy of the library and has the methods that must find it look for it. Started by
-`run`; test/mutation uses it, too."""
+`run`; test/verify/mutation uses it, too."""
 
 import argparse
 import concurrent.futures
@@ -67,7 +67,7 @@ def look(base, copy, method):
         corpus.mkdir(exist_ok=True)
         more = ROOT / 'build/fuzz/corpus'
         arguments = '-entropic=0 -max_len=64 ' + ('-runs=100000' if is_base else '-max_total_time=20')
-        arguments += f' -artifact_prefix={copy.folder}/ {corpus} {ROOT}/test/fuzz/corpus'
+        arguments += f' -artifact_prefix={copy.folder}/ {corpus} {ROOT}/test/verify/fuzz/corpus'
         return build.run_search(program, log, 300, arguments + (f' {more}' if more.is_dir() else ''))
     search, seconds, control = SEARCHES[method.name]
     with threads_run:
@@ -162,7 +162,7 @@ def stale():
         if not bug.found_by:
             yield f'{bug.name}: no method is named'
         for method in bug.found_by:
-            if method.name == 'explorer' and f'"{method.what}"' not in read('test/model/programs.cpp'):
+            if method.name == 'explorer' and f'"{method.what}"' not in read('test/verify/model/programs.cpp'):
                 yield f'{bug.name}: the explorer has no program "{method.what}"'
             if method.name == 'unit':
                 program, path = method.what.split(': ')
@@ -221,7 +221,7 @@ def main():
             print(f'{mutant}\n    spin')
         return
     if options.method == 'spin':
-        print('test/verify/run: the mutants of the model are run by test/model/run --only-spin', file=sys.stderr)
+        print('test/verify/run: the mutants of the model are run by test/verify/model/run --only-spin', file=sys.stderr)
         sys.exit(2)
     if not selected:
         print('test/verify/run: nothing is selected', file=sys.stderr)
