@@ -1,10 +1,61 @@
 # shellcheck shell=bash
-# What test/run and example/run share; they source it, with the project's folder as the current one.
+# What the runners share. They source it; it expects the project's folder as the current one.
 
 # Says why it cannot go on, and stops.
 stop() {
   printf '%s\n' "$@" >&2
   exit 1
+}
+
+# wrong <what is wrong>: for a mistake on the command line.
+wrong() {
+  printf '%s: %s\n' "${0#./}" "$*" >&2
+  exit 2
+}
+
+# parse_options <what the runner takes>... -- "$@"
+#
+# Sets a variable for each option that is given: $long to `yes` for --long, $only to its value for
+# --only. What the runner takes is given as
+#
+#   --long                a flag
+#   --only='bugs|spin'    one of these names
+#   --sample=NUMBER       a number from 1 to 9999
+#   --only=NAME           any other text
+#   FILE...               arguments that are not options; they become $operands
+#
+# --help prints usage(). Everything else is an error, for which the status is 2.
+parse_options() {
+  local takes=() expected spec name value
+  while [[ $1 != -- ]]; do takes+=("$1"); shift; done
+  shift
+  printf -v expected '%s, ' "${takes[@]/=/ }" --help
+  operands=()
+  while [[ $# -gt 0 ]]; do
+    [[ $1 != --help ]] || { usage; exit; }
+    for spec in "${takes[@]}" ''; do
+      if [[ $1 == -* && ${spec%%=*} == "$1" || $1 != -* && $spec != -* ]]; then break; fi
+    done
+    case $spec in
+      '')
+        if [[ $1 == -* ]]; then wrong "unknown option '$1'; expected ${expected%, }"; fi
+        wrong "unexpected argument '$1'; expected ${expected%, }"
+        ;;
+      --*=*)
+        name=${spec%%=*} value=${spec#*=}
+        case $value in
+          NUMBER) [[ ${2-} =~ ^[1-9][0-9]{0,3}$ ]] || wrong "$name takes a number from 1 to 9999, not '${2-}'" ;;
+          *'|'*) [[ ${2-} && "|$value|" == *"|$2|"* ]] || wrong "$name takes one of ${value//|/, }, not '${2-}'" ;;
+          *) [[ ${2-} ]] || wrong "$name takes a value: $value" ;;
+        esac
+        printf -v "${name#--}" %s "$2"
+        shift
+        ;;
+      --*) printf -v "${1#--}" yes ;;
+      *) operands+=("$1") ;;
+    esac
+    shift
+  done
 }
 
 is_installed() {

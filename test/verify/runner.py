@@ -189,8 +189,14 @@ def positive(text):
     return number
 
 
+def wrong(text):
+    print(f'test/verify/run: {text}', file=sys.stderr)
+    sys.exit(2)
+
+
 def main():
     parser = argparse.ArgumentParser(prog='test/verify/run', add_help=False)
+    parser.error = wrong
     parser.add_argument('--list', action='store_true')
     parser.add_argument('--check', action='store_true')
     parser.add_argument('--only')
@@ -210,6 +216,8 @@ def main():
     mutants = [m for m in bugs.spin_mutants() if not options.only or options.only.lower() in m.lower()]
     if options.method not in (None, 'spin'):
         mutants = []
+    if not selected and not mutants:
+        wrong('nothing is selected')
     if options.list:
         last = None
         for bug, method in selected:
@@ -221,11 +229,7 @@ def main():
             print(f'{mutant}\n    spin')
         return
     if options.method == 'spin':
-        print('test/verify/run: the mutants of the model are run by test/verify/model/run --only-spin', file=sys.stderr)
-        sys.exit(2)
-    if not selected:
-        print('test/verify/run: nothing is selected', file=sys.stderr)
-        sys.exit(2)
+        wrong('the mutants of the model are run by test/verify/model/run --only spin')
     sys.exit(run_selected(selected, build.Base()) != len(selected))
 
 

@@ -76,7 +76,7 @@ def main(export, reasons_file):
 
     executed = sum(count != 0 for count in lines.values())
     per_cent = 100 * (sides - untaken) / sides
-    print(f"proof: Coverage | lines and branches of src/ and include/turnstile/ by the unit tests | "
+    print(f"verified: Coverage | lines and branches of src/ and include/turnstile/ by the unit tests | "
           f"{executed} of {len(lines)} lines, {per_cent:.1f} % of {sides} branches; "
           f"{'each' if unexplained == 0 else f'not each ({unexplained})'} of the rest has its reason | -")
     return 0 if unexplained == 0 and per_cent >= LEAST else 1

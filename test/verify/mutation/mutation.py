@@ -139,7 +139,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--bugs', action='store_true')
     parser.add_argument('--mutants', action='store_true')
-    parser.add_argument('--all', action='store_true')
+    parser.add_argument('--long', action='store_true')
     parser.add_argument('--list', action='store_true')
     parser.add_argument('--sample', type=int, default=1)
     parser.add_argument('--only', default='', type=pattern)
@@ -148,7 +148,7 @@ def main():
 
     seeded = [(b, m) for b, m in runner.select('unit')
               if options.only.search(f'{b.row}: {b.name}: {m}')][::options.sample]
-    mutants = [m for m in all_mutants() if (m.chosen or options.all) and options.only.search(str(m))][::options.sample]
+    mutants = [m for m in all_mutants() if (m.chosen or options.long) and options.only.search(str(m))][::options.sample]
     if not both and options.mutants:
         seeded = []
     if not both and options.bugs:
@@ -201,7 +201,7 @@ def main():
         'bugs seen in asynchronous semaphores' if seeded else '',
         f'{len({m.file for m in mutants})} files of the core and the headers' if mutants else '',
         f'every {options.sample}th' if options.sample > 1 else '']))
-    print(f'proof: Mutation | {covered} | {figure} | seeded bugs: {found} of {len(seeded)} found')
+    print(f'verified: Mutation | {covered} | {figure} | seeded bugs: {found} of {len(seeded)} found')
     sys.exit(bool(counts['survived'] or found != len(seeded) or stale))
 
 
