@@ -228,7 +228,7 @@ def main():
         for mutant in mutants:
             print(f'{mutant}\n    spin')
         return
-    if options.method == 'spin':
+    if not selected:
         wrong('the mutants of the model are run by test/verify/model/run --only spin')
     sys.exit(run_selected(selected, build.Base()) != len(selected))
 

@@ -1,28 +1,24 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// The examples of the reference, which is the comments in include/turnstile/*.hpp.
+// The examples of the reference, which is made from the comments in include/turnstile/*.hpp, and of the
+// project's README. Each snippet stands here word for word.
 
 #include <turnstile.hpp>
 
 #include <boost/asio.hpp>
 
+#define BOOST_TEST_MODULE reference
+#include <boost/test/unit_test.hpp>
+
 #include <algorithm>
 #include <chrono>
-#include <iostream>
 #include <string>
 #include <utility>
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using socket_type = asio::local::stream_protocol::socket;
-
-int failures = 0;
-
-void check(bool holds, const char* what) {
-  std::cout << (holds ? "holds:  " : "FAILED: ") << what << std::endl;
-  failures += !holds;
-}
 
 // ---- basic_semaphore ---------------------------------------------------------------------------
 
@@ -40,17 +36,17 @@ boost::asio::awaitable<void> work(turnstile::semaphore& sem) {
   co_await use_the_resource();
 }  // the permit releases itself here, also if an exception leaves
 
-void class_semaphore() {
+BOOST_AUTO_TEST_CASE(semaphore_limits_coroutines) {
   boost::asio::io_context io;
   turnstile::semaphore sem(io, 10);
   for (int i = 0; i < 30; ++i) co_spawn(io, work(sem), boost::asio::detached);
   io.run();
-  check(most == 10, "basic_semaphore");
+  BOOST_TEST(most == 10);
 }
 
 void use() { ++most; }
 
-void async_acquire() {
+BOOST_AUTO_TEST_CASE(async_acquire_calls_the_handler_with_a_permit) {
   asio::io_context io;
   turnstile::semaphore sem(io, 1);
   most = 0;
@@ -60,21 +56,23 @@ void async_acquire() {
     sem.release();
   });
   io.run();
-  check(most == 1 && sem.available() == 1, "async_acquire");
+  BOOST_TEST(most == 1);
+  BOOST_TEST(sem.available() == 1);
 }
 
 turnstile::permit session;
 
 void start_session(turnstile::permit p) { session = std::move(p); }
 
-void async_acquire_permit() {
+BOOST_AUTO_TEST_CASE(async_acquire_permit_hands_the_permit_to_the_handler) {
   asio::io_context io;
   turnstile::semaphore sem(io, 1);
   sem.async_acquire_permit([](turnstile::error_code ec, turnstile::permit p) {
     if (!ec) start_session(std::move(p));  // released when the session is destroyed
   });
   io.run();
-  check(session.count() == 1 && sem.available() == 0, "async_acquire_permit");
+  BOOST_TEST(session.count() == 1);
+  BOOST_TEST(sem.available() == 0);
   session.release();
 }
 
@@ -82,7 +80,7 @@ int rejected = 0;
 
 void reject() { ++rejected; }
 
-void async_acquire_permit_for() {
+BOOST_AUTO_TEST_CASE(async_acquire_permit_for_rejects_after_the_timeout) {
   asio::io_context io;
   turnstile::semaphore sem(io, 1);
   const turnstile::permit held = sem.try_acquire_permit();
@@ -91,10 +89,11 @@ void async_acquire_permit_for() {
     if (!ec) start_session(std::move(p));
   });
   io.run();
-  check(rejected == 1 && !session, "async_acquire_permit_for");
+  BOOST_TEST(rejected == 1);
+  BOOST_TEST(!session);
 }
 
-void readme() {
+BOOST_AUTO_TEST_CASE(readme_starts_a_session_if_a_permit_is_free) {
   asio::io_context io;
   turnstile::semaphore connections(io, 1);
   connections.async_acquire_permit_for(100ms, [](turnstile::error_code ec, turnstile::permit p) {
@@ -102,13 +101,13 @@ void readme() {
     if (!ec) start_session(std::move(p));  // released when the session is destroyed
   });
   io.run();
-  check(session.count() == 1, "README.md");
+  BOOST_TEST(session.count() == 1);
   session.release();
 }
 
 // ---- permit --------------------------------------------------------------------------------------
 
-void class_permit() {
+BOOST_AUTO_TEST_CASE(permit_can_be_split_and_released_in_part) {
   asio::io_context io;
   turnstile::semaphore sem(io, 3);
   {
@@ -117,22 +116,22 @@ void class_permit() {
     turnstile::permit one = p.split(1);
     start_session(std::move(one));  // its last owner releases it
   }  // p releases its one here, also if an exception leaves the scope
-  check(sem.available() == 2, "permit");
+  BOOST_TEST(sem.available() == 2);
   session.release();
 }
 
 // ---- basic_bounded_semaphore -----------------------------------------------------------------------
 
-void class_bounded_semaphore() {
+BOOST_AUTO_TEST_CASE(bounded_semaphore_has_a_new_limit_at_once) {
   boost::asio::io_context io;
   turnstile::bounded_semaphore connections(io, 100);
   connections.set_limit(50);  // takes nothing from those that hold a permit; 50 from now on
-  check(connections.available() == 50, "basic_bounded_semaphore");
+  BOOST_TEST(connections.available() == 50);
 }
 
 // ---- async_with_permit -----------------------------------------------------------------------------
 
-void async_with_permit() {
+BOOST_AUTO_TEST_CASE(async_with_permit_writes_and_gives_the_permit_back) {
   asio::io_context io;
   turnstile::semaphore writers(io, 1);
   socket_type socket(io), other(io);
@@ -146,17 +145,6 @@ void async_with_permit() {
         if (!ec) written += n;  // the permit has gone back
       });
   io.run();
-  check(written == 4 && writers.available() == 1, "async_with_permit");
-}
-
-int main() {
-  class_semaphore();
-  async_acquire();
-  async_acquire_permit();
-  async_acquire_permit_for();
-  readme();
-  class_permit();
-  class_bounded_semaphore();
-  async_with_permit();
-  return failures == 0 ? 0 : 1;
+  BOOST_TEST(written == 4);
+  BOOST_TEST(writers.available() == 1);
 }

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// What coming_from_asyncio.md says, as a program that checks it.
+// What example/coming_from_asyncio.md says. Each of its snippets stands here word for word.
 
 #include <turnstile.hpp>
 
@@ -9,11 +9,13 @@
 #include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/version.hpp>
 
+#define BOOST_TEST_MODULE coming_from_asyncio
+#include <boost/test/unit_test.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <exception>
-#include <iostream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -26,42 +28,52 @@ using asio::use_awaitable;
 using boost::system::error_code;
 using namespace std::chrono_literals;
 
-int failures = 0;
+struct fixture {
+  asio::io_context io;
+  turnstile::semaphore ten{io, 10};
 
-void check(bool holds, const char* what) {
-  std::cout << (holds ? "holds:  " : "FAILED: ") << what << std::endl;
-  failures += !holds;
-}
+  void run(awaitable<void> coroutine) {
+    asio::co_spawn(io, std::move(coroutine), [](const std::exception_ptr& e) {
+      if (e) std::rethrow_exception(e);
+    });
+    io.restart();
+    io.run();
+  }
+};
 
 awaitable<void> work() {
   asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
   co_await timer.async_wait(use_awaitable);
 }
 
-void constructors(asio::io_context& io) {
-  {
-    turnstile::semaphore sem(io);
-    check(sem.available() == 1, "one permit unless told otherwise");
-  }
-  {
-    turnstile::semaphore sem(io, 10);
-    check(sem.available() == 10 && !sem.locked(), "ten permits");
-  }
-  {
-    turnstile::bounded_semaphore sem(io, 10);
-    check(sem.limit() == 10 && sem.available() == 10, "ten permits, and no more");
-  }
-  {
-    turnstile::bounded_semaphore sem(io, 3, 10);
-    check(sem.limit() == 10 && sem.available() == 3, "seven of ten held already");
-  }
-  bool refused = false;
-  try {
-    turnstile::semaphore sem(io, static_cast<std::size_t>(-1));
-  } catch (const std::invalid_argument&) {
-    refused = true;
-  }
-  check(refused, "a negative number is refused");
+BOOST_FIXTURE_TEST_SUITE(coming_from_asyncio, fixture)
+
+BOOST_AUTO_TEST_CASE(a_semaphore_has_one_permit_unless_told_otherwise) {
+  turnstile::semaphore sem(io);
+  BOOST_TEST(sem.available() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_semaphore_has_as_many_permits_as_given) {
+  turnstile::semaphore sem(io, 10);
+  BOOST_TEST(sem.available() == 10);
+  BOOST_TEST(!sem.locked());
+}
+
+BOOST_AUTO_TEST_CASE(a_bounded_semaphore_has_its_permits_as_limit) {
+  turnstile::bounded_semaphore sem(io, 10);
+  BOOST_TEST(sem.limit() == 10);
+  BOOST_TEST(sem.available() == 10);
+}
+
+BOOST_AUTO_TEST_CASE(a_bounded_semaphore_may_start_with_some_permits_held) {
+  turnstile::bounded_semaphore sem(io, 3, 10);
+  BOOST_TEST(sem.limit() == 10);
+  BOOST_TEST(sem.available() == 3);
+}
+
+BOOST_AUTO_TEST_CASE(a_negative_number_of_permits_is_refused) {
+  const auto construct = [&] { turnstile::semaphore sem(io, static_cast<std::size_t>(-1)); };
+  BOOST_CHECK_THROW(construct(), std::invalid_argument);
 }
 
 awaitable<void> async_with(turnstile::semaphore& sem) {
@@ -71,6 +83,11 @@ awaitable<void> async_with(turnstile::semaphore& sem) {
   }  // the permit goes back here
 }
 
+BOOST_AUTO_TEST_CASE(async_with_gives_the_permit_back_at_the_end_of_the_scope) {
+  run(async_with(ten));
+  BOOST_TEST(ten.available() == 10);
+}
+
 awaitable<void> acquire_and_release(turnstile::semaphore& sem) {
   co_await sem.async_acquire();
   sem.release();
@@ -78,25 +95,26 @@ awaitable<void> acquire_and_release(turnstile::semaphore& sem) {
   const std::size_t n = 3;
   co_await sem.async_acquire(n);
   sem.release(n);
-  check(sem.available() == 10, "as many as before");
+  BOOST_TEST(sem.available() == 10);
 
   if (sem.try_acquire()) sem.release();
-  check(!sem.locked(), "not locked");
+  BOOST_TEST(!sem.locked());
 }
 
-void release_too_many(turnstile::bounded_semaphore& sem) {
-  bool thrown = false;
-  try {
-    sem.release();
-  } catch (const boost::system::system_error& e) {
-    thrown = e.code() == turnstile::errc::over_release;
-  }
+BOOST_AUTO_TEST_CASE(acquire_and_release_leave_as_many_permits_as_before) {
+  run(acquire_and_release(ten));
+}
+
+BOOST_AUTO_TEST_CASE(one_release_too_many_is_an_error) {
+  turnstile::bounded_semaphore sem(io, 10);
+  BOOST_CHECK_EXCEPTION(sem.release(), boost::system::system_error,
+                        [](const auto& e) { return e.code() == turnstile::errc::over_release; });
   error_code ec;
   sem.release(ec);
-  check(thrown && ec == turnstile::errc::over_release, "one release too many is an error");
+  BOOST_TEST(bool(ec == turnstile::errc::over_release));
 }
 
-int inside = 0, most = 0, ended = 0;
+int inside, most, ended;  // workers
 
 awaitable<void> worker(turnstile::semaphore& sem, int n) {
   auto permit = co_await sem.async_acquire_permit();
@@ -116,8 +134,15 @@ awaitable<void> gather(turnstile::semaphore& sem) {
     workers.push_back(asio::co_spawn(ex, worker(sem, n), asio::deferred));
   auto [order, errors] = co_await asio::experimental::make_parallel_group(std::move(workers))
                              .async_wait(asio::experimental::wait_for_all(), use_awaitable);
-  check(most == 10, "ten at once, and never more");
-  check(ended == 29 && errors[13] && !errors[12], "an exception for each worker that failed");
+  BOOST_TEST(most == 10);
+  BOOST_TEST(ended == 29);
+  BOOST_TEST(!errors[12]);
+  BOOST_TEST(bool(errors[13]));
+}
+
+BOOST_AUTO_TEST_CASE(gather_reports_an_exception_of_each_worker_that_failed) {
+  inside = most = ended = 0;
+  run(gather(ten));
 }
 
 awaitable<void> task_group(turnstile::semaphore& sem) {
@@ -133,20 +158,13 @@ awaitable<void> task_group(turnstile::semaphore& sem) {
     if (errors[n]) std::rethrow_exception(errors[n]);  // the first one
 }
 
-void run_task_group(asio::io_context& io, turnstile::semaphore& sem) {
-  ended = inside = 0;
-  std::string error;
-  asio::co_spawn(io, task_group(sem), [&](const std::exception_ptr& e) {
-    try {
-      if (e) std::rethrow_exception(e);
-    } catch (const std::runtime_error& first) {
-      error = first.what();
-    }
-  });
-  io.restart();
+BOOST_AUTO_TEST_CASE(task_group_cancels_the_other_workers_at_the_first_error) {
+  inside = most = ended = 0;
+  BOOST_CHECK_EXCEPTION(run(task_group(ten)), std::runtime_error,
+                        [](const auto& e) { return e.what() == std::string("the thirteenth"); });
   io.run();
-  check(error == "the thirteenth" && ended < 29 && sem.available() == 10,
-        "the first error cancels the other workers");
+  BOOST_TEST(ended < 29);
+  BOOST_TEST(ten.available() == 10);
 }
 
 awaitable<void> create_task(turnstile::semaphore& sem) {
@@ -160,10 +178,16 @@ awaitable<void> create_task(turnstile::semaphore& sem) {
   task.emit(asio::cancellation_type::terminal);
 
   co_await work();
-  check(cancelled && sem.available() == 10, "a task that is cancelled gives its permit back");
+  BOOST_TEST(cancelled);
+  BOOST_TEST(sem.available() == 10);
 }
 
-int finished = 0;
+BOOST_AUTO_TEST_CASE(a_task_that_is_cancelled_gives_its_permit_back) {
+  inside = most = ended = 0;
+  run(create_task(ten));
+}
+
+int finished;  // coroutines that were shielded
 
 awaitable<void> work_to_the_end() {
   co_await work();
@@ -174,39 +198,43 @@ awaitable<void> shield() {
   const auto ex = co_await asio::this_coro::executor;
   co_await asio::co_spawn(ex, work_to_the_end(),
                           asio::bind_cancellation_slot(asio::cancellation_slot(), use_awaitable));
-  check(finished == 1, "work that is shielded is not cancelled");
+  BOOST_TEST(finished == 1);
   co_await work();  // throws: operation_aborted
-  check(false, "the next co_await throws");
+  BOOST_ERROR("the next co_await does not throw");
 }
 
-void cancelled_while_it_shields(asio::io_context& io) {
+BOOST_AUTO_TEST_CASE(work_that_is_shielded_is_not_cancelled) {
+  finished = 0;
   asio::cancellation_signal signal;
   bool aborted = false;
   asio::co_spawn(io, shield(),
                  asio::bind_cancellation_slot(
                      signal.slot(), [&](const std::exception_ptr& e) { aborted = e != nullptr; }));
   asio::post(io, [&] { signal.emit(asio::cancellation_type::terminal); });
-  io.restart();
   io.run();
-  check(aborted && finished == 1, "the next co_await throws");
+  BOOST_TEST(aborted);
+  BOOST_TEST(finished == 1);
 }
 
 awaitable<void> wait_for(turnstile::semaphore& sem) {
   turnstile::permit all = sem.try_acquire_permit(10);
-  bool timed_out = false;
+  error_code ec;
   try {
     co_await sem.async_acquire_for(1ms);
   } catch (const boost::system::system_error& e) {
-    timed_out = e.code() == turnstile::errc::timed_out;
+    ec = e.code();
   }
-  check(timed_out && sem.waiting() == 0, "not granted in time");
+  BOOST_TEST(bool(ec == turnstile::errc::timed_out));
+  BOOST_TEST(sem.waiting() == 0);
 
   asio::steady_timer soon{sem.get_executor(), 5ms};
   soon.async_wait([&](error_code) { all.release(); });
   co_await sem.async_acquire_for(5s);
-  check(sem.available() == 9, "granted in time");
+  BOOST_TEST(sem.available() == 9);
   sem.release();
 }
+
+BOOST_AUTO_TEST_CASE(wait_for_throws_timed_out_unless_granted_in_time) { run(wait_for(ten)); }
 
 #if BOOST_VERSION >= 108600
 using asio::cancel_after;
@@ -214,27 +242,29 @@ using asio::cancel_after;
 awaitable<void> timeout(turnstile::semaphore& sem) {
   const auto ex = co_await asio::this_coro::executor;
   co_await asio::co_spawn(ex, async_with(sem), cancel_after(5s, use_awaitable));
-  check(sem.available() == 10, "worked in time");
+  BOOST_TEST(sem.available() == 10);
 
   turnstile::permit all = sem.try_acquire_permit(10);
-  bool aborted = false;
+  error_code ec;
   try {
     co_await asio::co_spawn(ex, async_with(sem), cancel_after(1ms, use_awaitable));
   } catch (const boost::system::system_error& e) {
-    aborted = e.code() == asio::error::operation_aborted;
+    ec = e.code();
   }
-  check(aborted && sem.waiting() == 0, "not in time");
+  BOOST_TEST(ec == asio::error::operation_aborted);
+  BOOST_TEST(sem.waiting() == 0);
 }
+
+BOOST_AUTO_TEST_CASE(timeout_limits_a_whole_coroutine) { run(timeout(ten)); }
 #endif
 
-// A coroutine that is cancelled between the grant and its resumption has its permit.
 awaitable<void> late(turnstile::semaphore& sem, bool& granted) {
   auto permit = co_await sem.async_acquire_permit();
   granted = true;
   co_await work();  // throws: operation_aborted
 }
 
-void cancelled_after_the_grant(asio::io_context& io) {
+BOOST_AUTO_TEST_CASE(a_coroutine_that_is_cancelled_after_the_grant_has_its_permit) {
   turnstile::semaphore sem(io, 1);
   asio::cancellation_signal signal;
   bool granted = false, aborted = false;
@@ -251,8 +281,9 @@ void cancelled_after_the_grant(asio::io_context& io) {
   taken.release();                                 // the grant
   signal.emit(asio::cancellation_type::terminal);  // too late for the acquire
   io.run();
-  check(granted && aborted && sem.available() == 1,
-        "a grant is final, and the next co_await throws; the permit goes back");
+  BOOST_TEST(granted);
+  BOOST_TEST(aborted);
+  BOOST_TEST(sem.available() == 1);
 }
 
 awaitable<void> three_at_once(turnstile::semaphore& sem, std::vector<int>& order) {
@@ -269,62 +300,26 @@ awaitable<void> three_in_turn(turnstile::semaphore& sem, std::vector<int>& order
   }
 }
 
-void goes_on(asio::io_context& io) {
+BOOST_AUTO_TEST_CASE(use_awaitable_goes_on_at_once_and_deferred_lets_others_run_first) {
   turnstile::semaphore sem(io, 6);
   std::vector<int> at_once, in_turn;
   asio::co_spawn(io, three_at_once(sem, at_once), asio::detached);
   asio::post(io, [&] { at_once.push_back(99); });
   asio::co_spawn(io, three_in_turn(sem, in_turn), asio::detached);
   asio::post(io, [&] { in_turn.push_back(99); });
-  io.restart();
   io.run();
-  check(at_once == std::vector{0, 1, 2, 99}, "use_awaitable: goes on at once if a permit is free");
-  check(in_turn == std::vector{99, 0, 1, 2}, "deferred: others have a turn first");
+  BOOST_TEST(at_once == (std::vector{0, 1, 2, 99}), boost::test_tools::per_element());
+  BOOST_TEST(in_turn == (std::vector{99, 0, 1, 2}), boost::test_tools::per_element());
 }
 
-void from_another_thread(asio::io_context& io) {
+BOOST_AUTO_TEST_CASE(release_from_another_thread_wakes_the_loop) {
   turnstile::semaphore sem(io, 0);
   bool granted = false;
   sem.async_acquire([&](error_code ec) { granted = !ec; });
   std::thread other([&] { sem.release(); });
   other.join();
-  io.restart();
   io.run();
-  check(granted, "released by another thread");
+  BOOST_TEST(granted);
 }
 
-int main() {
-  asio::io_context io;
-  constructors(io);
-
-  turnstile::semaphore sem(io, 10);
-  turnstile::bounded_semaphore bounded(io, 10);
-  asio::co_spawn(io, acquire_and_release(sem), asio::detached);
-  io.run();
-  io.restart();
-  asio::co_spawn(io, async_with(sem), asio::detached);
-  io.run();
-  check(sem.available() == 10, "given back at the end of the scope");
-  io.restart();
-  asio::co_spawn(io, gather(sem), asio::detached);
-  io.run();
-  run_task_group(io, sem);
-  io.restart();
-  asio::co_spawn(io, create_task(sem), asio::detached);
-  io.run();
-  cancelled_while_it_shields(io);
-  release_too_many(bounded);
-  io.restart();
-  asio::co_spawn(io, wait_for(sem), asio::detached);
-  io.run();
-#if BOOST_VERSION >= 108600
-  io.restart();
-  asio::co_spawn(io, timeout(sem), asio::detached);
-  io.run();
-#endif
-  io.restart();
-  cancelled_after_the_grant(io);
-  goes_on(io);
-  from_another_thread(io);
-  return failures == 0 ? 0 : 1;
-}
+BOOST_AUTO_TEST_SUITE_END()
