@@ -6,6 +6,7 @@
 
 #define BOOST_TEST_MODULE executors
 
+#include "recorder.hpp"
 #include "support.hpp"
 
 #include <turnstile.hpp>
@@ -20,6 +21,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -27,7 +29,6 @@
 #include <pthread.h>
 
 namespace asio = boost::asio;
-using turnstile::errc;
 using turnstile::error_code;
 using turnstile::permit;
 using io_executor = asio::io_context::executor_type;
@@ -115,11 +116,6 @@ struct releasing_allocator {
   }
   std::function<void()> release;
 };
-
-// Appends a number to a list.
-auto append(std::vector<int>& list, int number) {
-  return [&list, number](error_code ec) { list.push_back(ec ? -number : number); };
-}
 
 // Completes acquires in every way there is, on the executor itself, where a dispatch would be inline.
 template <typename Executor, typename Run>
@@ -327,17 +323,17 @@ BOOST_AUTO_TEST_CASE(handlers_are_posted_in_the_order_of_the_grants) {
   custom_executor::state state;
   const custom_executor ex(state);
   turnstile::basic_semaphore<custom_executor> sem(ex, 2);
-  std::vector<int> order;
-  sem.async_acquire(append(order, 1));
-  sem.async_acquire(2, append(order, 2));
-  sem.async_acquire(0, append(order, 3));  // does not wait
-  sem.async_acquire(append(order, 4));
-  sem.async_acquire(append(order, 5));
-  sem.async_acquire(9, append(order, 6));
+  test::recorder record;
+  sem.async_acquire(record("1"));
+  sem.async_acquire(2, record("2"));
+  sem.async_acquire(0, record("3"));  // does not wait
+  sem.async_acquire(record("4"));
+  sem.async_acquire(record("5"));
+  sem.async_acquire(9, record("6"));
   sem.release(3);
   sem.cancel();
   state.run();
-  BOOST_TEST(order == (std::vector{1, 3, 2, 4, 5, -6}));
+  BOOST_TEST(record.read() == "1 3 2 4 5 6!aborted");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_kept_across_executors_is_the_order_of_the_postings) {
@@ -646,21 +642,20 @@ BOOST_AUTO_TEST_CASE(an_executor_may_call_every_member) {
 BOOST_AUTO_TEST_CASE(a_timed_acquire_without_time_is_granted_beside_a_busy_strand) {
   custom_executor::state state;
   custom_semaphore sem(custom_executor(state), 0);
-  std::vector<int> order;
+  test::recorder record, refused;
   bool done = false;
   state.script = [&](custom_executor::function f) {
     state.kept.push_back(std::move(f));
     if (std::exchange(done, true)) return;
     BOOST_TEST(sem.available() == 1u);
-    sem.async_acquire_for(std::chrono::seconds(0), append(order, 2));
-    sem.async_acquire_for(std::chrono::seconds(0), append(order, 3));
+    sem.async_acquire_for(std::chrono::seconds(0), record("2"));
+    sem.async_acquire_for(std::chrono::seconds(0), refused("3"));
   };
-  sem.async_acquire(append(order, 1));
+  sem.async_acquire(record("1"));
   sem.release(2);
   state.run();
-  std::sort(order.begin(),
-            order.end());  // the refusal is posted at once, the grants in their order
-  BOOST_TEST((order == std::vector{-3, 1, 2}));
+  BOOST_TEST(record.read() == "1 2");
+  BOOST_TEST(refused.read() == "3!timed out");  // posted at once
   BOOST_TEST(sem.available() == 0u);
 }
 
@@ -676,16 +671,17 @@ BOOST_AUTO_TEST_CASE(an_executor_that_releases_serves_the_next_without_recursion
     ++released;
     --depth;
   };
-  std::vector<int> order, expected;
+  test::recorder record;
+  test::transcript expected;
   for (int i = 1; i != 10'000; ++i) {
-    sem.async_acquire(append(order, i));
-    expected.push_back(i);
+    sem.async_acquire(record(std::to_string(i)));
+    expected.write(std::to_string(i));
   }
   sem.release();
   BOOST_TEST(deepest == 1);
   state.run();
-  BOOST_TEST((order == expected));
-  BOOST_TEST(sem.available() == released - expected.size());
+  BOOST_TEST((record.read() == expected.read()));
+  BOOST_TEST(sem.available() == released - 9'999);
 }
 
 BOOST_AUTO_TEST_CASE(an_executor_that_runs_inline_neither_deadlocks_nor_recurses) {
@@ -694,19 +690,20 @@ BOOST_AUTO_TEST_CASE(an_executor_that_runs_inline_neither_deadlocks_nor_recurses
   custom_semaphore sem(custom_executor(state), 0);
   state.script = [](const custom_executor::function& f) { f(); };
   int depth = 0, deepest = 0;
-  std::vector<int> order, expected;
+  test::recorder record;
+  test::transcript expected;
   for (int i = 1; i != 10'000; ++i) {
     sem.async_acquire([&, i](error_code) {
       deepest = std::max(deepest, ++depth);
-      order.push_back(i);
+      record.write(std::to_string(i));
       sem.release();
       --depth;
     });
-    expected.push_back(i);
+    expected.write(std::to_string(i));
   }
   sem.release();
   BOOST_TEST(deepest == 1);
-  BOOST_TEST((order == expected));
+  BOOST_TEST((record.read() == expected.read()));
   BOOST_TEST(sem.available() == 1u);
 }
 
@@ -714,14 +711,14 @@ BOOST_AUTO_TEST_CASE(an_inline_handler_may_destroy_the_semaphore) {
   custom_executor::state state;
   state.script = [](const custom_executor::function& f) { f(); };
   std::optional<custom_semaphore> sem(std::in_place, custom_executor(state), 0);
-  std::vector<int> order;
+  test::recorder record;
   sem->async_acquire([&](error_code ec) {
-    append(order, 1)(ec);
+    record("1")(ec);
     sem.reset();
   });
-  sem->async_acquire(append(order, 2));
+  sem->async_acquire(record("2"));
   sem->release();
-  BOOST_TEST(order == (std::vector{1, -2}));
+  BOOST_TEST(record.read() == "1 2!aborted");
 }
 
 // Hands out one block, for whatever one needs at a time.
@@ -767,8 +764,8 @@ struct refused {};
 BOOST_AUTO_TEST_CASE(a_waiter_that_is_refused_is_the_head_again) {
   custom_executor::state state;
   custom_semaphore sem(custom_executor(state), 0);
-  std::vector<int> order;
-  for (int i = 1; i != 5; ++i) sem.async_acquire(append(order, i));
+  test::recorder record;
+  for (int i = 1; i != 5; ++i) sem.async_acquire(record(std::to_string(i)));
   int n = 0;
   state.script = [&](custom_executor::function f) {
     if (++n == 2) throw refused();
@@ -782,15 +779,15 @@ BOOST_AUTO_TEST_CASE(a_waiter_that_is_refused_is_the_head_again) {
   BOOST_CHECK_NO_THROW(sem.release());
   BOOST_TEST(sem.waiting() == 0u);
   state.run();
-  BOOST_TEST(order == (std::vector{1, 2, 3, 4}));
+  BOOST_TEST(record.read() == "1 2 3 4");
   BOOST_TEST(sem.available() == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(what_was_kept_before_the_throw_is_the_executors_to_run) {
   custom_executor::state state;
   custom_semaphore sem(custom_executor(state), 0);
-  std::vector<int> order;
-  for (int i = 1; i != 4; ++i) sem.async_acquire(append(order, i));
+  test::recorder record;
+  for (int i = 1; i != 4; ++i) sem.async_acquire(record(std::to_string(i)));
   state.script = [&](custom_executor::function f) {
     state.kept.push_back(std::move(f));
     throw refused();
@@ -799,19 +796,19 @@ BOOST_AUTO_TEST_CASE(what_was_kept_before_the_throw_is_the_executors_to_run) {
   BOOST_TEST(state.kept.size() == 2u);
   BOOST_TEST(sem.waiting() == 1u);
   state.run();
-  BOOST_TEST(order == (std::vector{1, 2}));
+  BOOST_TEST(record.read() == "1 2");
   BOOST_TEST(sem.available() == 0u);
   sem.cancel();
   state.run();
-  BOOST_TEST(order == (std::vector{1, 2, -3}));
+  BOOST_TEST(record.read() == "3!aborted");
 }
 
 // Both are handed over from the same place on the stack.
 BOOST_AUTO_TEST_CASE(a_kept_completion_may_be_destroyed_while_another_is_handed_over) {
   custom_executor::state state;
   custom_semaphore sem(custom_executor(state), 0);
-  std::vector<int> order;
-  for (int i = 1; i != 3; ++i) sem.async_acquire(append(order, i));
+  test::recorder record;
+  for (int i = 1; i != 3; ++i) sem.async_acquire(record(std::to_string(i)));
   state.script = [&](custom_executor::function f) {
     state.kept.clear();
     state.kept.push_back(std::move(f));
@@ -819,7 +816,7 @@ BOOST_AUTO_TEST_CASE(a_kept_completion_may_be_destroyed_while_another_is_handed_
   for (int i = 0; i != 2; ++i) sem.release();
   BOOST_TEST(sem.available() == 1u);
   state.run();
-  BOOST_TEST(order == (std::vector{2}));
+  BOOST_TEST(record.read() == "2");
   BOOST_TEST(sem.available() == 1u);
 }
 
@@ -830,12 +827,12 @@ BOOST_AUTO_TEST_CASE(what_was_run_before_the_throw_has_been_run) {
     f();
     throw refused();
   };
-  std::vector<int> order;
-  sem.async_acquire(append(order, 1));
-  sem.async_acquire(append(order, 2));
+  test::recorder record;
+  sem.async_acquire(record("1"));
+  sem.async_acquire(record("2"));
   BOOST_CHECK_NO_THROW(sem.release());
   BOOST_CHECK_NO_THROW(sem.close());
-  BOOST_TEST(order == (std::vector{1, -2}));
+  BOOST_TEST(record.read() == "1 2!closed");
   BOOST_TEST(sem.waiting() == 0u);
 }
 
@@ -871,8 +868,8 @@ BOOST_AUTO_TEST_CASE(no_exception_of_an_executor_leaves_what_completes) {
 BOOST_AUTO_TEST_CASE(no_exception_of_an_executor_leaves_set_limit) {
   custom_executor::state state;
   turnstile::basic_bounded_semaphore<custom_executor> sem(custom_executor(state), 0, 1);
-  std::vector<int> order;
-  sem.async_acquire(append(order, 1));
+  test::recorder record;
+  sem.async_acquire(record("1"));
   state.script = [](auto) { throw refused(); };
   BOOST_CHECK_NO_THROW(sem.set_limit(2));
   BOOST_TEST(sem.waiting() == 1u);
@@ -880,38 +877,38 @@ BOOST_AUTO_TEST_CASE(no_exception_of_an_executor_leaves_set_limit) {
   state.script = {};
   sem.set_limit(2);  // looks at the queue
   state.run();
-  BOOST_TEST(order == (std::vector{1}));
+  BOOST_TEST(record.read() == "1");
   BOOST_TEST(sem.in_use() == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_waiter_can_be_cancelled) {
   custom_executor::state state;
   custom_semaphore sem(custom_executor(state), 0);
-  std::vector<int> order;
+  test::recorder record;
   asio::cancellation_signal signal;
-  sem.async_acquire(asio::bind_cancellation_slot(signal.slot(), append(order, 1)));
-  sem.async_acquire(append(order, 2));
+  sem.async_acquire(asio::bind_cancellation_slot(signal.slot(), record("1")));
+  sem.async_acquire(record("2"));
   state.script = [](auto) { throw refused(); };
   sem.release();
   state.script = {};
   signal.emit(asio::cancellation_type::terminal);
   BOOST_TEST(sem.waiting() == 0u);  // and the permit went to the other
   state.run();
-  BOOST_TEST(order == (std::vector{-1, 2}));
+  BOOST_TEST(record.read() == "1!aborted 2");
   BOOST_TEST(sem.available() == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(a_later_acquire_looks_at_those_who_were_refused) {
   custom_executor::state state;
   custom_semaphore sem(custom_executor(state), 0);
-  std::vector<int> order;
-  sem.async_acquire(append(order, 1));
+  test::recorder record;
+  sem.async_acquire(record("1"));
   state.script = [](auto) { throw refused(); };
   sem.release(2);
   state.script = {};
-  sem.async_acquire(append(order, 2));
+  sem.async_acquire(record("2"));
   state.run();
-  BOOST_TEST(order == (std::vector{1, 2}));
+  BOOST_TEST(record.read() == "1 2");
 }
 
 BOOST_AUTO_TEST_CASE(an_acquire_granted_at_once_and_refused_takes_nothing) {
@@ -1049,19 +1046,19 @@ BOOST_AUTO_TEST_CASE(an_inline_one_may_be_used_inside_an_executor) {
   custom_executor::state state;
   turnstile::basic_semaphore<custom_executor> sem(custom_executor(state), 0);
   state.script = [](const custom_executor::function& f) { f(); };
-  std::vector<int> order;
+  test::recorder record;
   auto immediately = [](auto handler) {
     return asio::bind_immediate_executor(asio::system_executor(), std::move(handler));
   };
   sem.async_acquire([&](error_code) {
     sem.release(2);
     sem.async_acquire(immediately([&](error_code ec) {
-      append(order, 1)(ec);
+      record("1")(ec);
       sem.release();
     }));
   });
   sem.release();
-  BOOST_TEST(order == (std::vector{1}));
+  BOOST_TEST(record.read() == "1");
   BOOST_TEST(sem.available() == 2u);
 }
 

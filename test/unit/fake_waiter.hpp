@@ -6,6 +6,8 @@
 
 // The core without Asio: waiters that record what becomes of them.
 
+#include "support.hpp"
+
 #include <turnstile/detail/core.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -36,7 +38,8 @@ using turnstile::detail::waiter;
 
 class fake;
 
-struct fixture {
+// read() is what was delivered: "a b!aborted" says that a was granted, and then b was aborted.
+struct fixture : transcript {
   // With `free` permits of `limit`.
   core* make(std::uint32_t free, std::uint32_t limit = core::max) {
     return c = new core(limit - free, limit);
@@ -63,12 +66,7 @@ struct fixture {
   fake& operator()(std::string name, std::uint32_t permits = 1);
   fake& queued(std::string name, std::uint32_t permits = 1);
 
-  void write(const std::string& entry) { text += (text.empty() ? "" : " ") + entry; }
-  // What was delivered since one last looked; "a b!aborted": a was granted, then b aborted.
-  std::string read() { return std::exchange(text, {}); }
-
   core* c = nullptr;
-  std::string text;
   std::deque<fake> fakes;
   std::deque<fake*> posted;                // delivered, and not run yet
   std::deque<core*> resumptions;           // likewise

@@ -4,7 +4,9 @@
 #ifndef TURNSTILE_TEST_UNIT_JOURNAL_HPP
 #define TURNSTILE_TEST_UNIT_JOURNAL_HPP
 
-// An io_context whose handlers write down what became of them.
+// An io_context with handlers that record what they got.
+
+#include "recorder.hpp"
 
 #include <turnstile.hpp>
 
@@ -12,10 +14,8 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 
-#include <map>
 #include <ostream>
 #include <string>
-#include <utility>
 
 namespace turnstile::inline v1 {
 
@@ -34,42 +34,18 @@ using turnstile::error_code;
 using turnstile::permit;
 using turnstile::semaphore;
 
-// What the handlers called since one last looked have written: "a b!aborted" says that a was
-// granted, and then b was cancelled.
-class journal {
- public:
+struct context_of_test {
   asio::io_context io;
-  std::map<std::string, permit> held;  // the permits that the handlers got
+};
 
-  // A handler for async_acquire() or async_acquire_permit().
-  auto operator()(std::string name) {
-    return [this, name](error_code ec, permit p = {}) {
-      write(name + what(ec));
-      if (p) held[name] = std::move(p);
-    };
-  }
-
-  void write(const std::string& entry) { text_ += (text_.empty() ? "" : " ") + entry; }
-  std::string read() { return std::exchange(text_, {}); }
-
+class journal : public context_of_test, public recorder {
+ public:
   // Runs what is ready, and reads.
   std::string poll() {
     io.restart();
     io.poll();
     return read();
   }
-
- private:
-  static std::string what(error_code ec) {
-    if (!ec) return "";
-    if (ec == asio::error::operation_aborted) return "!aborted";
-    if (ec == errc::closed) return "!closed";
-    if (ec == errc::exceeds_limit) return "!exceeds";
-    if (ec == errc::timed_out) return "!timed out";
-    return "!" + ec.message();
-  }
-
-  std::string text_;
 };
 
 }  // namespace test

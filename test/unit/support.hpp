@@ -11,7 +11,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <utility>
 
 namespace test {
 
@@ -45,6 +47,17 @@ class watchdog {
   std::condition_variable changed_;
   bool left_ = false;
   std::thread thread_;
+};
+
+// A text of entries, for a test that compares what happened with what should have happened.
+class transcript {
+ public:
+  void write(const std::string& entry) { text_ += (text_.empty() ? "" : " ") + entry; }
+  // What was written since the last call.
+  std::string read() { return std::exchange(text_, {}); }
+
+ private:
+  std::string text_;
 };
 
 // Waits for what other threads bring about. False where they do not.

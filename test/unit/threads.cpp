@@ -6,6 +6,7 @@
 
 #define BOOST_TEST_MODULE threads
 
+#include "recorder.hpp"
 #include "support.hpp"
 
 #include <turnstile.hpp>
@@ -27,7 +28,6 @@
 #include <vector>
 
 namespace asio = boost::asio;
-using turnstile::errc;
 using turnstile::error_code;
 using turnstile::permit;
 using io_semaphore = turnstile::basic_semaphore<asio::io_context::executor_type>;
@@ -58,25 +58,6 @@ void drain(const Executor& ex) {
 
 // Where two threads meet; either may be the last to leave it.
 auto meeting() { return std::make_shared<std::barrier<>>(2); }
-
-// What has become of the handlers.
-struct results {
-  std::atomic<int> granted = 0, aborted = 0, closed = 0, others = 0;
-
-  auto handler() {
-    return [this](error_code ec, auto&&...) {
-      if (!ec)
-        ++granted;
-      else if (ec == asio::error::operation_aborted)
-        ++aborted;
-      else if (ec == errc::closed)
-        ++closed;
-      else
-        ++others;
-    };
-  }
-  int sum() const { return granted + aborted + closed + others; }
-};
 
 }  // namespace
 
@@ -209,8 +190,8 @@ BOOST_AUTO_TEST_CASE(of_those_who_try) {
   for (int round = 0; round != 50; ++round) {
     asio::thread_pool pool(1);
     semaphore sem(pool.get_executor(), 0);
-    results r;
-    sem.async_acquire(2, r.handler());
+    test::recorder r;
+    sem.async_acquire(2, r.count());
     std::atomic<int> overtook = 0;
     in_parallel(3, [&](int i) {
       if (i == 0)
@@ -220,7 +201,7 @@ BOOST_AUTO_TEST_CASE(of_those_who_try) {
     });
     pool.join();
     BOOST_TEST(overtook == 0);
-    BOOST_TEST(r.granted == 1);
+    BOOST_TEST(r.counted.granted == 1);
   }
 }
 
@@ -256,14 +237,14 @@ BOOST_AUTO_TEST_CASE(emitted_on_the_handlers_strand_while_another_thread_release
   constexpr int waiters = 1000;
   asio::thread_pool pool(2);
   semaphore sem(pool.get_executor(), 0);
-  results r;
+  test::recorder r;
   std::deque<asio::cancellation_signal> signals(waiters);
   std::deque<asio::strand<pool_executor>> strands;
   for (int i = 0; i != waiters; ++i) {
     auto& signal = signals[static_cast<std::size_t>(i)];
     auto& strand = strands.emplace_back(pool.get_executor());
     auto handler =
-        asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(strand, r.handler()));
+        asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(strand, r.count()));
     if (i % 2)
       sem.async_acquire(handler);
     else
@@ -281,37 +262,37 @@ BOOST_AUTO_TEST_CASE(emitted_on_the_handlers_strand_while_another_thread_release
     }
   });
   pool.join();
-  BOOST_TEST(r.sum() == waiters);
-  BOOST_TEST(r.granted + r.aborted == waiters);
+  BOOST_TEST(r.counted.all() == waiters);
+  BOOST_TEST(r.counted.granted + r.counted.aborted == waiters);
   BOOST_TEST(sem.waiting() == 0u);
   // Those with odd numbers keep what they were granted.
   BOOST_TEST(sem.available() <= std::size_t(waiters));
-  BOOST_TEST(sem.available() >= std::size_t(waiters - r.granted));
+  BOOST_TEST(sem.available() >= std::size_t(waiters - r.counted.granted));
 }
 
 BOOST_AUTO_TEST_CASE(emitted_while_another_thread_closes_cancels_and_acquires) {
   asio::thread_pool pool(2);
   for (int round = 0; round != 30; ++round) {
     semaphore sem(pool.get_executor(), 0);
-    results r;
+    test::recorder r;
     asio::strand<pool_executor> strand(pool.get_executor());
     std::deque<asio::cancellation_signal> signals(20);
     const auto ready = meeting();
     asio::post(strand, [&, ready] {
       for (auto& signal : signals)
         sem.async_acquire(
-            asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(strand, r.handler())));
+            asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(strand, r.count())));
       ready->arrive_and_wait();
       for (auto& signal : signals) signal.emit(asio::cancellation_type::total);
     });
     ready->arrive_and_wait();
-    sem.async_acquire(r.handler());
+    sem.async_acquire(r.count());
     if (round % 2) sem.cancel();
     sem.release();
     sem.close();
-    BOOST_REQUIRE(test::eventually([&] { return r.sum() == 21; }));
-    BOOST_TEST(r.granted + static_cast<int>(sem.available()) == 1);
-    BOOST_TEST(r.others == 0);
+    BOOST_REQUIRE(test::eventually([&] { return r.counted.all() == 21; }));
+    BOOST_TEST(r.counted.granted + static_cast<int>(sem.available()) == 1);
+    BOOST_TEST(r.counted.others == 0);
     BOOST_REQUIRE(test::eventually([&] { return sem.waiting() == 0; }));
     drain(strand);  // the signals are the strand's until it has done with them
   }
@@ -321,19 +302,19 @@ BOOST_AUTO_TEST_CASE(closed_while_others_acquire) {
   for (int round = 0; round != 20; ++round) {
     asio::thread_pool pool(1);
     semaphore sem(pool.get_executor(), 20);
-    results r, late;
+    test::recorder r, late;
     in_parallel(3, [&](int i) {
       if (i == 0) {
         sem.close();
-        sem.async_acquire(late.handler());
+        sem.async_acquire(late.count());
       } else {
-        for (int k = 0; k != 50; ++k) sem.async_acquire(r.handler());
+        for (int k = 0; k != 50; ++k) sem.async_acquire(r.count());
       }
     });
     pool.join();
-    BOOST_TEST(r.granted + r.closed == 100);
-    BOOST_TEST(late.closed == 1);
-    BOOST_TEST(sem.available() == 20u - static_cast<std::size_t>(r.granted));
+    BOOST_TEST(r.counted.granted + r.counted.closed == 100);
+    BOOST_TEST(late.counted.closed == 1);
+    BOOST_TEST(sem.available() == 20u - static_cast<std::size_t>(r.counted.granted));
     BOOST_TEST(sem.waiting() == 0u);
   }
 }
@@ -341,7 +322,7 @@ BOOST_AUTO_TEST_CASE(closed_while_others_acquire) {
 BOOST_AUTO_TEST_CASE(cancelled_while_others_acquire_and_release) {
   asio::thread_pool pool(1);
   semaphore sem(pool.get_executor(), 0);
-  results r;
+  test::recorder r;
   in_parallel(4, [&](int i) {
     for (int k = 0; k != 500; ++k) {
       if (i == 0)
@@ -349,13 +330,13 @@ BOOST_AUTO_TEST_CASE(cancelled_while_others_acquire_and_release) {
       else if (i == 1)
         sem.cancel();
       else
-        sem.async_acquire(r.handler());
+        sem.async_acquire(r.count());
     }
   });
   sem.cancel();
   pool.join();
-  BOOST_TEST(r.granted + r.aborted == 1000);
-  BOOST_TEST(sem.available() == 1000u - static_cast<std::size_t>(r.granted));
+  BOOST_TEST(r.counted.granted + r.counted.aborted == 1000);
+  BOOST_TEST(sem.available() == 1000u - static_cast<std::size_t>(r.counted.granted));
   BOOST_TEST(sem.waiting() == 0u);
 }
 
@@ -392,15 +373,15 @@ BOOST_AUTO_TEST_CASE(a_limit_changed_while_others_acquire_and_release) {
 BOOST_AUTO_TEST_CASE(several_who_change_the_limit) {
   asio::thread_pool pool(1);
   bounded_semaphore sem(pool.get_executor(), 0, 8);
-  results r;
-  for (int i = 0; i != 8; ++i) sem.async_acquire(r.handler());
+  test::recorder r;
+  for (int i = 0; i != 8; ++i) sem.async_acquire(r.count());
   in_parallel(3, [&](int i) {
     for (std::size_t k = 0; k != 300; ++k) sem.set_limit(8 + static_cast<std::size_t>(i) * k % 9);
     sem.set_limit(16);
   });
   pool.join();
   BOOST_TEST(sem.limit() == 16u);
-  BOOST_TEST(r.granted == 8);
+  BOOST_TEST(r.counted.granted == 8);
   BOOST_TEST(sem.in_use() == 16u);
 }
 
@@ -459,52 +440,52 @@ BOOST_AUTO_TEST_SUITE(lifetime)
 BOOST_AUTO_TEST_CASE(a_semaphore_destroyed_while_its_permits_are_given_back) {
   asio::thread_pool pool(1);
   for (int round = 0; round != 200; ++round) {
-    results r;
+    test::recorder r;
     auto sem = std::make_unique<semaphore>(pool.get_executor(), 2);
     permit one = sem->try_acquire_permit(), other = sem->try_acquire_permit();
-    for (int i = 0; i != 3; ++i) sem->async_acquire_permit(r.handler());
+    for (int i = 0; i != 3; ++i) sem->async_acquire_permit(r.count());
     in_parallel(3, [&](int i) {
       if (i == 0) sem.reset();
       if (i == 1) one.release();
       if (i == 2) other = permit();
     });
-    BOOST_REQUIRE(test::eventually([&] { return r.sum() == 3; }));
-    BOOST_TEST(r.granted + r.aborted == 3);
+    BOOST_REQUIRE(test::eventually([&] { return r.counted.all() == 3; }));
+    BOOST_TEST(r.counted.granted + r.counted.aborted == 3);
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_semaphore_destroyed_while_a_wait_is_cancelled) {
   asio::thread_pool pool(1);
   for (int round = 0; round != 200; ++round) {
-    results r;
+    test::recorder r;
     auto sem = std::make_unique<semaphore>(pool.get_executor(), 0);
     asio::cancellation_signal signal;
     const auto ready = meeting();
-    sem->async_acquire(asio::bind_cancellation_slot(signal.slot(), r.handler()));
+    sem->async_acquire(asio::bind_cancellation_slot(signal.slot(), r.count()));
     asio::post(pool, [&, ready] {
       ready->arrive_and_wait();
       signal.emit(asio::cancellation_type::terminal);
     });
     ready->arrive_and_wait();
     sem.reset();
-    BOOST_REQUIRE(test::eventually([&] { return r.sum() == 1; }));
+    BOOST_REQUIRE(test::eventually([&] { return r.counted.all() == 1; }));
     drain(pool.get_executor());
-    BOOST_TEST(r.aborted == 1);
+    BOOST_TEST(r.counted.aborted == 1);
   }
 }
 
 BOOST_AUTO_TEST_CASE(semaphores_made_and_destroyed_on_one_context) {
   asio::thread_pool pool(1);
-  results r;
+  test::recorder r;
   in_parallel(3, [&](int) {
     for (int k = 0; k != 200; ++k) {
       semaphore sem(pool.get_executor(), 0);
-      sem.async_acquire(r.handler());
+      sem.async_acquire(r.count());
       semaphore moved(std::move(sem));
     }
   });
   pool.join();
-  BOOST_TEST(r.aborted == 600);
+  BOOST_TEST(r.counted.aborted == 600);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

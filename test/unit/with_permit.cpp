@@ -5,6 +5,8 @@
 
 #define BOOST_TEST_MODULE with_permit
 
+#include "recorder.hpp"
+
 #include <turnstile.hpp>
 
 #include <boost/asio.hpp>
@@ -13,7 +15,6 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <array>
 #include <atomic>
 #include <functional>
 #include <future>
@@ -22,12 +23,10 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace asio = boost::asio;
 using asio::cancellation_type;
 using turnstile::async_with_permit;
-using turnstile::errc;
 using turnstile::error_code;
 using turnstile::permit;
 using io_executor = asio::io_context::executor_type;
@@ -35,8 +34,6 @@ using semaphore = turnstile::basic_semaphore<io_executor>;
 using bounded_semaphore = turnstile::basic_bounded_semaphore<io_executor>;
 
 namespace {
-
-const error_code not_called = errc::over_release;
 
 // An operation that the test finishes.
 class by_hand {
@@ -87,24 +84,17 @@ struct convertible_to_bool {
   }
 };
 
-struct fixture {
+struct fixture : test::recorder {
   asio::io_context context;
   bounded_semaphore sem{context, 2};
   by_hand operation{context};
   asio::cancellation_signal signal;
 
-  int called = 0;
-  error_code result = not_called;
-  int number = -1;
-  std::string text = "none";
   std::size_t available_in_handler = 0;
 
   auto handler() {
-    return [this](error_code ec, int n, std::string s) {
-      ++called;
-      result = ec;
-      number = n;
-      text = std::move(s);
+    return [this](error_code ec, int n, const std::string& s) {
+      (*this)("done")(ec, n, s);
       available_in_handler = sem.available();
     };
   }
@@ -128,12 +118,9 @@ BOOST_AUTO_TEST_CASE(run_while_the_permit_is_held) {
   BOOST_TEST(operation.started == 1);
   BOOST_TEST(sem.available() == 1u);
   operation.finish();
-  BOOST_TEST(called == 0);
+  BOOST_TEST(read() == "");
   poll();
-  BOOST_TEST(called == 1);
-  BOOST_TEST(!result);
-  BOOST_TEST(number == 7);
-  BOOST_TEST(text == "seven");
+  BOOST_TEST(read() == "done(7 seven)");
   BOOST_TEST(available_in_handler == 2u);
   BOOST_TEST(context.stopped());  // no work is left
 }
@@ -144,7 +131,7 @@ BOOST_AUTO_TEST_CASE(may_be_deferred) {
   BOOST_TEST(operation.started == 1);
   operation.finish();
   poll();
-  BOOST_TEST(number == 7);
+  BOOST_TEST(read() == "done(7 seven)");
 }
 
 BOOST_AUTO_TEST_CASE(may_be_lvalues_and_are_copied) {
@@ -158,7 +145,7 @@ BOOST_AUTO_TEST_CASE(may_be_lvalues_and_are_copied) {
   poll();
   operation.finish();
   poll();
-  BOOST_TEST(called == 2);
+  BOOST_TEST(read() == "done(7 seven) done(7 seven)");
 }
 
 BOOST_AUTO_TEST_CASE(may_be_movable_only) {
@@ -171,7 +158,7 @@ BOOST_AUTO_TEST_CASE(may_be_movable_only) {
   poll();
   operation.finish();
   poll();
-  BOOST_TEST(number == 7);
+  BOOST_TEST(read() == "done(7 seven)");
 }
 
 BOOST_AUTO_TEST_CASE(hold_as_many_permits_as_they_ask_for) {
@@ -186,17 +173,17 @@ BOOST_AUTO_TEST_CASE(hold_as_many_permits_as_they_ask_for) {
   poll();
   operation.finish();
   poll();
-  BOOST_TEST(called == 2);
+  BOOST_TEST(read() == "done(7 seven) done(7 seven)");
 }
 
 BOOST_AUTO_TEST_CASE(wait_for_their_turn) {
-  permit held = sem.try_acquire_permit(2);
+  permit taken = sem.try_acquire_permit(2);
   async_with_permit(sem, 2, operation.as_callable(), handler());
-  held.release(1);
+  taken.release(1);
   poll();
   BOOST_TEST(sem.waiting() == 1u);
   BOOST_TEST(operation.started == 0);
-  held.release();
+  taken.release();
   poll();
   BOOST_TEST(operation.started == 1);
   operation.finish();
@@ -209,21 +196,19 @@ BOOST_AUTO_TEST_CASE(may_fail) {
   poll();
   operation.finish(asio::error::eof);
   poll();
-  BOOST_TEST(result == asio::error::eof);
+  BOOST_TEST(read() == "done!eof(0 )");
   BOOST_TEST(available_in_handler == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(may_have_no_result) {
   asio::steady_timer timer(context, asio::steady_timer::time_point::min());
-  std::array<error_code, 3> results{not_called, not_called, not_called};
-  async_with_permit(sem, timer.async_wait(asio::deferred), [&](error_code ec) { results[0] = ec; });
+  async_with_permit(sem, timer.async_wait(asio::deferred), (*this)("deferred"));
   async_with_permit(
-      sem, [&](auto token) { return timer.async_wait(std::move(token)); },
-      [&](error_code ec) { results[1] = ec; });
+      sem, [&](auto token) { return timer.async_wait(std::move(token)); }, (*this)("callable"));
   async_with_permit(sem, asio::post(context, asio::append(asio::deferred, error_code())),
-                    [&](error_code ec) { results[2] = ec; });
+                    (*this)("posted"));
   context.run();
-  BOOST_TEST((results == std::array<error_code, 3>{}));
+  BOOST_TEST(read() == "deferred callable posted");
   BOOST_TEST(sem.available() == 2u);
 }
 
@@ -237,19 +222,14 @@ BOOST_AUTO_TEST_CASE(may_complete_with_references) {
         },
         token);
   };
-  const auto store = [this](error_code ec, const std::string& s) {
-    result = ec;
-    text = s;
-  };
+  const auto store = [this](error_code ec, const std::string& s) { (*this)("done")(ec, s); };
   async_with_permit(sem, refers, store);
   poll();
-  BOOST_TEST(!result);
-  BOOST_TEST(text == "seven");
+  BOOST_TEST(read() == "done(seven)");
   sem.close();
   async_with_permit(sem, refers, store);
   poll();
-  BOOST_TEST((result == errc::closed));
-  BOOST_TEST(text == "");
+  BOOST_TEST(read() == "done!closed");
 }
 
 BOOST_AUTO_TEST_CASE(may_promise_not_to_throw) {
@@ -258,26 +238,24 @@ BOOST_AUTO_TEST_CASE(may_promise_not_to_throw) {
         [&](auto h) { asio::post(context, [h = std::move(h)]() mutable { h(error_code()); }); },
         token);
   };
-  async_with_permit(sem, harmless, [&](error_code ec) noexcept { result = ec; });
+  async_with_permit(sem, harmless, [&](error_code ec) noexcept { (*this)("done")(ec); });
   poll();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(sem.available() == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(may_be_convertible_to_bool) {
-  async_with_permit(sem, convertible_to_bool{&context}, [&](error_code ec) { result = ec; });
+  async_with_permit(sem, convertible_to_bool{&context}, (*this)("done"));
   poll();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(sem.available() == 2u);
 }
 
 // It has the signature of the acquire that comes first.
 BOOST_AUTO_TEST_CASE(may_be_acquires_themselves) {
   semaphore other(context, 0);
-  permit result_permit;
   async_with_permit(sem, other.async_acquire_permit(asio::deferred), [&](error_code ec, permit p) {
-    result = ec;
-    result_permit = std::move(p);
+    (*this)("done")(ec, std::move(p));
     available_in_handler = sem.available();
   });
   poll();
@@ -285,17 +263,15 @@ BOOST_AUTO_TEST_CASE(may_be_acquires_themselves) {
   BOOST_TEST(other.waiting() == 1u);
   other.release();
   poll();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(available_in_handler == 2u);
-  BOOST_TEST(result_permit.count() == 1u);
+  BOOST_TEST(held["done"].count() == 1u);
   sem.close();
-  async_with_permit(sem, other.async_acquire_permit(asio::deferred), [&](error_code ec, permit p) {
-    result = ec;
-    result_permit = std::move(p);
-  });
+  async_with_permit(sem, other.async_acquire_permit(asio::deferred), (*this)("refused"));
   poll();
-  BOOST_TEST((result == errc::closed));
-  BOOST_TEST(!result_permit);
+  BOOST_TEST(read() == "refused!closed");
+  BOOST_TEST(!held["refused"]);
+  held.clear();
   BOOST_TEST(other.available() == 1u);
 }
 
@@ -310,7 +286,7 @@ BOOST_AUTO_TEST_CASE(may_use_a_permit_within_a_permit) {
   BOOST_TEST(sem.available() == 0u);
   operation.finish();
   poll();
-  BOOST_TEST(number == 7);
+  BOOST_TEST(read() == "done(7 seven)");
   BOOST_TEST(available_in_handler == 2u);
 }
 
@@ -324,7 +300,7 @@ BOOST_AUTO_TEST_CASE(whose_initiation_throws_give_the_permits_back) {
       handler());
   BOOST_CHECK_THROW(context.run(), std::runtime_error);
   BOOST_TEST(sem.available() == 2u);
-  BOOST_TEST(called == 0);
+  BOOST_TEST(read() == "");
   BOOST_TEST(context.run() == 0u);  // no work is left
 }
 
@@ -351,12 +327,9 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(failed_acquires, fixture)
 
-void expect_not_started(fixture& f, error_code expected) {
+void expect_not_started(fixture& f, const std::string& error) {
   f.poll();
-  BOOST_TEST(f.called == 1);
-  BOOST_TEST(f.result == expected);
-  BOOST_TEST(f.number == 0);
-  BOOST_TEST(f.text == "");
+  BOOST_TEST(f.read() == "done!" + error + "(0 )");
   BOOST_TEST(f.operation.started == 0);
   BOOST_TEST(f.context.stopped());
 }
@@ -364,51 +337,49 @@ void expect_not_started(fixture& f, error_code expected) {
 BOOST_AUTO_TEST_CASE(on_a_closed_semaphore) {
   sem.close();
   async_with_permit(sem, operation.as_callable(), handler());
-  BOOST_TEST(called == 0);
-  expect_not_started(*this, errc::closed);
+  BOOST_TEST(read() == "");
+  expect_not_started(*this, "closed");
 }
 
 BOOST_AUTO_TEST_CASE(past_the_limit) {
   async_with_permit(sem, 3, operation.as_callable(), handler());
-  expect_not_started(*this, errc::exceeds_limit);
+  expect_not_started(*this, "exceeds");
 }
 
 BOOST_AUTO_TEST_CASE(closed_while_it_waits) {
-  const permit held = sem.try_acquire_permit(2);
+  const permit taken = sem.try_acquire_permit(2);
   async_with_permit(sem, operation.as_callable(), handler());
   sem.close();
-  expect_not_started(*this, errc::closed);
+  expect_not_started(*this, "closed");
 }
 
 BOOST_AUTO_TEST_CASE(cancelled_with_all_others) {
-  const permit held = sem.try_acquire_permit(2);
+  const permit taken = sem.try_acquire_permit(2);
   async_with_permit(sem, operation.as_callable(), handler());
   sem.cancel();
-  expect_not_started(*this, asio::error::operation_aborted);
+  expect_not_started(*this, "aborted");
 }
 
 BOOST_AUTO_TEST_CASE(cancelled_by_its_slot) {
   for (auto type :
        {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
-    called = 0;
-    const permit held = sem.try_acquire_permit(2);
+    const permit taken = sem.try_acquire_permit(2);
     async_with_permit(sem, operation.as_callable(), cancellable());
     poll();
     signal.emit(type);
     BOOST_TEST(sem.waiting() == 0u);
-    expect_not_started(*this, asio::error::operation_aborted);
+    expect_not_started(*this, "aborted");
   }
 }
 
 BOOST_AUTO_TEST_CASE(destroyed_while_it_waits) {
   std::optional<bounded_semaphore> gone(std::in_place, context, 0);
   async_with_permit(*gone, operation.as_callable(), handler());
-  expect_not_started(*this, errc::exceeds_limit);
+  expect_not_started(*this, "exceeds");
   gone.emplace(context, 0, 1);
-  called = 0;
   async_with_permit(*gone, operation.as_callable(), handler());
   gone.reset();
-  expect_not_started(*this, asio::error::operation_aborted);
+  expect_not_started(*this, "aborted");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -427,7 +398,7 @@ BOOST_AUTO_TEST_CASE(while_the_operation_runs_is_the_operations) {
   BOOST_TEST(sem.available() == 1u);
   operation.finish(asio::error::operation_aborted);
   poll();
-  BOOST_TEST(result == asio::error::operation_aborted);
+  BOOST_TEST(read() == "done!aborted(0 )");
   BOOST_TEST(available_in_handler == 2u);
 }
 
@@ -436,22 +407,20 @@ BOOST_AUTO_TEST_CASE(between_an_immediate_grant_and_the_start_is_kept) {
   signal.emit(cancellation_type::terminal);
   poll();
   BOOST_TEST(operation.started == 0);
-  BOOST_TEST(result == asio::error::operation_aborted);
-  BOOST_TEST(number == 0);
+  BOOST_TEST(read() == "done!aborted(0 )");
   BOOST_TEST(available_in_handler == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(between_a_later_grant_and_the_start_is_kept) {
   for (auto type :
        {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
-    result = not_called;
-    permit held = sem.try_acquire_permit(2);
+    permit taken = sem.try_acquire_permit(2);
     async_with_permit(sem, 2, operation.as_callable(), cancellable());
-    held.release();
+    taken.release();
     signal.emit(type);
     poll();
     BOOST_TEST(operation.started == 0);
-    BOOST_TEST(result == asio::error::operation_aborted);
+    BOOST_TEST(read() == "done!aborted(0 )");
     BOOST_TEST(available_in_handler == 2u);
   }
 }
@@ -463,8 +432,7 @@ BOOST_AUTO_TEST_CASE(after_the_end_does_nothing) {
   signal.emit(cancellation_type::terminal);
   poll();
   signal.emit(cancellation_type::terminal);
-  BOOST_TEST(called == 1);
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done(7 seven)");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -488,10 +456,10 @@ BOOST_AUTO_TEST_CASE(every_step_is_on_the_handlers_executor) {
   BOOST_TEST(started_there);
   operation.finish();
   poll();
-  BOOST_TEST(called == 0);
+  BOOST_TEST(read() == "");
   other.restart();
   other.run();
-  BOOST_TEST(called == 1);
+  BOOST_TEST(read() == "done(7 seven)");
 }
 
 BOOST_AUTO_TEST_CASE(the_handler_may_go_on) {
@@ -520,7 +488,7 @@ BOOST_AUTO_TEST_CASE(the_semaphore_may_be_destroyed_while_the_operation_runs) {
   gone.reset();
   operation.finish();
   poll();
-  BOOST_TEST(number == 7);
+  BOOST_TEST(read() == "done(7 seven)");
 }
 
 BOOST_AUTO_TEST_CASE(a_context_destroyed_in_any_phase_gives_the_permits_back) {
@@ -528,10 +496,10 @@ BOOST_AUTO_TEST_CASE(a_context_destroyed_in_any_phase_gives_the_permits_back) {
     std::optional<asio::io_context> own(std::in_place);
     bounded_semaphore on_own(*own, 1);
     auto alive = std::make_shared<int>();
-    permit held;
+    permit taken;
     {
       by_hand op(*own);
-      if (phase == 0) held = on_own.try_acquire_permit();
+      if (phase == 0) taken = on_own.try_acquire_permit();
       async_with_permit(on_own, op.as_callable(),
                         [alive](error_code, int, const std::string&) { BOOST_ERROR("called"); });
       if (phase >= 2) own->poll();
@@ -540,7 +508,7 @@ BOOST_AUTO_TEST_CASE(a_context_destroyed_in_any_phase_gives_the_permits_back) {
     }
     own.reset();
     BOOST_TEST(alive.use_count() == 1);
-    held.release();
+    taken.release();
     BOOST_TEST(on_own.available() == 1u);
   }
 }
@@ -584,7 +552,7 @@ BOOST_AUTO_TEST_CASE(a_token_by_default) {
 }
 
 BOOST_AUTO_TEST_CASE(a_coroutine_is_cancelled) {
-  const permit held = sem.try_acquire_permit(2);
+  const permit taken = sem.try_acquire_permit(2);
   error_code seen;
   asio::co_spawn(
       context,

@@ -6,6 +6,8 @@
 
 #define BOOST_TEST_MODULE with_permit_lifetime
 
+#include "recorder.hpp"
+
 #include <turnstile.hpp>
 
 #include <boost/asio.hpp>
@@ -47,19 +49,16 @@ using turnstile::permit;
 
 namespace {
 
-const error_code not_called = errc::over_release;
 const auto never = asio::steady_timer::time_point::max();
 constexpr std::size_t none = 100;
 
 // More than a short string holds, so that AddressSanitizer sees who reads it too late.
 const std::string long_text = "a text that does not fit into the string object itself";
 
-struct fixture {
+struct fixture : test::recorder {
   asio::io_context context;
   bounded_semaphore sem{context, 2};
   asio::cancellation_signal signal;
-  int called = 0;
-  error_code result = not_called;
   std::size_t available_in_handler = none;
 
   // Of the operation below.
@@ -77,8 +76,7 @@ struct fixture {
 
   auto handler() {
     return [this](error_code ec) {
-      ++called;
-      result = ec;
+      (*this)("done")(ec);
       available_in_handler = sem.available();
       BOOST_TEST(alive_at == nullptr);
     };
@@ -177,8 +175,7 @@ BOOST_FIXTURE_TEST_SUITE(operations, fixture)
 BOOST_AUTO_TEST_CASE(may_own_the_timer_they_wait_for) {
   async_with_permit(sem, waiting(context, 1ms), handler());
   context.run();
-  BOOST_TEST(called == 1);
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
 }
 
 BOOST_AUTO_TEST_CASE(stay_where_they_were_started_until_they_end) {
@@ -188,7 +185,7 @@ BOOST_AUTO_TEST_CASE(stay_where_they_were_started_until_they_end) {
   BOOST_TEST(started_at != nullptr);
   BOOST_TEST(alive_at == started_at);
   pending(error_code());
-  BOOST_TEST(called == 1);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(alive_at == nullptr);
 }
 
@@ -196,7 +193,7 @@ BOOST_AUTO_TEST_CASE(are_destroyed_then_the_permits_are_released_then_the_handle
   async_with_permit(sem, by_hand(*this), handler());
   poll();
   pending(error_code());
-  BOOST_TEST(called == 1);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(available_when_destroyed == 1u);
   BOOST_TEST(available_in_handler == 2u);
 }
@@ -206,7 +203,7 @@ BOOST_AUTO_TEST_CASE(are_destroyed_before_the_handler_is_told_of_a_failed_acquir
   async_with_permit(sem, by_hand(*this), handler());
   BOOST_TEST(alive_at != nullptr);
   poll();
-  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(read() == "done!closed");
   BOOST_TEST(started_at == nullptr);
 }
 
@@ -229,11 +226,11 @@ BOOST_AUTO_TEST_CASE(are_work_for_the_executors_of_the_semaphore_and_of_the_hand
 BOOST_AUTO_TEST_CASE(may_be_referred_to) {
   auto operation = by_hand(*this);
   const void* const before = alive_at;
-  async_with_permit(sem, std::ref(operation), [this](error_code ec) { result = ec; });
+  async_with_permit(sem, std::ref(operation), (*this)("done"));
   poll();
   BOOST_TEST(started_at == before);
   pending(error_code());
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(alive_at == before);
 }
 
@@ -244,7 +241,7 @@ BOOST_AUTO_TEST_CASE(may_be_started_again_and_again) {
     operation(handler());
     BOOST_TEST(sem.available() == 1u);
     poll();
-    BOOST_TEST(called == i);
+    BOOST_TEST(read() == "done");
     BOOST_TEST(sem.available() == 2u);
   }
 }
@@ -259,16 +256,15 @@ BOOST_AUTO_TEST_CASE(is_of_the_handlers_allocator_and_free_before_the_handler_is
   poll();
   BOOST_TEST(used->live == 1u);
   pending(error_code());
-  BOOST_TEST(called == 1);
+  BOOST_TEST(read() == "done");
 }
 
 BOOST_AUTO_TEST_CASE(is_free_before_the_handler_is_told_of_a_failed_acquire) {
-  const permit held = sem.try_acquire_permit(2);
+  const permit taken = sem.try_acquire_permit(2);
   async_with_permit(sem, by_hand(*this), in_an_arena_of_its_own(handler()));
   sem.cancel();
   poll();
-  BOOST_TEST(called == 1);
-  BOOST_TEST(result == asio::error::operation_aborted);
+  BOOST_TEST(read() == "done!aborted");
 }
 
 BOOST_AUTO_TEST_CASE(is_free_before_an_uncalled_handler_is_destroyed) {
@@ -276,7 +272,7 @@ BOOST_AUTO_TEST_CASE(is_free_before_an_uncalled_handler_is_destroyed) {
   poll();
   pending = nullptr;
   BOOST_TEST(alive_at == nullptr);
-  BOOST_TEST(called == 0);
+  BOOST_TEST(read() == "");
   BOOST_TEST(sem.available() == 2u);
 }
 
@@ -289,7 +285,7 @@ BOOST_AUTO_TEST_CASE(is_free_before_the_handler_is_called_if_the_operation_ends_
       },
       in_an_arena_of_its_own(handler()));
   poll();
-  BOOST_TEST(called == 1);
+  BOOST_TEST(read() == "done");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -303,7 +299,7 @@ auto ending_early(fixture& f, Call call) {
     return asio::async_initiate<decltype(token), Signature>(
         [&](auto h) {
           call(std::move(h));
-          BOOST_TEST(f.called == 0);
+          BOOST_TEST(f.read() == "");
           BOOST_TEST(f.alive_at == &o);
           BOOST_TEST(o.text == long_text);
         },
@@ -314,10 +310,9 @@ auto ending_early(fixture& f, Call call) {
 BOOST_AUTO_TEST_CASE(are_kept_until_the_initiation_returns) {
   async_with_permit(sem, ending_early(*this, [](auto h) { std::move(h)(asio::error::eof); }),
                     handler());
-  BOOST_TEST(called == 0);
+  BOOST_TEST(read() == "");
   poll();
-  BOOST_TEST(called == 1);
-  BOOST_TEST(result == asio::error::eof);
+  BOOST_TEST(read() == "done!eof");
   BOOST_TEST(available_when_destroyed == 1u);
   BOOST_TEST(available_in_handler == 2u);
   BOOST_TEST(context.stopped());
@@ -334,8 +329,7 @@ BOOST_AUTO_TEST_CASE(are_kept_if_they_end_on_another_thread) {
         h(ec);
       });
   poll();
-  BOOST_TEST(called == 1);
-  BOOST_TEST(result == asio::error::eof);
+  BOOST_TEST(read() == "done!eof");
   BOOST_TEST((where == std::this_thread::get_id()));
 }
 
@@ -360,7 +354,7 @@ BOOST_AUTO_TEST_CASE(have_their_values_kept) {
                       texts = c + std::move(t);
                     });
   poll();
-  BOOST_TEST(called == 1);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(*pointer == 5);
   BOOST_TEST((address == &referred));
   BOOST_TEST(texts == long_text + long_text);
@@ -385,10 +379,9 @@ BOOST_AUTO_TEST_CASE(may_have_several_signatures) {
   struct {
     fixture* f;
     void operator()(error_code ec) const { f->handler()(ec); }
-    void operator()(error_code ec, int n) const { f->handler()(n == 5 ? ec : not_called); }
+    void operator()(error_code ec, int n) const { f->handler()(n == 5 ? ec : errc::over_release); }
   } const either{this};
   const auto run = [&](auto... values) {
-    called = 0;
     async_with_permit(
         sem,
         [this, o = owned(*this), values...](auto token) {
@@ -396,14 +389,13 @@ BOOST_AUTO_TEST_CASE(may_have_several_signatures) {
               [&](auto h) {
                 std::move(h)(error_code(asio::error::eof), values...);
                 BOOST_TEST(o.text == long_text);
-                BOOST_TEST(called == 0);
+                BOOST_TEST(read() == "");
               },
               token);
         },
         either);
     poll();
-    BOOST_TEST(called == 1);
-    BOOST_TEST(result == asio::error::eof);
+    BOOST_TEST(read() == "done!eof");
   };
   run();
   run(5);
@@ -413,7 +405,7 @@ BOOST_AUTO_TEST_CASE(may_drop_their_handler) {
   async_with_permit(sem, ending_early(*this, [](auto h) { const auto dropped = std::move(h); }),
                     handler());
   poll();
-  BOOST_TEST(called == 0);
+  BOOST_TEST(read() == "");
   BOOST_TEST(alive_at == nullptr);
   BOOST_TEST(sem.available() == 2u);
   BOOST_TEST(context.stopped());
@@ -430,7 +422,7 @@ BOOST_AUTO_TEST_CASE(give_the_permits_back_if_the_initiation_throws) {
                       handler());
     context.restart();
     BOOST_CHECK_THROW(context.run(), std::runtime_error);
-    BOOST_TEST(called == 0);
+    BOOST_TEST(read() == "");
     BOOST_TEST(alive_at == nullptr);
     BOOST_TEST(available_when_destroyed == 1u);
     BOOST_TEST(sem.available() == 2u);
@@ -460,18 +452,17 @@ BOOST_AUTO_TEST_CASE(while_the_operation_is_being_started_is_passed_on) {
   constexpr std::optional<cancellation_type> no_emission;
   async_with_permit(sem, emitting(*this, cancellation_type::total, no_emission), cancellable());
   poll();
-  BOOST_TEST(called == 1);
-  BOOST_TEST(result == asio::error::operation_aborted);
+  BOOST_TEST(read() == "done!aborted");
   async_with_permit(sem, emitting(*this, no_emission, cancellation_type::partial), cancellable());
   poll();
-  BOOST_TEST(called == 2);
+  BOOST_TEST(read() == "done!aborted");
   async_with_permit(sem, emitting(*this, cancellation_type::none, cancellation_type::none),
                     cancellable());
   poll();
-  BOOST_TEST(called == 2);
+  BOOST_TEST(read() == "");
   signal.emit(cancellation_type::terminal);
   poll();
-  BOOST_TEST(called == 3);
+  BOOST_TEST(read() == "done!aborted");
 }
 
 // Which types arrive, in one emission or several.
@@ -503,7 +494,7 @@ BOOST_AUTO_TEST_CASE(keeps_its_types) {
   signal.emit(cancellation_type::none);
   BOOST_TEST((seen == cancellation_type::none));
   pending(error_code());
-  BOOST_TEST(called == 1);
+  BOOST_TEST(read() == "done");
   signal.emit(cancellation_type::terminal);
   BOOST_TEST((seen == cancellation_type::none));
 }
@@ -521,7 +512,7 @@ auto ending_when_cancelled(fixture& f, bool drops) {
             else
               f.pending(asio::error::eof);
             BOOST_TEST(o.text == long_text);
-            BOOST_TEST(f.called == 0);
+            BOOST_TEST(f.read() == "");
             BOOST_TEST(f.alive_at == &o);
           });
         },
@@ -534,12 +525,11 @@ BOOST_AUTO_TEST_CASE(may_end_the_operation_at_once) {
   poll();
   asio::post(context, [&] {
     signal.emit(cancellation_type::terminal);
-    BOOST_TEST(called == 0);
+    BOOST_TEST(read() == "");
   });
   context.restart();
   context.run();
-  BOOST_TEST(called == 1);
-  BOOST_TEST(result == asio::error::eof);
+  BOOST_TEST(read() == "done!eof");
   BOOST_TEST(available_in_handler == 2u);
 }
 
@@ -550,7 +540,7 @@ BOOST_AUTO_TEST_CASE(may_make_the_operation_drop_its_handler) {
   BOOST_TEST(alive_at == nullptr);
   BOOST_TEST(sem.available() == 2u);
   poll();
-  BOOST_TEST(called == 0);
+  BOOST_TEST(read() == "");
 }
 
 BOOST_AUTO_TEST_CASE(that_ends_the_operation_frees_its_memory_before_the_handler_is_called) {
@@ -559,7 +549,7 @@ BOOST_AUTO_TEST_CASE(that_ends_the_operation_frees_its_memory_before_the_handler
   poll();
   signal.emit(cancellation_type::terminal);
   poll();
-  BOOST_TEST(called == 1);
+  BOOST_TEST(read() == "done!eof");
 }
 
 BOOST_AUTO_TEST_CASE(may_throw) {
@@ -578,20 +568,19 @@ BOOST_AUTO_TEST_CASE(may_throw) {
   poll();
   BOOST_CHECK_THROW(signal.emit(cancellation_type::terminal), std::runtime_error);
   pending(error_code());
-  BOOST_TEST(called == 1);
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
 }
 
 BOOST_AUTO_TEST_CASE(after_the_end_meets_no_operation_any_more) {
   async_with_permit(sem, emitting(*this, {}, cancellation_type::total), cancellable());
   poll();
-  BOOST_TEST(called == 1);
+  BOOST_TEST(read() == "done!aborted");
   signal.emit(cancellation_type::terminal);
   async_with_permit(sem, by_hand(*this), cancellable());
   poll();
   pending = nullptr;
   signal.emit(cancellation_type::terminal);
-  BOOST_TEST(called == 1);
+  BOOST_TEST(read() == "");
 }
 
 BOOST_AUTO_TEST_CASE(leaves_the_slot_alone_from_then_on) {
@@ -600,24 +589,22 @@ BOOST_AUTO_TEST_CASE(leaves_the_slot_alone_from_then_on) {
   bool mine = false;
   signal.slot().assign([&](cancellation_type) { mine = true; });
   pending(error_code());
-  BOOST_TEST(called == 1);
+  BOOST_TEST(read() == "done");
   signal.emit(cancellation_type::terminal);
   BOOST_TEST(mine);
 }
 
 BOOST_AUTO_TEST_CASE(may_be_the_last_use_of_the_signal) {
   for (bool running : {false, true}) {
-    called = 0;
     std::optional<asio::cancellation_signal> own(std::in_place);
-    const permit held = running ? permit() : sem.try_acquire_permit(2);
+    const permit taken = running ? permit() : sem.try_acquire_permit(2);
     async_with_permit(sem, waiting(context, never),
                       asio::bind_cancellation_slot(own->slot(), handler()));
     poll();
     own->emit(cancellation_type::terminal);
     own.reset();
     poll();
-    BOOST_TEST(called == 1);
-    BOOST_TEST(result == asio::error::operation_aborted);
+    BOOST_TEST(read() == "done!aborted");
   }
 }
 
@@ -649,8 +636,7 @@ BOOST_FIXTURE_TEST_SUITE(newer_tokens, fixture)
 BOOST_AUTO_TEST_CASE(limit_the_time_of_the_whole_or_of_the_operation) {
   async_with_permit(sem, waiting(context, never), asio::cancel_after(1ms, handler()));
   context.run();
-  BOOST_TEST(called == 1);
-  BOOST_TEST(result == asio::error::operation_aborted);
+  BOOST_TEST(read() == "done!aborted");
   async_with_permit(
       sem,
       [t = asio::steady_timer(context, never)](auto token) mutable {
@@ -659,8 +645,7 @@ BOOST_AUTO_TEST_CASE(limit_the_time_of_the_whole_or_of_the_operation) {
       handler());
   context.restart();
   context.run();
-  BOOST_TEST(called == 2);
-  BOOST_TEST(result == asio::error::operation_aborted);
+  BOOST_TEST(read() == "done!aborted");
 }
 
 // On the handler's executor, as with Asio's composed operations.
@@ -672,7 +657,7 @@ BOOST_AUTO_TEST_CASE(may_start_the_operation_inside_the_call) {
     async_with_permit(sem, by_hand(*this), immediately());
     BOOST_TEST(started_at != nullptr);
     pending(error_code());
-    BOOST_TEST(called == 1);
+    BOOST_TEST(read() == "done");
     async_with_permit(
         sem,
         [o = owned(*this)](auto token) {
@@ -684,11 +669,10 @@ BOOST_AUTO_TEST_CASE(may_start_the_operation_inside_the_call) {
               token);
         },
         immediately());
-    BOOST_TEST(called == 2);
+    BOOST_TEST(read() == "done!eof");
   });
   poll();
-  BOOST_TEST(called == 2);
-  BOOST_TEST(result == asio::error::eof);
+  BOOST_TEST(read() == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -704,8 +688,8 @@ BOOST_AUTO_TEST_CASE(of_the_context_destroys_all_and_gives_the_permits_back) {
       std::optional<asio::io_context> own(std::in_place);
       bounded_semaphore on_own(*own, 1);
       const auto alive = std::make_shared<int>();
-      permit held;
-      if (phase == 0) held = on_own.try_acquire_permit();
+      permit taken;
+      if (phase == 0) taken = on_own.try_acquire_permit();
       auto expiry = phase == 3 ? asio::steady_timer::time_point::min() : never;
       async_with_permit(
           on_own,
@@ -719,7 +703,7 @@ BOOST_AUTO_TEST_CASE(of_the_context_destroys_all_and_gives_the_permits_back) {
       own.reset();
       BOOST_TEST(alive.use_count() == 1);
       signal.emit(cancellation_type::terminal);
-      held.release();
+      taken.release();
       BOOST_TEST(on_own.available() == 1u);
     }
 }
@@ -753,8 +737,8 @@ BOOST_AUTO_TEST_CASE(emissions_may_come_from_elsewhere) {
   int ended = 0, cancelled = 0;
   for (int i = 0; i != 2000; ++i) {
     asio::cancellation_signal signal;
-    permit held;
-    if (i % 4 == 0) held = sem.try_acquire_permit();
+    permit taken;
+    if (i % 4 == 0) taken = sem.try_acquire_permit();
     std::promise<error_code> promise;
     auto future = promise.get_future();
     async_with_permit(sem, waiting(pool, std::chrono::microseconds(i % 50)),
@@ -764,9 +748,9 @@ BOOST_AUTO_TEST_CASE(emissions_may_come_from_elsewhere) {
                           }));
     for (int spin = 0; spin != i % 64 * 16; ++spin)
       std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (i % 8 == 0) held.release();
+    if (i % 8 == 0) taken.release();
     signal.emit(cancellation_type::terminal);
-    held.release();
+    taken.release();
     signal.emit(cancellation_type::total);
     ++(future.get() ? cancelled : ended);
   }

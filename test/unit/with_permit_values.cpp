@@ -6,6 +6,8 @@
 
 #define BOOST_TEST_MODULE with_permit_values
 
+#include "recorder.hpp"
+
 #include <turnstile.hpp>
 
 #include <boost/asio.hpp>
@@ -32,12 +34,9 @@ using turnstile::permit;
 
 namespace {
 
-const error_code not_called = errc::over_release;
-
-struct fixture {
+struct fixture : test::recorder {
   asio::io_context context;
   turnstile::bounded_semaphore sem{context, 2};
-  error_code result = not_called;
 
   void poll() {
     context.restart();
@@ -86,34 +85,35 @@ BOOST_FIXTURE_TEST_SUITE(values, fixture)
 BOOST_AUTO_TEST_CASE(may_be_a_bool) {
   std::optional<bool> value;
   const auto store = [&](error_code ec, bool b) {
-    result = ec;
+    (*this)("done")(ec);
     value = b;
   };
   async_with_permit(sem, operation<void(error_code, bool)>(context, true), store);
   poll();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(value.value());
   sem.close();
   async_with_permit(sem, operation<void(error_code, bool)>(context, true), store);
   poll();
-  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(read() == "done!closed");
   BOOST_TEST(!value.value());
 }
 
 BOOST_AUTO_TEST_CASE(may_be_movable_only) {
   std::unique_ptr<int> value;
   const auto store = [&](error_code ec, std::unique_ptr<int> p) {
-    result = ec;
+    (*this)("done")(ec);
     value = std::move(p);
   };
   using signature = void(error_code, std::unique_ptr<int>);
   async_with_permit(sem, operation<signature>(context, std::make_unique<int>(5)), store);
   poll();
+  BOOST_TEST(read() == "done");
   BOOST_TEST(*value == 5);
   sem.close();
   async_with_permit(sem, operation<signature>(context, std::make_unique<int>(5)), store);
   poll();
-  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(read() == "done!closed");
   BOOST_TEST(!value);
 }
 
@@ -123,14 +123,14 @@ BOOST_AUTO_TEST_CASE(may_be_permits) {
   permit value;
   std::optional<bool> more;
   const auto store = [&](error_code ec, permit p, bool b) {
-    result = ec;
+    (*this)("done")(ec);
     value = std::move(p);
     more = b;
   };
   using signature = void(error_code, permit, bool);
   async_with_permit(sem, operation<signature>(context, other.try_acquire_permit(3), true), store);
   poll();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(value.count() == 3u);
   BOOST_TEST(more.value());
   BOOST_TEST(sem.available() == 2u);
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(may_be_permits) {
   sem.close();
   async_with_permit(sem, operation<signature>(context, other.try_acquire_permit(3), true), store);
   poll();
-  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(read() == "done!closed");
   BOOST_TEST(!value);
   BOOST_TEST(!more.value());
   BOOST_TEST(other.available() == 3u);
@@ -148,22 +148,22 @@ BOOST_AUTO_TEST_CASE(may_be_sockets_of_an_acceptor) {
   tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
   tcp::socket client(context), accepted(context);
   const auto store = [&](error_code ec, tcp::socket s) {
-    result = ec;
+    (*this)("done")(ec);
     accepted = std::move(s);
   };
   async_with_permit(sem, acceptor.async_accept(asio::deferred), store);
   client.connect(acceptor.local_endpoint());
   context.run();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(accepted.is_open());
   BOOST_TEST(accepted.remote_endpoint() == client.local_endpoint());
   BOOST_TEST(sem.available() == 2u);
 
-  const permit held = sem.try_acquire_permit(2);
+  const permit taken = sem.try_acquire_permit(2);
   async_with_permit(sem, acceptor.async_accept(asio::deferred), store);
   sem.cancel();
   poll();
-  BOOST_TEST(result == asio::error::operation_aborted);
+  BOOST_TEST(read() == "done!aborted");
   BOOST_TEST(!accepted.is_open());
   BOOST_TEST((accepted.get_executor() == sem.get_executor()));
   BOOST_TEST(context.stopped());  // no work is left, and nothing accepts
@@ -175,11 +175,11 @@ BOOST_AUTO_TEST_CASE(are_made_from_the_executor_of_the_semaphore_first) {
   sem.close();
   async_with_permit(sem, operation<void(error_code, tcp::socket)>(context, tcp::socket(context)),
                     asio::bind_executor(other, [&](error_code ec, tcp::socket s) {
-                      result = ec;
+                      (*this)("done")(ec);
                       made_from = s.get_executor();
                     }));
   other.run();
-  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(read() == "done!closed");
   BOOST_TEST((made_from == sem.get_executor()));
 }
 
@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(are_made_from_the_executor_of_the_handler_otherwise) {
 BOOST_AUTO_TEST_CASE(need_no_default_constructor_if_one_from_an_executor_exists) {
   int number = 0;
   const auto store = [&](error_code ec, const without_default& w) {
-    result = ec;
+    (*this)("done")(ec);
     number = w.number;
   };
   const auto run = operation<void(error_code, without_default)>(context, without_default(7));
@@ -235,7 +235,7 @@ BOOST_AUTO_TEST_CASE(may_be_references_of_every_kind) {
   std::string* address = nullptr;
   const auto store = [&](error_code ec, std::string& s, const std::string& c, std::string&& t,
                          const without_default& w) {
-    result = ec;
+    (*this)("done")(ec);
     address = &s;
     BOOST_TEST((ec || &c == &constant));
     BOOST_TEST((ec || &w == &seven));
@@ -244,14 +244,14 @@ BOOST_AUTO_TEST_CASE(may_be_references_of_every_kind) {
   };
   async_with_permit(sem, refers, store);
   poll();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST((address == &text));
   BOOST_TEST(others == "textconstanttemporary");
   BOOST_TEST(number == 7);
   sem.close();
   async_with_permit(sem, refers, store);
   poll();
-  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(read() == "done!closed");
   BOOST_TEST((address != &text));
   BOOST_TEST(others == "");
   BOOST_TEST(number == -1);
@@ -283,11 +283,11 @@ struct either {
   std::string* text;
 
   void operator()(error_code ec) const {
-    f->result = ec;
+    (*f)("done")(ec);
     *text = "none";
   }
   void operator()(error_code ec, std::string s) const {
-    f->result = ec;
+    (*f)("done")(ec);
     *text = std::move(s);
   }
 };
@@ -317,14 +317,15 @@ BOOST_AUTO_TEST_CASE(may_be_several) {
     poll();
   };
   run(true);
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(text == "text");
   run(false);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(text == "none");
   BOOST_TEST(sem.available() == 2u);
   sem.close();
   run(true);
-  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(read() == "done!closed");
   BOOST_TEST(text == "none");  // by the first
 }
 
@@ -343,20 +344,20 @@ BOOST_AUTO_TEST_CASE(of_several_the_first_that_can_tells_of_a_failed_acquire) {
                             void(error_code, std::string), void(error_code)>(context, false),
                     either_of_three{{this, &text}});
   poll();
-  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(read() == "done!closed");
   BOOST_TEST(text == "");
 }
 
 BOOST_AUTO_TEST_CASE(may_take_the_error_by_reference) {
   async_with_permit(sem, operation<void(const error_code&)>(context),
-                    [this](const error_code& ec) { result = ec; });
+                    [this](const error_code& ec) { (*this)("done")(ec); });
   poll();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   sem.close();
   async_with_permit(sem, operation<void(const error_code&)>(context),
-                    [this](const error_code& ec) { result = ec; });
+                    [this](const error_code& ec) { (*this)("done")(ec); });
   poll();
-  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(read() == "done!closed");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -371,22 +372,22 @@ BOOST_AUTO_TEST_CASE(may_be_run) {
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
   };
   async_with_permit(sem, asio::co_spawn(context, coroutine, asio::deferred),
-                    [&](std::exception_ptr e) { result = code_of(e); });
+                    [&](std::exception_ptr e) { (*this)("done")(code_of(e)); });
   BOOST_TEST(!inside);
   poll();
   BOOST_TEST(inside);
   BOOST_TEST(sem.available() == 1u);
-  BOOST_TEST(result == not_called);
+  BOOST_TEST(read() == "");
   timer.cancel();
   poll();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(sem.available() == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(may_return_a_value_or_throw) {
   int value = 0;
   const auto store = [&](std::exception_ptr e, int n) {
-    result = code_of(e);
+    (*this)("done")(code_of(e));
     value = n;
   };
   async_with_permit(sem,
@@ -394,7 +395,7 @@ BOOST_AUTO_TEST_CASE(may_return_a_value_or_throw) {
                         context, []() -> asio::awaitable<int> { co_return 5; }, asio::deferred),
                     store);
   poll();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(value == 5);
   async_with_permit(sem,
                     asio::co_spawn(
@@ -406,7 +407,7 @@ BOOST_AUTO_TEST_CASE(may_return_a_value_or_throw) {
                         asio::deferred),
                     store);
   poll();
-  BOOST_TEST(result == asio::error::eof);
+  BOOST_TEST(read() == "done!eof");
   BOOST_TEST(value == 0);
   BOOST_TEST(sem.available() == 2u);
 }
@@ -418,16 +419,16 @@ BOOST_AUTO_TEST_CASE(may_be_spawned_by_a_function_object) {
         return asio::co_spawn(
             context, []() -> asio::awaitable<void> { co_return; }, std::move(token));
       },
-      [&](std::exception_ptr e) { result = code_of(e); });
+      [&](std::exception_ptr e) { (*this)("done")(code_of(e)); });
   poll();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
 }
 
 BOOST_AUTO_TEST_CASE(are_destroyed_before_they_start_if_the_acquire_fails) {
   const auto alive = std::make_shared<int>();
   bool started = false;
   int value = -1;
-  const permit held = sem.try_acquire_permit(2);
+  const permit taken = sem.try_acquire_permit(2);
   async_with_permit(sem,
                     asio::co_spawn(
                         context,
@@ -438,13 +439,13 @@ BOOST_AUTO_TEST_CASE(are_destroyed_before_they_start_if_the_acquire_fails) {
                         asio::deferred),
                     [&](std::exception_ptr e, int n) {
                       BOOST_TEST(alive.use_count() == 1);
-                      result = code_of(e);
+                      (*this)("done")(code_of(e));
                       value = n;
                     });
   BOOST_TEST(alive.use_count() == 2);
   sem.close();
   poll();
-  BOOST_TEST((result == errc::closed));
+  BOOST_TEST(read() == "done!closed");
   BOOST_TEST(value == 0);
   BOOST_TEST(!started);
 }
@@ -459,12 +460,12 @@ BOOST_AUTO_TEST_CASE(are_cancelled) {
           [&]() -> asio::awaitable<void> { co_await timer.async_wait(asio::use_awaitable); },
           asio::deferred),
       asio::bind_cancellation_slot(signal.slot(),
-                                   [&](std::exception_ptr e) { result = code_of(e); }));
+                                   [&](std::exception_ptr e) { (*this)("done")(code_of(e)); }));
   poll();
-  BOOST_TEST(result == not_called);
+  BOOST_TEST(read() == "");
   signal.emit(asio::cancellation_type::terminal);
   poll();
-  BOOST_TEST(result == asio::error::operation_aborted);
+  BOOST_TEST(read() == "done!aborted");
   BOOST_TEST(sem.available() == 2u);
 }
 
@@ -502,9 +503,9 @@ BOOST_AUTO_TEST_CASE(of_every_kind_take_them) {
         BOOST_TEST(!t.is_open());
         ++done;
       },
-      [&](std::exception_ptr e) { result = code_of(e); });
+      [&](std::exception_ptr e) { (*this)("done")(code_of(e)); });
   context.run();
-  BOOST_TEST(!result);
+  BOOST_TEST(read() == "done");
   BOOST_TEST(done == 1);
   BOOST_TEST(yes.get());
   BOOST_TEST(!socket.get().is_open());
