@@ -277,7 +277,7 @@ BOOST_AUTO_TEST_CASE(waits_on_any_executor_are_one_allocation_of_the_allocator) 
   BOOST_TEST(s.live == 0);
 }
 
-BOOST_AUTO_TEST_CASE(no_memory_is_left_for_those_who_were_cancelled) {
+BOOST_AUTO_TEST_CASE(cancelled_waits_leave_no_memory) {
   asio::io_context context;
   semaphore sem(context, 0);
   allocator_state s;
@@ -670,15 +670,23 @@ void fail_every_operation() {
   }
 }
 
-BOOST_AUTO_TEST_CASE(on_the_executor_of_an_io_context) { fail_every_operation<on_io_context>(); }
-BOOST_AUTO_TEST_CASE(on_a_polymorphic_executor) { fail_every_operation<on_any>(); }
-BOOST_AUTO_TEST_CASE(on_a_strands_executor) { fail_every_operation<on_strand>(); }
-BOOST_AUTO_TEST_CASE(on_a_polymorphic_strand) { fail_every_operation<on_any_strand>(); }
-BOOST_AUTO_TEST_CASE(on_a_thread_pools_executor) { fail_every_operation<on_pool>(); }
-BOOST_AUTO_TEST_CASE(on_a_polymorphic_thread_pools_executor) {
+BOOST_AUTO_TEST_CASE(operations_without_memory_on_an_io_context) {
+  fail_every_operation<on_io_context>();
+}
+BOOST_AUTO_TEST_CASE(operations_without_memory_on_a_polymorphic_executor) {
+  fail_every_operation<on_any>();
+}
+BOOST_AUTO_TEST_CASE(operations_without_memory_on_a_strand) { fail_every_operation<on_strand>(); }
+BOOST_AUTO_TEST_CASE(operations_without_memory_on_a_polymorphic_strand) {
+  fail_every_operation<on_any_strand>();
+}
+BOOST_AUTO_TEST_CASE(operations_without_memory_on_a_thread_pool) {
+  fail_every_operation<on_pool>();
+}
+BOOST_AUTO_TEST_CASE(operations_without_memory_on_a_polymorphic_thread_pool) {
   fail_every_operation<on_any_pool>();
 }
-BOOST_AUTO_TEST_CASE(that_was_all) {
+BOOST_AUTO_TEST_CASE(allocations_without_memory_were_tried) {
   BOOST_TEST_MESSAGE(operations << " operations, " << failures << " allocations failed");
   BOOST_TEST(failures > operations);
 }

@@ -30,7 +30,7 @@ bool over_release(bounded_semaphore& sem, std::size_t n) {
 
 BOOST_FIXTURE_TEST_SUITE(construction, journal)
 
-BOOST_AUTO_TEST_CASE(with_all_available_unless_told_otherwise) {
+BOOST_AUTO_TEST_CASE(all_permits_are_available_unless_told_otherwise) {
   bounded_semaphore one(io), five(io.get_executor(), 5), some(io, 2, 5),
       none(io.get_executor(), 0, 0), all(io, max);
   BOOST_TEST(one.limit() == 1u);
@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(with_all_available_unless_told_otherwise) {
   BOOST_TEST(all.available() == max);
 }
 
-BOOST_AUTO_TEST_CASE(with_more_than_is_possible_is_refused) {
+BOOST_AUTO_TEST_CASE(too_many_permits_or_too_high_a_limit_are_refused) {
   const auto ex = io.get_executor();
   BOOST_CHECK_THROW(bounded_semaphore(io, 3, 2), std::invalid_argument);
   BOOST_CHECK_THROW(bounded_semaphore(ex, 3, 2), std::invalid_argument);
@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(with_more_than_is_possible_is_refused) {
   BOOST_CHECK_THROW(bounded_semaphore(io, 1, max + 1), std::invalid_argument);
 }
 
-BOOST_AUTO_TEST_CASE(with_some_held_already_that_come_back) {
+BOOST_AUTO_TEST_CASE(permits_held_at_construction_can_be_released) {
   bounded_semaphore sem(io, 1, 3);
   sem.release(2);
   BOOST_TEST(sem.in_use() == 0u);
@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(more_than_the_limit, journal)
 
-BOOST_AUTO_TEST_CASE(is_refused_at_once_and_does_not_queue) {
+BOOST_AUTO_TEST_CASE(an_acquire_above_the_limit_is_refused_at_once) {
   bounded_semaphore sem(io, 0, 2);
   sem.async_acquire((*this)("a"));
   sem.async_acquire(3, (*this)("b"));
@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(is_refused_at_once_and_does_not_queue) {
   BOOST_TEST(poll() == "a");
 }
 
-BOOST_AUTO_TEST_CASE(is_refused_of_an_unbounded_semaphore_past_max) {
+BOOST_AUTO_TEST_CASE(an_acquire_above_max_is_refused) {
   semaphore sem(io, 1);
   sem.async_acquire(max + 1, (*this)("a"));
   sem.async_acquire(std::size_t(1) << 32 | 1, (*this)("b"));  // not taken for one
@@ -88,14 +88,14 @@ BOOST_AUTO_TEST_CASE(is_refused_of_an_unbounded_semaphore_past_max) {
   BOOST_TEST(sem.available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(comes_after_closed) {
+BOOST_AUTO_TEST_CASE(closed_comes_before_exceeds_limit) {
   bounded_semaphore sem(io, 1);
   sem.close();
   sem.async_acquire(2, (*this)("a"));
   BOOST_TEST(poll() == "a!closed");
 }
 
-BOOST_AUTO_TEST_CASE(cannot_be_given_back) {
+BOOST_AUTO_TEST_CASE(release_above_the_limit_is_an_error) {
   bounded_semaphore sem(io, 2);
   BOOST_TEST(over_release(sem, 1));
   BOOST_TEST(sem.try_acquire());
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(cannot_be_given_back) {
 }
 
 // A permit cannot be told that it failed.
-BOOST_AUTO_TEST_CASE(stays_at_the_limit_where_a_permit_gives_it_back) {
+BOOST_AUTO_TEST_CASE(a_permit_never_releases_above_the_limit) {
   bounded_semaphore sem(io, 3);
   permit p = sem.try_acquire_permit(2);
   sem.release();  // what the permit has
@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(raising, journal)
 
-BOOST_AUTO_TEST_CASE(makes_room_at_once) {
+BOOST_AUTO_TEST_CASE(a_raised_limit_makes_room_at_once) {
   bounded_semaphore sem(io, 1);
   BOOST_TEST(sem.try_acquire());
   sem.set_limit(3);
@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(makes_room_at_once) {
   BOOST_TEST(over_release(sem, 1));
 }
 
-BOOST_AUTO_TEST_CASE(serves_as_many_as_there_is_room_for) {
+BOOST_AUTO_TEST_CASE(a_raised_limit_serves_as_many_as_there_is_room_for) {
   bounded_semaphore sem(io, 0, 2);
   for (auto name : {"a", "b", "c"}) sem.async_acquire((*this)(name));
   sem.set_limit(4);
@@ -144,14 +144,14 @@ BOOST_AUTO_TEST_CASE(serves_as_many_as_there_is_room_for) {
   BOOST_TEST(sem.available() == max - 5);
 }
 
-BOOST_AUTO_TEST_CASE(admits_what_was_too_large) {
+BOOST_AUTO_TEST_CASE(a_raised_limit_admits_larger_requests) {
   bounded_semaphore sem(io, 1);
   sem.set_limit(2);
   sem.async_acquire(2, (*this)("a"));
   BOOST_TEST(poll() == "a");
 }
 
-BOOST_AUTO_TEST_CASE(past_max_is_refused) {
+BOOST_AUTO_TEST_CASE(a_limit_above_max_is_refused) {
   bounded_semaphore sem(io, 1);
   BOOST_CHECK_THROW(sem.set_limit(max + 1), std::invalid_argument);
   BOOST_CHECK_THROW(sem.set_limit(static_cast<std::size_t>(-1)), std::invalid_argument);
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(lowering, journal)
 
-BOOST_AUTO_TEST_CASE(takes_nothing_from_those_who_hold) {
+BOOST_AUTO_TEST_CASE(a_lowered_limit_takes_nothing_from_holders) {
   bounded_semaphore sem(io, 5);
   BOOST_TEST(sem.try_acquire(4));
   sem.set_limit(2);
@@ -175,7 +175,7 @@ BOOST_AUTO_TEST_CASE(takes_nothing_from_those_who_hold) {
   BOOST_TEST(over_release(sem, 5));
 }
 
-BOOST_AUTO_TEST_CASE(is_paid_first) {
+BOOST_AUTO_TEST_CASE(a_lowered_limit_is_paid_first) {
   bounded_semaphore sem(io, 5);
   permit p = sem.try_acquire_permit(5);
   sem.set_limit(2);
@@ -194,7 +194,7 @@ BOOST_AUTO_TEST_CASE(is_paid_first) {
   BOOST_TEST(sem.available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(is_paid_by_one_release_that_serves_with_the_rest) {
+BOOST_AUTO_TEST_CASE(one_release_pays_a_lowered_limit_and_serves_with_the_rest) {
   bounded_semaphore sem(io, 6);
   BOOST_TEST(sem.try_acquire(6));
   sem.set_limit(3);
@@ -204,7 +204,7 @@ BOOST_AUTO_TEST_CASE(is_paid_by_one_release_that_serves_with_the_rest) {
   BOOST_TEST(sem.in_use() == 3u);
 }
 
-BOOST_AUTO_TEST_CASE(ends_those_who_asked_for_more) {
+BOOST_AUTO_TEST_CASE(a_lowered_limit_ends_larger_requests) {
   bounded_semaphore sem(io, 0, 5);
   sem.async_acquire(3, (*this)("a"));
   sem.async_acquire(5, (*this)("b"));
@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(ends_those_who_asked_for_more) {
   BOOST_TEST(poll() == "a d");
 }
 
-BOOST_AUTO_TEST_CASE(to_zero_ends_all) {
+BOOST_AUTO_TEST_CASE(a_limit_of_zero_ends_all_waiters) {
   bounded_semaphore sem(io, 1);
   BOOST_TEST(sem.try_acquire());
   sem.async_acquire((*this)("a"));
@@ -231,7 +231,7 @@ BOOST_AUTO_TEST_CASE(to_zero_ends_all) {
   BOOST_TEST(sem.try_acquire());
 }
 
-BOOST_AUTO_TEST_CASE(leaves_the_granted_what_they_have) {
+BOOST_AUTO_TEST_CASE(a_lowered_limit_leaves_grants_alone) {
   bounded_semaphore sem(io, 2);
   sem.async_acquire_permit(2, (*this)("a"));
   sem.set_limit(1);
@@ -241,7 +241,7 @@ BOOST_AUTO_TEST_CASE(leaves_the_granted_what_they_have) {
   BOOST_TEST(sem.available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(and_raising_again_before_the_debt_is_paid) {
+BOOST_AUTO_TEST_CASE(a_lowered_limit_may_be_raised_before_it_is_paid) {
   bounded_semaphore sem(io, 4);
   BOOST_TEST(sem.try_acquire(4));
   sem.set_limit(1);
@@ -253,7 +253,7 @@ BOOST_AUTO_TEST_CASE(and_raising_again_before_the_debt_is_paid) {
   BOOST_TEST(sem.in_use() == 5u);
 }
 
-BOOST_AUTO_TEST_CASE(counts_on_a_closed_semaphore) {
+BOOST_AUTO_TEST_CASE(a_limit_counts_on_a_closed_semaphore) {
   bounded_semaphore sem(io, 3);
   BOOST_TEST(sem.try_acquire(3));
   sem.close();

@@ -89,7 +89,7 @@ struct watched_slot {
 
 BOOST_FIXTURE_TEST_SUITE(one_wait, fixture)
 
-BOOST_AUTO_TEST_CASE(is_ended_by_every_type_but_none) {
+BOOST_AUTO_TEST_CASE(every_cancellation_type_but_none_ends_a_wait) {
   using enum cancellation_type;
   for (auto type : {terminal, partial, total, all, terminal | partial}) {
     sem.async_acquire_permit(cancellable("a"));
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(is_ended_by_every_type_but_none) {
   BOOST_TEST(sem.available() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(leaves_its_place_at_once_and_swallows_nothing) {
+BOOST_AUTO_TEST_CASE(a_cancelled_wait_leaves_the_queue_at_once_and_takes_nothing) {
   sem.async_acquire(cancellable("a"));
   sem.async_acquire((*this)("b"));
   sem.async_acquire((*this)("c"));
@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(leaves_its_place_at_once_and_swallows_nothing) {
   BOOST_TEST(poll() == "a!aborted b");
 }
 
-BOOST_AUTO_TEST_CASE(lets_those_behind_it_go) {
+BOOST_AUTO_TEST_CASE(a_cancelled_wait_lets_those_behind_it_go) {
   sem.release(2);
   sem.async_acquire(3, cancellable("a"));
   sem.async_acquire(2, (*this)("b"));
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(lets_those_behind_it_go) {
   BOOST_TEST(poll() == "a!aborted b");
 }
 
-BOOST_AUTO_TEST_CASE(is_cancelled_once) {
+BOOST_AUTO_TEST_CASE(a_wait_is_cancelled_once) {
   sem.async_acquire(cancellable("a"));
   emit();
   emit();
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(is_cancelled_once) {
   BOOST_TEST(poll() == "");
 }
 
-BOOST_AUTO_TEST_CASE(is_one_of_many) {
+BOOST_AUTO_TEST_CASE(any_of_many_waits_can_be_cancelled) {
   std::vector<cancellation_signal> signals(9);
   for (std::size_t i = 0; i < signals.size(); ++i)
     sem.async_acquire(asio::bind_cancellation_slot(signals[i].slot(), (*this)(std::to_string(i))));
@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(emitted, fixture)
 
-BOOST_AUTO_TEST_CASE(before_the_wait_does_nothing) {
+BOOST_AUTO_TEST_CASE(an_emission_before_the_wait_does_nothing) {
   emit();
   sem.async_acquire(cancellable("a"));
   BOOST_TEST(sem.waiting() == 1u);
@@ -160,7 +160,7 @@ BOOST_AUTO_TEST_CASE(before_the_wait_does_nothing) {
   BOOST_TEST(poll() == "a");
 }
 
-BOOST_AUTO_TEST_CASE(after_a_grant_at_once_does_nothing) {
+BOOST_AUTO_TEST_CASE(an_emission_after_an_immediate_grant_does_nothing) {
   sem.release();
   sem.async_acquire_permit(cancellable("a"));
   emit();
@@ -169,7 +169,7 @@ BOOST_AUTO_TEST_CASE(after_a_grant_at_once_does_nothing) {
   emit();
 }
 
-BOOST_AUTO_TEST_CASE(after_the_grant_and_before_the_handler_does_nothing) {
+BOOST_AUTO_TEST_CASE(an_emission_between_grant_and_handler_does_nothing) {
   sem.async_acquire_permit(2, cancellable("a"));
   sem.release(2);
   emit();
@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(after_the_grant_and_before_the_handler_does_nothing) {
   BOOST_TEST(held["a"].count() == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(inside_the_handler_does_nothing) {
+BOOST_AUTO_TEST_CASE(an_emission_inside_the_handler_does_nothing) {
   sem.async_acquire(asio::bind_cancellation_slot(signal.slot(), [&](error_code ec) {
     emit();
     (*this)("a")(ec);
@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(inside_the_handler_does_nothing) {
   BOOST_TEST(sem.waiting() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(inside_the_handler_means_the_slots_next_wait) {
+BOOST_AUTO_TEST_CASE(an_emission_inside_the_handler_cancels_the_slots_next_wait) {
   sem.async_acquire(asio::bind_cancellation_slot(signal.slot(), [&](error_code ec) {
     (*this)("a")(ec);
     sem.async_acquire(cancellable("b"));
@@ -271,7 +271,7 @@ BOOST_AUTO_TEST_CASE(what_stays_in_the_slot_keeps_no_memory_of_the_semaphore) {
   BOOST_TEST(cores == before);
 }
 
-BOOST_AUTO_TEST_CASE(after_the_completion_does_nothing) {
+BOOST_AUTO_TEST_CASE(an_emission_after_the_completion_does_nothing) {
   sem.async_acquire(cancellable("a"));
   sem.release();
   BOOST_TEST(poll() == "a");
@@ -280,7 +280,7 @@ BOOST_AUTO_TEST_CASE(after_the_completion_does_nothing) {
   BOOST_TEST(poll() == "");
 }
 
-BOOST_AUTO_TEST_CASE(after_the_destruction_of_the_semaphore_does_nothing) {
+BOOST_AUTO_TEST_CASE(an_emission_after_the_destruction_of_the_semaphore_does_nothing) {
   std::optional<semaphore> gone(std::in_place, io, 0);
   gone->async_acquire(cancellable("a"));
   gone.reset();
@@ -297,7 +297,7 @@ BOOST_AUTO_TEST_CASE(after_the_destruction_of_the_semaphore_does_nothing) {
   emit();
 }
 
-BOOST_AUTO_TEST_CASE(after_the_destruction_of_the_context_does_nothing) {
+BOOST_AUTO_TEST_CASE(an_emission_after_the_destruction_of_the_context_does_nothing) {
   cancellation_signal granted;
   for (bool semaphore_first : {true, false}) {
     std::optional<asio::io_context> context(std::in_place);
@@ -316,7 +316,7 @@ BOOST_AUTO_TEST_CASE(after_the_destruction_of_the_context_does_nothing) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(after_the_wait_of_a_slot_that_was_closed_or_excluded_does_nothing) {
+BOOST_AUTO_TEST_CASE(an_emission_after_a_closed_or_excluded_wait_does_nothing) {
   bounded_semaphore bounded(io, 0, 3);
   bounded.async_acquire(3, cancellable("a"));
   bounded.set_limit(2);
@@ -337,7 +337,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(after_a_move, fixture)
 
-BOOST_AUTO_TEST_CASE(a_wait_can_be_cancelled) {
+BOOST_AUTO_TEST_CASE(a_wait_can_be_cancelled_after_a_move) {
   sem.async_acquire(cancellable("a"));
   sem.async_acquire((*this)("b"));
   semaphore moved = std::move(sem);
@@ -353,7 +353,7 @@ BOOST_AUTO_TEST_CASE(a_wait_can_be_cancelled) {
   BOOST_TEST(poll() == "c!aborted");
 }
 
-BOOST_AUTO_TEST_CASE(of_the_object_to_another_place_nothing_points_there) {
+BOOST_AUTO_TEST_CASE(nothing_points_to_a_semaphore_that_was_moved) {
   auto from = std::make_unique<bounded_semaphore>(io, 0, 1);
   from->async_acquire(cancellable("a"));
   bounded_semaphore to = std::move(*from);
@@ -363,7 +363,7 @@ BOOST_AUTO_TEST_CASE(of_the_object_to_another_place_nothing_points_there) {
   BOOST_TEST(poll() == "a!aborted");
 }
 
-BOOST_AUTO_TEST_CASE(what_waited_on_the_target_is_aborted_and_the_rest_follows) {
+BOOST_AUTO_TEST_CASE(a_move_aborts_the_waits_of_its_target_and_keeps_the_others) {
   semaphore target(io, 0);
   target.async_acquire((*this)("target"));
   sem.async_acquire(cancellable("source"));
@@ -376,7 +376,7 @@ BOOST_AUTO_TEST_CASE(what_waited_on_the_target_is_aborted_and_the_rest_follows) 
   BOOST_TEST(target.available() == 4u);
 }
 
-BOOST_AUTO_TEST_CASE(to_another_executor_type_it_can_be_cancelled) {
+BOOST_AUTO_TEST_CASE(a_wait_can_be_cancelled_after_a_move_to_another_executor_type) {
   turnstile::basic_semaphore<asio::io_context::executor_type> from(io, 0);
   from.async_acquire(cancellable("a"));
   semaphore to(std::move(from));
@@ -389,7 +389,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(cancel, fixture)
 
-BOOST_AUTO_TEST_CASE(means_all_who_wait_in_their_order) {
+BOOST_AUTO_TEST_CASE(cancel_aborts_all_waiters_in_order) {
   sem.release();
   sem.async_acquire(2, (*this)("a"));
   sem.async_acquire_permit((*this)("b"));
@@ -402,7 +402,7 @@ BOOST_AUTO_TEST_CASE(means_all_who_wait_in_their_order) {
   BOOST_TEST(sem.try_acquire());
 }
 
-BOOST_AUTO_TEST_CASE(does_not_mean_those_initiated_later) {
+BOOST_AUTO_TEST_CASE(cancel_spares_later_acquires) {
   sem.async_acquire((*this)("a"));
   sem.cancel();
   sem.async_acquire((*this)("b"));
@@ -412,7 +412,7 @@ BOOST_AUTO_TEST_CASE(does_not_mean_those_initiated_later) {
   BOOST_TEST(poll() == "b");
 }
 
-BOOST_AUTO_TEST_CASE(does_not_mean_the_granted) {
+BOOST_AUTO_TEST_CASE(cancel_spares_grants) {
   sem.async_acquire((*this)("a"));
   sem.async_acquire((*this)("b"));
   sem.release();
@@ -421,14 +421,14 @@ BOOST_AUTO_TEST_CASE(does_not_mean_the_granted) {
   BOOST_TEST(sem.available() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(with_nobody_waiting_does_nothing) {
+BOOST_AUTO_TEST_CASE(cancel_without_waiters_does_nothing) {
   sem.cancel();
   sem.async_acquire((*this)("a"));
   sem.release();
   BOOST_TEST(poll() == "a");
 }
 
-BOOST_AUTO_TEST_CASE(from_a_handler_spares_what_that_starts_afterwards) {
+BOOST_AUTO_TEST_CASE(cancel_in_a_handler_spares_what_it_starts_afterwards) {
   sem.async_acquire([&](error_code) {
     sem.async_acquire((*this)("b"));
     sem.cancel();
@@ -508,7 +508,7 @@ struct counting_allocator {
 BOOST_FIXTURE_TEST_SUITE(a_storm, fixture)
 
 // The newest first, so that a search from the front would take for ever.
-BOOST_AUTO_TEST_CASE(of_cancellations_takes_no_longer_the_more_there_are) {
+BOOST_AUTO_TEST_CASE(a_cancellation_takes_no_longer_the_more_waits_there_are) {
   const watchdog dog;
   std::vector<cancellation_signal> signals(200'000);
   std::size_t aborted = 0;
@@ -525,7 +525,7 @@ BOOST_AUTO_TEST_CASE(of_cancellations_takes_no_longer_the_more_there_are) {
 }
 
 // A waiter that stays does not keep the memory of those that gave up.
-BOOST_AUTO_TEST_CASE(of_timeouts_leaves_no_memory_behind) {
+BOOST_AUTO_TEST_CASE(many_timeouts_leave_no_memory_behind) {
   sem.async_acquire((*this)("a"));
   std::size_t out = 0, most = 0;
   for (int round = 0; round < 100; ++round) {
@@ -570,7 +570,7 @@ struct told {
 // H6: what the emission brings about may destroy the slot's handler, which is running.
 BOOST_FIXTURE_TEST_SUITE(during_the_emission, journal)
 
-BOOST_AUTO_TEST_CASE(the_slot_is_cleared) {
+BOOST_AUTO_TEST_CASE(the_slot_may_be_cleared_during_the_emission) {
   std::function<void(std::function<void()>)> take;
   turnstile::basic_semaphore<told> sem({&io, &take}, 0);
   cancellation_signal signal;
@@ -587,7 +587,7 @@ BOOST_AUTO_TEST_CASE(the_slot_is_cleared) {
 }
 
 // The executor destroys the function, that the handler, and that the session.
-BOOST_AUTO_TEST_CASE(everything_dies) {
+BOOST_AUTO_TEST_CASE(everything_may_be_destroyed_during_the_emission) {
   std::function<void(std::function<void()>)> take = [](auto) {};
   struct session {
     explicit session(const told& ex) : sem(ex, 0) {}
@@ -610,7 +610,7 @@ BOOST_AUTO_TEST_CASE(everything_dies) {
 BOOST_AUTO_TEST_SUITE_END()
 
 // Rule 16: emissions on the handler's executor while another thread does everything else.
-BOOST_AUTO_TEST_CASE(emission_races_with_release_cancel_and_acquire) {
+BOOST_AUTO_TEST_CASE(an_emission_races_with_release_cancel_and_acquire) {
   const watchdog dog;
   asio::io_context io;
   turnstile::basic_semaphore<asio::io_context::executor_type> sem(io.get_executor(), 0);

@@ -13,7 +13,7 @@ using namespace test;
 
 BOOST_FIXTURE_TEST_SUITE(what_close_does, journal)
 
-BOOST_AUTO_TEST_CASE(ends_those_who_wait_in_their_order) {
+BOOST_AUTO_TEST_CASE(close_ends_all_waiters_in_order) {
   semaphore sem(io, 1);
   sem.async_acquire(3, (*this)("a"));
   sem.async_acquire_permit((*this)("b"));
@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_CASE(ends_those_who_wait_in_their_order) {
   BOOST_TEST(held.empty());
 }
 
-BOOST_AUTO_TEST_CASE(refuses_those_who_come_later_free_permits_or_not) {
+BOOST_AUTO_TEST_CASE(close_refuses_later_acquires_even_if_permits_are_free) {
   for (std::size_t free : {0u, 5u}) {
     semaphore sem(io, free);
     sem.close();
@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(refuses_those_who_come_later_free_permits_or_not) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(comes_before_exceeds_limit) {
+BOOST_AUTO_TEST_CASE(closed_comes_before_exceeds_limit) {
   semaphore sem(io);
   bounded_semaphore bounded(io, 2);
   sem.close();
@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(comes_before_exceeds_limit) {
   BOOST_TEST(poll() == "a!closed b!closed c!closed");
 }
 
-BOOST_AUTO_TEST_CASE(leaves_the_granted_their_permits) {
+BOOST_AUTO_TEST_CASE(close_leaves_grants_alone) {
   semaphore sem(io, 1);
   sem.async_acquire_permit((*this)("a"));
   sem.async_acquire_permit((*this)("b"));
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(leaves_the_granted_their_permits) {
   BOOST_TEST(sem.available() == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(can_be_repeated) {
+BOOST_AUTO_TEST_CASE(close_can_be_repeated) {
   semaphore sem(io, 0);
   sem.async_acquire((*this)("a"));
   sem.close();
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(can_be_repeated) {
   BOOST_TEST(sem.is_closed());
 }
 
-BOOST_AUTO_TEST_CASE(is_not_undone_by_anything) {
+BOOST_AUTO_TEST_CASE(close_is_not_undone_by_anything) {
   bounded_semaphore bounded(io, 0, 2);
   semaphore sem(io, 4);
   bounded.close();
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(is_not_undone_by_anything) {
   BOOST_TEST(sem.try_acquire());
 }
 
-BOOST_AUTO_TEST_CASE(wins_over_what_comes_after_it) {
+BOOST_AUTO_TEST_CASE(close_wins_over_what_comes_after_it) {
   semaphore sem(io, 0);
   asio::cancellation_signal signal;
   sem.async_acquire(asio::bind_cancellation_slot(signal.slot(), (*this)("a")));
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(wins_over_what_comes_after_it) {
   BOOST_TEST(poll() == "a!closed");
 }
 
-BOOST_AUTO_TEST_CASE(does_not_change_what_came_before_it) {
+BOOST_AUTO_TEST_CASE(close_does_not_change_what_came_before_it) {
   semaphore sem(io, 0);
   sem.async_acquire((*this)("a"));
   sem.cancel();
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(does_not_change_what_came_before_it) {
   BOOST_TEST(poll() == "a!aborted");
 }
 
-BOOST_AUTO_TEST_CASE(from_a_handler_ends_the_rest) {
+BOOST_AUTO_TEST_CASE(close_in_a_handler_ends_the_remaining_waiters) {
   semaphore sem(io, 1);
   sem.async_acquire([&](error_code) {
     sem.close();
@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(a_closed_semaphore, journal)
 
-BOOST_AUTO_TEST_CASE(counts_releases_and_their_errors) {
+BOOST_AUTO_TEST_CASE(a_closed_semaphore_counts_releases_and_their_errors) {
   semaphore sem(io, semaphore::max() - 2);
   sem.close();
   sem.release();
@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(counts_releases_and_their_errors) {
   BOOST_TEST(sem.available() == semaphore::max());
 }
 
-BOOST_AUTO_TEST_CASE(counts_permits) {
+BOOST_AUTO_TEST_CASE(a_closed_semaphore_counts_permits) {
   semaphore sem(io, 3);
   permit p = sem.try_acquire_permit(3);
   sem.close();
@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(counts_permits) {
   BOOST_TEST(sem.available() == 3u);
 }
 
-BOOST_AUTO_TEST_CASE(shrinks) {
+BOOST_AUTO_TEST_CASE(a_closed_semaphore_can_shrink) {
   semaphore sem(io, 3);
   sem.close();
   BOOST_TEST(sem.shrink(2) == 2u);
@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(shrinks) {
   BOOST_TEST(sem.is_closed());
 }
 
-BOOST_AUTO_TEST_CASE(changes_its_limit) {
+BOOST_AUTO_TEST_CASE(a_closed_semaphore_can_change_its_limit) {
   bounded_semaphore sem(io, 1, 3);
   sem.close();
   sem.set_limit(5);

@@ -90,4 +90,4 @@ cobalt::task<void> limits() {
 
 BOOST_AUTO_TEST_CASE(acquires_are_awaited) { cobalt::run(acquires()); }
 BOOST_AUTO_TEST_CASE(the_loser_of_a_race_leaves_the_queue) { cobalt::run(races()); }
-BOOST_AUTO_TEST_CASE(a_limit_holds) { cobalt::run(limits()); }
+BOOST_AUTO_TEST_CASE(the_limit_holds_for_coroutines_of_cobalt) { cobalt::run(limits()); }

@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(the_head_holds_back_those_behind_it) {
   BOOST_TEST(c->available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(any_of_the_queue_leaves_by_itself) {
+BOOST_AUTO_TEST_CASE(any_waiter_of_the_queue_can_be_cancelled) {
   make(0);
   fake &a = queued("a"), &b = queued("b"), &d = queued("d");
   queued("e");
@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(a_late_cancellation_does_nothing) {
 }
 
 // More of them than the word can count.
-BOOST_AUTO_TEST_CASE(permits_come_with_a_reference_each) {
+BOOST_AUTO_TEST_CASE(each_grant_comes_with_a_reference) {
   make(300);
   core& it = *c;
   for (int i = 0; i != 100; ++i) {
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(permits_come_with_a_reference_each) {
   BOOST_TEST(it.in_use() == core::max);  // held by the waiters
 }
 
-BOOST_AUTO_TEST_CASE(shrink_takes_what_is_not_the_queues) {
+BOOST_AUTO_TEST_CASE(shrink_takes_nothing_that_is_reserved_for_the_queue) {
   make(1);
   fake& a = queued("a", 3);
   BOOST_TEST(c->shrink(5) == 1u);
@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(shrink_takes_what_is_not_the_queues) {
   a.cancel();
 }
 
-BOOST_AUTO_TEST_CASE(a_lowered_limit_expels_whom_it_excludes) {
+BOOST_AUTO_TEST_CASE(a_lowered_limit_ends_the_waiters_that_it_excludes) {
   make(0, 5);
   queued("a", 2);
   queued("b", 4);
@@ -166,7 +166,7 @@ BOOST_AUTO_TEST_SUITE_END()
 // left behind as a flag, and is looked at when deliver() has returned.
 BOOST_FIXTURE_TEST_SUITE(calls_back, fixture)
 
-BOOST_AUTO_TEST_CASE(what_was_decided_is_published_before_anybody_is_told) {
+BOOST_AUTO_TEST_CASE(decisions_are_published_before_they_are_delivered) {
   make(0);
   queued("a").then([&] {
     BOOST_TEST(c->waiting() == 1u);
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(waits_are_queued_in_their_order) {
 }
 
 // The queue is empty when these come, and was announced as such.
-BOOST_AUTO_TEST_CASE(a_wait_of_the_last_of_the_queue) {
+BOOST_AUTO_TEST_CASE(the_delivery_to_the_last_waiter_may_wait_again) {
   make(0);
   queued("a").then([&] {
     BOOST_TEST(c->waiting() == 0u);
@@ -242,7 +242,7 @@ BOOST_AUTO_TEST_CASE(cancellations_reach_the_queue_and_the_mail_and_not_the_gran
   BOOST_TEST(read() == "f");
 }
 
-BOOST_AUTO_TEST_CASE(cancel_means_those_who_came_before_it) {
+BOOST_AUTO_TEST_CASE(cancel_aborts_only_earlier_waiters) {
   make(0);
   queued("a").then([&] {
     queued("d");
@@ -261,7 +261,7 @@ BOOST_AUTO_TEST_CASE(cancel_means_those_who_came_before_it) {
   BOOST_TEST(read() == "g");
 }
 
-BOOST_AUTO_TEST_CASE(cancel_with_nobody_waiting_leaves_no_mark) {
+BOOST_AUTO_TEST_CASE(cancel_without_waiters_leaves_no_mark) {
   make(0);
   queued("a").then([&] {
     c->cancel();
@@ -348,7 +348,7 @@ BOOST_AUTO_TEST_CASE(close_ends_the_queue_and_the_mail) {
   BOOST_TEST(c->available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(orphaned_means_aborted) {
+BOOST_AUTO_TEST_CASE(orphan_aborts_all_waiters) {
   make(0);
   queued("a").then([&] {
     queued("d");
@@ -360,7 +360,7 @@ BOOST_AUTO_TEST_CASE(orphaned_means_aborted) {
 }
 
 // The last to come are served while the semaphore goes.
-BOOST_AUTO_TEST_CASE(an_acquire_of_the_aborted_has_a_reference) {
+BOOST_AUTO_TEST_CASE(an_acquire_in_the_delivery_of_an_aborted_waiter_has_a_reference) {
   make(1);
   core& it = *c;
   queued("a", 2).then([&] { BOOST_TEST(it.try_acquire(1, true) == outcome::granted); });
@@ -370,7 +370,7 @@ BOOST_AUTO_TEST_CASE(an_acquire_of_the_aborted_has_a_reference) {
   it.drop_reference();
 }
 
-BOOST_AUTO_TEST_CASE(abandoned_means_destroyed_uncalled) {
+BOOST_AUTO_TEST_CASE(abandon_discards_all_waiters) {
   make(0);
   queued("a").then([&] {
     queued("e");
@@ -428,7 +428,7 @@ BOOST_AUTO_TEST_SUITE_END()
 // the count, and it is tried again by the next call that looks at the queue.
 BOOST_FIXTURE_TEST_SUITE(refusals, fixture)
 
-BOOST_AUTO_TEST_CASE(the_refused_wait_again_at_the_head_in_their_order) {
+BOOST_AUTO_TEST_CASE(refused_waiters_are_the_head_again_in_their_order) {
   make(0);
   queued("a").refuse();
   queued("b");
@@ -443,7 +443,7 @@ BOOST_AUTO_TEST_CASE(the_refused_wait_again_at_the_head_in_their_order) {
   BOOST_TEST(c->available() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(those_told_before_are_not_told_again) {
+BOOST_AUTO_TEST_CASE(waiters_delivered_before_a_refusal_are_not_delivered_again) {
   make(0);
   queued("a");
   queued("b").refuse();
@@ -456,7 +456,7 @@ BOOST_AUTO_TEST_CASE(those_told_before_are_not_told_again) {
   BOOST_TEST(read() == "b d");
 }
 
-BOOST_AUTO_TEST_CASE(one_call_tries_once) {
+BOOST_AUTO_TEST_CASE(one_call_tries_a_refused_waiter_once) {
   make(0);
   fake &a = queued("a").refuse(100), &b = queued("b");
   c->release(1);
@@ -477,7 +477,7 @@ BOOST_AUTO_TEST_CASE(one_call_tries_once) {
   BOOST_TEST(read() == "a!aborted d");
 }
 
-BOOST_AUTO_TEST_CASE(a_new_wait_has_the_refused_tried_first) {
+BOOST_AUTO_TEST_CASE(a_new_wait_has_refused_waiters_tried_first) {
   make(0);
   queued("a").refuse();
   c->release(1);
@@ -487,7 +487,7 @@ BOOST_AUTO_TEST_CASE(a_new_wait_has_the_refused_tried_first) {
   BOOST_TEST(read() == "b");
 }
 
-BOOST_AUTO_TEST_CASE(a_call_back_from_the_refusing_has_it_tried_at_once) {
+BOOST_AUTO_TEST_CASE(a_call_inside_a_refusal_has_the_waiter_tried_at_once) {
   make(0);
   queued("a").refuse().then([&] { c->release(1); });
   queued("b");
@@ -552,7 +552,7 @@ BOOST_AUTO_TEST_CASE(a_limit_that_was_lowered_after_a_grant_counts) {
   BOOST_TEST(read() == "d");
 }
 
-BOOST_AUTO_TEST_CASE(so_do_cancel_close_and_a_lowered_limit) {
+BOOST_AUTO_TEST_CASE(cancel_close_and_a_lowered_limit_inside_a_refusal_count) {
   for (auto [call, result] :
        {std::pair<void (*)(core&), const char*>{[](core& k) { k.cancel(); }, "!aborted"},
         {[](core& k) { k.close(); }, "!closed"},
@@ -567,7 +567,7 @@ BOOST_AUTO_TEST_CASE(so_do_cancel_close_and_a_lowered_limit) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(other_decisions_stand) {
+BOOST_AUTO_TEST_CASE(a_refused_cancellation_stands) {
   make(0);
   fake& a = queued("a").refuse();
   a.cancel();
@@ -579,7 +579,7 @@ BOOST_AUTO_TEST_CASE(other_decisions_stand) {
   BOOST_TEST(c->waiting() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(whoever_was_closed_stays_closed) {
+BOOST_AUTO_TEST_CASE(a_refused_close_stands) {
   make(0);
   queued("a").refuse();
   queued("b");
@@ -591,7 +591,7 @@ BOOST_AUTO_TEST_CASE(whoever_was_closed_stays_closed) {
 }
 
 // b's cancellation came between its grant and a's refusal; a cannot be granted again so soon.
-BOOST_AUTO_TEST_CASE(a_cancelled_one_does_not_wait_behind_a_refused_one) {
+BOOST_AUTO_TEST_CASE(a_cancelled_waiter_does_not_wait_behind_a_refused_one) {
   make(0, 3);
   fake &a = queued("a").refuse(), &b = queued("b");
   a.then([&] {
@@ -603,7 +603,7 @@ BOOST_AUTO_TEST_CASE(a_cancelled_one_does_not_wait_behind_a_refused_one) {
   BOOST_TEST(c->waiting() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(no_queue_to_go_back_to) {
+BOOST_AUTO_TEST_CASE(orphan_discards_waiters_that_are_refused) {
   make(0);
   queued("a").refuse();
   queued("b").refuse();
@@ -615,7 +615,7 @@ BOOST_AUTO_TEST_CASE(no_queue_to_go_back_to) {
   BOOST_TEST(read() == "b?!aborted b!discarded d!aborted");
 }
 
-BOOST_AUTO_TEST_CASE(orphaned_and_abandoned_by_the_refusing) {
+BOOST_AUTO_TEST_CASE(orphan_and_abandon_inside_a_refusal_discard_the_waiter) {
   for (auto call : {&core::orphan, &core::abandon}) {
     make(0);
     queued("a").refuse().then([&] { (c->*call)(); });
@@ -626,7 +626,7 @@ BOOST_AUTO_TEST_CASE(orphaned_and_abandoned_by_the_refusing) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_somebody_else_has_released_is_not_given_back_twice) {
+BOOST_AUTO_TEST_CASE(permits_released_inside_a_refusal_are_not_given_back_twice) {
   make(0, 2);
   queued("a", 2).refuse().then([&] { BOOST_TEST(c->release(1)); });
   c->release(2);
@@ -641,7 +641,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 // While others keep the strand busy, one thread changes the limit: whom the limit in force allows is
 // never told that it excludes him.
-BOOST_FIXTURE_TEST_CASE(a_raised_limit_holds_for_those_who_come_after_it, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_raised_limit_holds_for_later_acquires, fixture) {
   make(0, 2);
   struct quiet final : waiter {
     explicit quiet(std::uint32_t n) : waiter(n) {}
@@ -728,7 +728,7 @@ struct world : fixture {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(put_off_calls_have_the_effect_that_they_have_outside) {
+BOOST_AUTO_TEST_CASE(calls_inside_a_delivery_have_the_effect_that_they_have_outside) {
   std::array<int, 4> calls;
   for (int sequence = 0; sequence < 8 * 8 * 8 * 8; ++sequence) {
     int rest = sequence;

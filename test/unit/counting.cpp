@@ -40,14 +40,14 @@ static_assert(!std::is_constructible_v<semaphore, asio::execution_context&>);
 static_assert(!std::is_constructible_v<turnstile::basic_semaphore<asio::io_context::executor_type>,
                                        asio::thread_pool&>);
 
-BOOST_FIXTURE_TEST_CASE(with_one_permit_unless_told_otherwise, journal) {
+BOOST_FIXTURE_TEST_CASE(a_semaphore_has_one_permit_unless_told_otherwise, journal) {
   BOOST_TEST(semaphore(io).available() == 1u);
   BOOST_TEST(semaphore(io.get_executor()).available() == 1u);
   BOOST_TEST(semaphore(io, 7).available() == 7u);
   BOOST_TEST(semaphore(io.get_executor(), max).available() == max);
 }
 
-BOOST_FIXTURE_TEST_CASE(more_than_max_is_refused, journal) {
+BOOST_FIXTURE_TEST_CASE(more_than_max_permits_are_refused, journal) {
   BOOST_TEST(max >= 0x7fffffffu);
   BOOST_CHECK_THROW(semaphore(io, max + 1), std::invalid_argument);
   BOOST_CHECK_THROW(semaphore(io.get_executor(), static_cast<std::size_t>(-1)),
@@ -103,7 +103,7 @@ BOOST_FIXTURE_TEST_CASE(try_acquire_takes_all_or_nothing, journal) {
 
 BOOST_AUTO_TEST_SUITE(releasing)
 
-BOOST_FIXTURE_TEST_CASE(more_than_was_acquired_is_how_it_grows, journal) {
+BOOST_FIXTURE_TEST_CASE(release_of_more_than_was_acquired_adds_permits, journal) {
   semaphore sem(io, 0);
   sem.release();
   sem.release(4);
@@ -114,7 +114,7 @@ BOOST_FIXTURE_TEST_CASE(more_than_was_acquired_is_how_it_grows, journal) {
   BOOST_TEST(sem.available() == 6u);
 }
 
-BOOST_FIXTURE_TEST_CASE(past_max_is_all_or_nothing, journal) {
+BOOST_FIXTURE_TEST_CASE(release_past_max_changes_nothing, journal) {
   semaphore sem(io, max - 2);
   for (std::size_t n : {std::size_t(3), max, max + 1, max + 3, std::size_t(1) << 32,
                         static_cast<std::size_t>(-1)}) {
@@ -137,7 +137,7 @@ BOOST_FIXTURE_TEST_CASE(past_max_is_all_or_nothing, journal) {
 }
 
 // The same answers if acquires wait: they are given before the queue is looked at.
-BOOST_FIXTURE_TEST_CASE(past_max_with_a_queue, journal) {
+BOOST_FIXTURE_TEST_CASE(release_past_max_with_a_queue_changes_nothing, journal) {
   semaphore sem(io, max - 1);
   sem.async_acquire(max, (*this)("a"));
   BOOST_TEST(release(sem, 2) == errc::over_release);
@@ -148,7 +148,7 @@ BOOST_FIXTURE_TEST_CASE(past_max_with_a_queue, journal) {
   BOOST_TEST(poll() == "a");
 }
 
-BOOST_FIXTURE_TEST_CASE(past_the_limit_of_a_bounded_semaphore, journal) {
+BOOST_FIXTURE_TEST_CASE(release_past_the_limit_changes_nothing, journal) {
   bounded_semaphore sem(io, 3);
   BOOST_TEST(release(sem, 1) == errc::over_release);
   BOOST_CHECK_EXCEPTION(sem.release(), boost::system::system_error, over_release);
@@ -161,7 +161,7 @@ BOOST_FIXTURE_TEST_CASE(past_the_limit_of_a_bounded_semaphore, journal) {
   BOOST_TEST(sem.available() == 3u);
 }
 
-BOOST_FIXTURE_TEST_CASE(of_a_waiters_permits_is_decided_on_the_count, journal) {
+BOOST_FIXTURE_TEST_CASE(release_to_a_waiter_counts_as_in_use_all_along, journal) {
   bounded_semaphore sem(io, 1);
   BOOST_TEST(sem.try_acquire());
   sem.async_acquire((*this)("a"));
@@ -175,7 +175,7 @@ BOOST_FIXTURE_TEST_CASE(of_a_waiters_permits_is_decided_on_the_count, journal) {
   BOOST_TEST(poll() == "a b");
 }
 
-BOOST_FIXTURE_TEST_CASE(from_inside_a_handler_reports_as_well, journal) {
+BOOST_FIXTURE_TEST_CASE(release_inside_a_handler_reports_its_error, journal) {
   bounded_semaphore sem(io, 2);
   BOOST_TEST(sem.try_acquire(2));
   sem.async_acquire([&](error_code) {
@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(zero)
 
-BOOST_FIXTURE_TEST_CASE(released_does_nothing, journal) {
+BOOST_FIXTURE_TEST_CASE(release_zero_is_a_no_op, journal) {
   semaphore sem(io, 0);
   sem.async_acquire((*this)("a"));
   sem.release(0);
@@ -203,7 +203,7 @@ BOOST_FIXTURE_TEST_CASE(released_does_nothing, journal) {
   BOOST_TEST(poll() == "");
 }
 
-BOOST_FIXTURE_TEST_CASE(acquired_succeeds_whoever_waits, journal) {
+BOOST_FIXTURE_TEST_CASE(acquire_zero_succeeds_beside_waiters, journal) {
   semaphore sem(io, 0);
   sem.async_acquire((*this)("waits"));
   BOOST_TEST(sem.try_acquire(0));
@@ -216,7 +216,7 @@ BOOST_FIXTURE_TEST_CASE(acquired_succeeds_whoever_waits, journal) {
   BOOST_TEST(sem.available() == 0u);
 }
 
-BOOST_FIXTURE_TEST_CASE(acquired_of_a_bounded_semaphore_with_limit_zero, journal) {
+BOOST_FIXTURE_TEST_CASE(acquire_zero_succeeds_with_a_limit_of_zero, journal) {
   bounded_semaphore sem(io, 0);
   BOOST_TEST(sem.try_acquire(0));
   BOOST_TEST(!sem.try_acquire());
@@ -225,7 +225,7 @@ BOOST_FIXTURE_TEST_CASE(acquired_of_a_bounded_semaphore_with_limit_zero, journal
   BOOST_TEST(poll() == "a b!exceeds");
 }
 
-BOOST_FIXTURE_TEST_CASE(acquired_fails_once_closed, journal) {
+BOOST_FIXTURE_TEST_CASE(acquire_zero_fails_once_closed, journal) {
   semaphore sem(io, 1);
   sem.close();
   BOOST_TEST(!sem.try_acquire(0));
@@ -237,7 +237,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(shrinking)
 
-BOOST_FIXTURE_TEST_CASE(removes_what_is_available_for_good, journal) {
+BOOST_FIXTURE_TEST_CASE(shrink_removes_available_permits_for_good, journal) {
   semaphore sem(io, 5);
   BOOST_TEST(sem.shrink(0) == 0u);
   BOOST_TEST(sem.shrink(2) == 2u);
@@ -249,7 +249,7 @@ BOOST_FIXTURE_TEST_CASE(removes_what_is_available_for_good, journal) {
   BOOST_TEST(sem.available() == 1u);
 }
 
-BOOST_FIXTURE_TEST_CASE(makes_room_for_releases, journal) {
+BOOST_FIXTURE_TEST_CASE(shrink_makes_room_for_releases, journal) {
   semaphore sem(io, max);
   BOOST_TEST(sem.shrink(max) == max);
   BOOST_TEST(sem.available() == 0u);
@@ -257,7 +257,7 @@ BOOST_FIXTURE_TEST_CASE(makes_room_for_releases, journal) {
   BOOST_TEST(sem.available() == max);
 }
 
-BOOST_FIXTURE_TEST_CASE(takes_nothing_that_was_granted, journal) {
+BOOST_FIXTURE_TEST_CASE(shrink_takes_nothing_that_was_granted, journal) {
   semaphore sem(io, 0);
   sem.async_acquire(2, (*this)("a"));
   sem.release(3);
@@ -266,7 +266,7 @@ BOOST_FIXTURE_TEST_CASE(takes_nothing_that_was_granted, journal) {
 }
 
 // Free permits that do not suffice for the head may go: it waits on.
-BOOST_FIXTURE_TEST_CASE(may_take_what_the_head_cannot_use_yet, journal) {
+BOOST_FIXTURE_TEST_CASE(shrink_may_take_what_the_head_cannot_use_yet, journal) {
   semaphore sem(io, 2);
   sem.async_acquire(3, (*this)("a"));
   BOOST_TEST(sem.shrink(5) == 2u);
@@ -279,7 +279,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(errors)
 
-BOOST_AUTO_TEST_CASE(have_a_category_and_messages) {
+BOOST_AUTO_TEST_CASE(errors_have_a_category_and_messages) {
   BOOST_TEST(turnstile::error_category().name() == std::string("turnstile"));
   std::string seen;
   for (errc e : {errc::closed, errc::over_release, errc::exceeds_limit}) {

@@ -166,44 +166,44 @@ void expect_posted(const Executor& ex, Run run) {
 
 BOOST_AUTO_TEST_SUITE(posting)
 
-BOOST_AUTO_TEST_CASE(never_inside_a_call_on_an_io_context) {
+BOOST_AUTO_TEST_CASE(handlers_never_run_inside_a_call_on_an_io_context) {
   asio::io_context context;
   expect_posted(context.get_executor(), [&] { context.run(); });
 }
 
-BOOST_AUTO_TEST_CASE(never_inside_a_call_on_a_polymorphic_executor) {
+BOOST_AUTO_TEST_CASE(handlers_never_run_inside_a_call_on_a_polymorphic_executor) {
   asio::io_context context;
   expect_posted(asio::any_io_executor(context.get_executor()), [&] { context.run(); });
 }
 
-BOOST_AUTO_TEST_CASE(never_inside_a_call_on_a_strand) {
+BOOST_AUTO_TEST_CASE(handlers_never_run_inside_a_call_on_a_strand) {
   asio::io_context context;
   expect_posted(asio::make_strand(context), [&] { context.run(); });
 }
 
-BOOST_AUTO_TEST_CASE(never_inside_a_call_on_a_polymorphic_strand) {
+BOOST_AUTO_TEST_CASE(handlers_never_run_inside_a_call_on_a_polymorphic_strand) {
   asio::io_context context;
   expect_posted(asio::any_io_executor(asio::make_strand(context)), [&] { context.run(); });
 }
 
-BOOST_AUTO_TEST_CASE(never_inside_a_call_on_a_thread_pool) {
+BOOST_AUTO_TEST_CASE(handlers_never_run_inside_a_call_on_a_thread_pool) {
   asio::thread_pool pool(1);
   expect_posted(pool.get_executor(), [&] { pool.join(); });
 }
 
-BOOST_AUTO_TEST_CASE(never_inside_a_call_on_an_executor_that_prefers_to_block) {
+BOOST_AUTO_TEST_CASE(handlers_never_run_inside_a_call_on_an_executor_that_prefers_to_block) {
   asio::io_context context;
   expect_posted(asio::require(context.get_executor(), asio::execution::blocking.possibly),
                 [&] { context.run(); });
 }
 
-BOOST_AUTO_TEST_CASE(never_inside_a_call_on_an_executor_that_is_never_blocking) {
+BOOST_AUTO_TEST_CASE(handlers_never_run_inside_a_call_on_an_executor_that_is_never_blocking) {
   asio::io_context context;
   expect_posted(asio::require(context.get_executor(), asio::execution::blocking.never),
                 [&] { context.run(); });
 }
 
-BOOST_AUTO_TEST_CASE(never_inside_a_call_on_the_system_executor) {
+BOOST_AUTO_TEST_CASE(handlers_never_run_inside_a_call_on_the_system_executor) {
   turnstile::basic_semaphore<asio::system_executor> sem{asio::system_executor(), 1};
   const std::thread::id here = std::this_thread::get_id();
   std::atomic<int> called = 0, inside = 0;
@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(a_handlers_executor_comes_first) {
 }
 
 // A pool of threads that is neither the semaphore's nor known to it.
-BOOST_AUTO_TEST_CASE(so_does_that_of_another_thread_pool) {
+BOOST_AUTO_TEST_CASE(a_handlers_executor_may_be_of_another_thread_pool) {
   asio::io_context context;
   asio::thread_pool own(1), other(1);
   semaphore of_context(context, 0);
@@ -336,7 +336,7 @@ BOOST_AUTO_TEST_CASE(handlers_are_posted_in_the_order_of_the_grants) {
   BOOST_TEST(record.read() == "1 3 2 4 5 6!aborted");
 }
 
-BOOST_AUTO_TEST_CASE(what_is_kept_across_executors_is_the_order_of_the_postings) {
+BOOST_AUTO_TEST_CASE(completions_are_posted_in_order_across_executors) {
   custom_executor::state state, other;
   std::vector<int> order;
   int number = 0;
@@ -352,7 +352,7 @@ BOOST_AUTO_TEST_CASE(what_is_kept_across_executors_is_the_order_of_the_postings)
   BOOST_TEST(sem.available() == 6u);  // dropped by the executors: given back
 }
 
-BOOST_AUTO_TEST_CASE(any_completion_executor) {
+BOOST_AUTO_TEST_CASE(a_handler_may_have_an_any_completion_executor) {
   asio::io_context context, other;
   semaphore sem(context, 1);
   int called = 0;
@@ -385,7 +385,7 @@ BOOST_AUTO_TEST_CASE(any_completion_executor) {
   BOOST_TEST(context.stopped());
 }
 
-BOOST_AUTO_TEST_CASE(executors_that_never_block) {
+BOOST_AUTO_TEST_CASE(a_handler_may_have_an_executor_that_never_blocks) {
   asio::io_context context, other;
   semaphore sem(context, 1);
   const auto never = asio::require(other.get_executor(), asio::execution::blocking.never);
@@ -398,7 +398,7 @@ BOOST_AUTO_TEST_CASE(executors_that_never_block) {
   BOOST_TEST(called == 2);
 }
 
-BOOST_AUTO_TEST_CASE(executors_of_the_networking_proposal) {
+BOOST_AUTO_TEST_CASE(a_handler_may_have_an_executor_of_the_networking_proposal) {
   asio::io_context context, other;
   semaphore sem(context, 1);
   int called = 0;
@@ -456,7 +456,7 @@ BOOST_AUTO_TEST_CASE(the_semaphores_executor_has_none_when_the_wait_is_over) {
   BOOST_TEST(called == 2);
 }
 
-BOOST_AUTO_TEST_CASE(also_with_polymorphic_executors) {
+BOOST_AUTO_TEST_CASE(both_polymorphic_executors_have_work_while_a_waiter_waits) {
   asio::io_context context, other;
   turnstile::semaphore sem(context, 0);
   sem.async_acquire(
@@ -783,7 +783,7 @@ BOOST_AUTO_TEST_CASE(a_waiter_that_is_refused_is_the_head_again) {
   BOOST_TEST(sem.available() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(what_was_kept_before_the_throw_is_the_executors_to_run) {
+BOOST_AUTO_TEST_CASE(a_completion_kept_before_the_executor_threw_is_run_by_it) {
   custom_executor::state state;
   custom_semaphore sem(custom_executor(state), 0);
   test::recorder record;
@@ -820,7 +820,7 @@ BOOST_AUTO_TEST_CASE(a_kept_completion_may_be_destroyed_while_another_is_handed_
   BOOST_TEST(sem.available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(what_was_run_before_the_throw_has_been_run) {
+BOOST_AUTO_TEST_CASE(a_completion_run_before_the_executor_threw_has_been_run) {
   custom_executor::state state;
   custom_semaphore sem(custom_executor(state), 0);
   state.script = [](const custom_executor::function& f) {
@@ -898,7 +898,7 @@ BOOST_AUTO_TEST_CASE(a_refused_waiter_can_be_cancelled) {
   BOOST_TEST(sem.available() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(a_later_acquire_looks_at_those_who_were_refused) {
+BOOST_AUTO_TEST_CASE(a_later_acquire_retries_refused_waiters) {
   custom_executor::state state;
   custom_semaphore sem(custom_executor(state), 0);
   test::recorder record;
@@ -974,7 +974,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(immediate_executors)
 
-BOOST_AUTO_TEST_CASE(what_is_decided_at_once_goes_through_it) {
+BOOST_AUTO_TEST_CASE(an_immediate_executor_runs_what_is_decided_at_once) {
   asio::io_context context, other;
   semaphore sem(context, 1);
   int called = 0;
@@ -989,7 +989,7 @@ BOOST_AUTO_TEST_CASE(what_is_decided_at_once_goes_through_it) {
   BOOST_TEST(called == 2);
 }
 
-BOOST_AUTO_TEST_CASE(what_has_waited_does_not) {
+BOOST_AUTO_TEST_CASE(an_immediate_executor_does_not_run_what_has_waited) {
   asio::io_context context;
   semaphore sem(context, 0);
   int called = 0;
@@ -1004,7 +1004,7 @@ BOOST_AUTO_TEST_CASE(what_has_waited_does_not) {
   BOOST_TEST(called == 2);
 }
 
-BOOST_AUTO_TEST_CASE(an_inline_one_may_call_every_member) {
+BOOST_AUTO_TEST_CASE(an_inline_immediate_executor_may_call_every_member) {
   const test::watchdog guard;
   asio::io_context context;
   bounded_semaphore sem(context, 2);
@@ -1041,7 +1041,7 @@ BOOST_AUTO_TEST_CASE(an_inline_one_may_call_every_member) {
 }
 
 // Inside a handler that another semaphore's grant runs, on one thread: no lock is held.
-BOOST_AUTO_TEST_CASE(an_inline_one_may_be_used_inside_an_executor) {
+BOOST_AUTO_TEST_CASE(an_inline_immediate_executor_may_be_used_inside_an_executor) {
   const test::watchdog guard;
   custom_executor::state state;
   turnstile::basic_semaphore<custom_executor> sem(custom_executor(state), 0);

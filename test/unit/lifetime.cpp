@@ -67,31 +67,31 @@ void destroy_in_all_orders(MakeExecutor make_executor) {
   } while (std::next_permutation(order.begin(), order.end()));
 }
 
-BOOST_AUTO_TEST_CASE(on_the_executor_of_a_context) {
+BOOST_AUTO_TEST_CASE(any_order_of_destruction_on_the_executor_of_a_context) {
   destroy_in_all_orders([](asio::io_context& c) { return c.get_executor(); });
 }
 
-BOOST_AUTO_TEST_CASE(on_a_polymorphic_executor) {
+BOOST_AUTO_TEST_CASE(any_order_of_destruction_on_a_polymorphic_executor) {
   destroy_in_all_orders(
       [](asio::io_context& c) { return asio::any_io_executor(c.get_executor()); });
 }
 
-BOOST_AUTO_TEST_CASE(on_a_strand) {
+BOOST_AUTO_TEST_CASE(any_order_of_destruction_on_a_strand) {
   destroy_in_all_orders([](asio::io_context& c) { return asio::make_strand(c); });
 }
 
-BOOST_AUTO_TEST_CASE(on_a_polymorphic_strand) {
+BOOST_AUTO_TEST_CASE(any_order_of_destruction_on_a_polymorphic_strand) {
   destroy_in_all_orders(
       [](asio::io_context& c) { return asio::any_io_executor(asio::make_strand(c)); });
 }
 
-BOOST_AUTO_TEST_CASE(on_an_executor_that_counts_as_work) {
+BOOST_AUTO_TEST_CASE(any_order_of_destruction_on_an_executor_that_counts_as_work) {
   destroy_in_all_orders([](asio::io_context& c) {
     return asio::require(c.get_executor(), asio::execution::outstanding_work.tracked);
   });
 }
 
-BOOST_AUTO_TEST_CASE(on_a_thread_pool) {
+BOOST_AUTO_TEST_CASE(a_thread_pool_is_destroyed_before_its_semaphore) {
   recorder t;
   std::optional<asio::thread_pool> pool(std::in_place, 1);
   turnstile::basic_semaphore<asio::thread_pool::executor_type> sem(pool->get_executor(), 1);
@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(on_a_thread_pool) {
   BOOST_TEST(sem.available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(members_of_a_semaphore_without_a_context) {
+BOOST_AUTO_TEST_CASE(every_member_works_without_a_context) {
   std::optional<asio::io_context> context(std::in_place);
   bounded_semaphore sem(*context, 0, 2);
   recorder t;
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(contexts)
 
-BOOST_AUTO_TEST_CASE(a_thousand_waiters) {
+BOOST_AUTO_TEST_CASE(a_context_is_destroyed_with_a_thousand_waiters) {
   for (bool semaphore_first : {false, true}) {
     recorder t;
     std::optional<asio::io_context> context(std::in_place);
@@ -303,7 +303,7 @@ struct releases {
   void operator()(auto&&...) {}
 };
 
-BOOST_AUTO_TEST_CASE(so_do_those_of_one_that_is_destroyed_at_its_shut_down_strand) {
+BOOST_AUTO_TEST_CASE(permits_of_handlers_destroyed_with_a_shut_down_strand_come_back) {
   asio::io_context context;
   std::optional<asio::io_context> other(std::in_place);
   semaphore sem(context, 0);
@@ -379,7 +379,7 @@ asio::awaitable<void> hold(turnstile::semaphore& sem, recorder& t) {
   co_await sem.async_acquire(1000, asio::use_awaitable);
 }
 
-BOOST_AUTO_TEST_CASE(permits_in_the_frames_of_coroutines) {
+BOOST_AUTO_TEST_CASE(permits_in_frames_of_coroutines_outlive_the_semaphore) {
   recorder t;
   asio::io_context context;
   turnstile::semaphore sem(context, 2);  // gone before the frames are
@@ -393,7 +393,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(semaphores)
 
-BOOST_AUTO_TEST_CASE(who_waits_is_aborted_by_the_destructor) {
+BOOST_AUTO_TEST_CASE(the_destructor_aborts_all_waiters) {
   asio::io_context context;
   recorder r;
   asio::cancellation_signal signal;
@@ -408,7 +408,7 @@ BOOST_AUTO_TEST_CASE(who_waits_is_aborted_by_the_destructor) {
   signal.emit(asio::cancellation_type::terminal);
 }
 
-BOOST_AUTO_TEST_CASE(grants_and_permits_outlive_it) {
+BOOST_AUTO_TEST_CASE(grants_and_permits_outlive_the_semaphore) {
   asio::io_context context;
   recorder r;
   std::optional<semaphore> sem(std::in_place, context, 1);
@@ -426,7 +426,7 @@ BOOST_AUTO_TEST_CASE(grants_and_permits_outlive_it) {
   later.release();
 }
 
-BOOST_AUTO_TEST_CASE(so_does_the_last_grant) {
+BOOST_AUTO_TEST_CASE(the_last_grant_outlives_the_semaphore) {
   asio::io_context context;
   recorder r;
   std::optional<semaphore> sem(std::in_place, context, 0);
@@ -439,7 +439,7 @@ BOOST_AUTO_TEST_CASE(so_does_the_last_grant) {
   r.held["last"].release();
 }
 
-BOOST_AUTO_TEST_CASE(a_handler_may_destroy_it) {
+BOOST_AUTO_TEST_CASE(a_handler_may_destroy_the_semaphore) {
   asio::io_context context;
   auto sem = std::make_unique<semaphore>(context, 1);
   recorder r;
@@ -484,7 +484,7 @@ struct acquires {
 };
 
 // The executor throws, so that the handler is destroyed uncalled as the semaphore goes.
-BOOST_AUTO_TEST_CASE(what_a_handlers_destructor_acquires_outlives_it) {
+BOOST_AUTO_TEST_CASE(permits_acquired_by_a_handlers_destructor_outlive_the_semaphore) {
   for (const bool assigned : {false, true}) {
     asio::io_context context;
     bool refuse = false;
@@ -502,7 +502,7 @@ BOOST_AUTO_TEST_CASE(what_a_handlers_destructor_acquires_outlives_it) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(who_waits_is_not_served_by_permits_that_come_back_later) {
+BOOST_AUTO_TEST_CASE(waiters_of_a_destroyed_semaphore_get_no_later_permits) {
   asio::io_context context;
   std::optional<semaphore> sem(std::in_place, context, 1);
   permit held = sem->try_acquire_permit();
@@ -518,7 +518,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(throwing_handlers)
 
-BOOST_AUTO_TEST_CASE(leave_nothing_half_done) {
+BOOST_AUTO_TEST_CASE(throwing_handlers_leave_nothing_half_done) {
   asio::io_context context;
   semaphore sem(context, 1);
   std::vector<int> order;
@@ -594,7 +594,7 @@ BOOST_AUTO_TEST_CASE(waits_and_permits_follow_the_state) {
   expect_followed<turnstile::semaphore>(context, turnstile::semaphore(context));
 }
 
-BOOST_AUTO_TEST_CASE(also_to_another_executor_type) {
+BOOST_AUTO_TEST_CASE(waits_and_permits_follow_the_state_to_another_executor_type) {
   asio::io_context context;
   expect_followed<turnstile::semaphore>(context, semaphore(context));
   expect_followed<turnstile::bounded_semaphore>(context, bounded_semaphore(context));
@@ -623,7 +623,7 @@ void expect_assigned(asio::io_context& context) {
   BOOST_TEST(target.available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(what_waited_on_the_target_is_aborted) {
+BOOST_AUTO_TEST_CASE(a_move_aborts_the_waits_of_its_target) {
   asio::io_context context;
   expect_assigned<semaphore, semaphore>(context);
   expect_assigned<bounded_semaphore, bounded_semaphore>(context);
@@ -639,7 +639,7 @@ BOOST_AUTO_TEST_CASE(a_move_to_itself_changes_nothing) {
   BOOST_TEST(sem.available() == 3u);
 }
 
-BOOST_AUTO_TEST_CASE(between_contexts) {
+BOOST_AUTO_TEST_CASE(a_semaphore_may_be_moved_between_contexts) {
   std::optional<asio::io_context> first(std::in_place), second(std::in_place);
   semaphore sem(*first, 1);
   semaphore other(*second, 5);
@@ -668,7 +668,7 @@ BOOST_AUTO_TEST_CASE(a_moved_from_semaphore_outlives_the_context) {
 }
 
 // There is no executor left to convert.
-BOOST_AUTO_TEST_CASE(to_another_executor_type_without_a_context) {
+BOOST_AUTO_TEST_CASE(a_move_to_another_executor_type_needs_no_context) {
   std::optional<asio::io_context> context(std::in_place);
   semaphore from(*context, 2), other(*context, 3);
   context.reset();
@@ -678,7 +678,7 @@ BOOST_AUTO_TEST_CASE(to_another_executor_type_without_a_context) {
   BOOST_TEST(to.available() == 3u);
 }
 
-BOOST_AUTO_TEST_CASE(from_a_semaphore_without_a_context_leaves_no_executor) {
+BOOST_AUTO_TEST_CASE(a_move_from_a_semaphore_without_a_context_leaves_no_executor) {
   std::optional<asio::io_context> context(std::in_place);
   turnstile::semaphore from(*context, 1);
   asio::io_context other;
@@ -694,7 +694,7 @@ BOOST_AUTO_TEST_CASE(from_a_semaphore_without_a_context_leaves_no_executor) {
   BOOST_TEST(other.stopped());  // nothing is left of the executor
 }
 
-BOOST_AUTO_TEST_CASE(a_queue_of_semaphores) {
+BOOST_AUTO_TEST_CASE(a_vector_of_semaphores_may_be_erased_from) {
   asio::io_context context;
   std::vector<semaphore> all;
   recorder r;

@@ -93,7 +93,7 @@ bool steps(asio::io_context& io, std::size_t n) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(runs_every_child_with_no_more_than_the_limit_at_once) {
+BOOST_AUTO_TEST_CASE(parallel_for_runs_every_child_with_no_more_than_the_limit_at_once) {
   asio::io_context io;
   semaphore sem(io, limit);
   observations seen;
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(runs_every_child_with_no_more_than_the_limit_at_once) {
   BOOST_TEST(sem.available() == limit);
 }
 
-BOOST_AUTO_TEST_CASE(may_have_no_children) {
+BOOST_AUTO_TEST_CASE(parallel_for_may_have_no_children) {
   asio::io_context io;
   semaphore sem(io, 0);
   auto returned = asio::co_spawn(
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(may_have_no_children) {
   BOOST_CHECK_NO_THROW(returned.get());
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_at_any_step_returns_after_the_children_that_run) {
+BOOST_AUTO_TEST_CASE(parallel_for_cancelled_at_any_step_returns_after_the_children_that_run) {
   bool before_the_end = true;
   std::size_t aborted_early = 0, aborted_while_it_waited = 0;
   for (std::size_t n = 0; before_the_end; ++n) {
@@ -151,7 +151,7 @@ BOOST_AUTO_TEST_CASE(cancelled_at_any_step_returns_after_the_children_that_run) 
   BOOST_TEST(aborted_while_it_waited > 0u);
 }
 
-BOOST_AUTO_TEST_CASE(destroyed_with_its_context_at_any_step_gives_all_back) {
+BOOST_AUTO_TEST_CASE(parallel_for_destroyed_with_its_context_at_any_step_gives_all_back) {
   bool before_the_end = true;
   for (std::size_t n = 0; before_the_end; ++n) {
     std::optional<asio::io_context> io(std::in_place);
@@ -167,7 +167,8 @@ BOOST_AUTO_TEST_CASE(destroyed_with_its_context_at_any_step_gives_all_back) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(rethrows_an_error_after_the_children_that_run_and_starts_no_more) {
+BOOST_AUTO_TEST_CASE(
+    parallel_for_rethrows_an_error_after_the_children_that_run_and_starts_no_more) {
   asio::io_context io;
   semaphore sem(io, limit);
   std::size_t started = 0, ended = 0;
@@ -188,7 +189,7 @@ BOOST_AUTO_TEST_CASE(rethrows_an_error_after_the_children_that_run_and_starts_no
   BOOST_TEST(sem.available() == limit);
 }
 
-BOOST_AUTO_TEST_CASE(ends_with_the_error_of_a_limit_that_was_closed) {
+BOOST_AUTO_TEST_CASE(parallel_for_ends_with_the_error_of_a_limit_that_was_closed) {
   asio::io_context io;
   semaphore sem(io, limit);
   observations seen;
@@ -202,7 +203,7 @@ BOOST_AUTO_TEST_CASE(ends_with_the_error_of_a_limit_that_was_closed) {
 }
 
 // The children run on several threads, and the parent, with its cancellation, on a strand.
-BOOST_AUTO_TEST_CASE(on_a_pool_may_be_cancelled_at_any_time) {
+BOOST_AUTO_TEST_CASE(parallel_for_on_a_pool_may_be_cancelled_at_any_time) {
   const test::watchdog watchdog;
   asio::thread_pool pool(4);
   semaphore sem(pool, 3);

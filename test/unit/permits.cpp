@@ -44,7 +44,7 @@ bool invalid(const std::function<void()>& f) {
 
 BOOST_FIXTURE_TEST_SUITE(an_empty_permit, fixture)
 
-BOOST_AUTO_TEST_CASE(owns_nothing_and_gives_nothing_back) {
+BOOST_AUTO_TEST_CASE(an_empty_permit_owns_nothing_and_gives_nothing_back) {
   permit p;
   BOOST_TEST(!p);
   BOOST_TEST(p.count() == 0u);
@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(try_acquire_permit, fixture)
 
-BOOST_AUTO_TEST_CASE(gives_what_try_acquire_takes) {
+BOOST_AUTO_TEST_CASE(try_acquire_permit_takes_what_try_acquire_takes) {
   permit one = sem.try_acquire_permit();
   BOOST_TEST(one.count() == 1u);
   BOOST_TEST(!!one);
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(gives_what_try_acquire_takes) {
   BOOST_TEST(!sem.try_acquire_permit());
 }
 
-BOOST_AUTO_TEST_CASE(is_empty_where_that_takes_nothing) {
+BOOST_AUTO_TEST_CASE(try_acquire_permit_is_empty_if_it_takes_nothing) {
   BOOST_TEST(!take(0));
   BOOST_TEST(!take(11));
   BOOST_TEST(!take(static_cast<std::size_t>(-1)));
@@ -89,14 +89,14 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(giving_back, fixture)
 
-BOOST_AUTO_TEST_CASE(by_destruction) {
+BOOST_AUTO_TEST_CASE(the_destructor_gives_back_all) {
   {
     permit p = take(3);
   }
   BOOST_TEST(sem.in_use() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(all_now) {
+BOOST_AUTO_TEST_CASE(release_gives_back_all) {
   permit p = take(3);
   p.release();
   BOOST_TEST(!p);
@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(all_now) {
   BOOST_TEST(sem.in_use() == 10u);
 }
 
-BOOST_AUTO_TEST_CASE(some_now) {
+BOOST_AUTO_TEST_CASE(release_gives_back_some) {
   permit p = take(5);
   p.release(0);
   BOOST_TEST(p.count() == 5u);
@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(some_now) {
   BOOST_TEST(sem.in_use() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(never_by_forget) {
+BOOST_AUTO_TEST_CASE(forget_gives_back_nothing) {
   permit p = take(4);
   BOOST_TEST(p.forget() == 4u);
   BOOST_TEST(!p);
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(never_by_forget) {
   sem.release(4);
 }
 
-BOOST_AUTO_TEST_CASE(serves_those_who_wait_and_not_inline) {
+BOOST_AUTO_TEST_CASE(a_permit_that_is_given_back_serves_waiters_and_not_inline) {
   permit p = take(10);
   sem.async_acquire_permit(2, (*this)("a"));
   sem.async_acquire_permit(3, (*this)("b"));
@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(serves_those_who_wait_and_not_inline) {
 }
 
 // Rule 6: by a caller's fault, there is no room for all of it.
-BOOST_AUTO_TEST_CASE(stays_at_the_limit) {
+BOOST_AUTO_TEST_CASE(a_permit_that_is_given_back_stays_at_the_limit) {
   permit p = take(4), q = take(2);
   sem.release(5);
   p.release(2);
@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(stays_at_the_limit) {
   BOOST_TEST(sem.available() == 10u);
 }
 
-BOOST_AUTO_TEST_CASE(stays_at_max) {
+BOOST_AUTO_TEST_CASE(a_permit_that_is_given_back_stays_at_max) {
   semaphore unbounded(io, 3);
   permit p = unbounded.try_acquire_permit(3);
   unbounded.release(semaphore::max() - 1);
@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(stays_at_max) {
   BOOST_TEST(unbounded.available() == semaphore::max());
 }
 
-BOOST_AUTO_TEST_CASE(stays_at_the_limit_and_serves_those_who_wait) {
+BOOST_AUTO_TEST_CASE(a_permit_that_is_given_back_stays_at_the_limit_and_serves_waiters) {
   permit p = take(9);
   sem.async_acquire(10, (*this)("a"));
   sem.release(7);
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(moving, fixture)
 
-BOOST_AUTO_TEST_CASE(leaves_the_source_empty) {
+BOOST_AUTO_TEST_CASE(a_move_leaves_the_source_empty) {
   permit p = take(3);
   permit q = std::move(p);
   BOOST_TEST(!p);
@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(leaves_the_source_empty) {
   BOOST_TEST(sem.in_use() == 3u);
 }
 
-BOOST_AUTO_TEST_CASE(gives_back_what_the_target_held) {
+BOOST_AUTO_TEST_CASE(a_move_gives_back_what_the_target_held) {
   permit p = take(3), q = take(5);
   p = std::move(q);
   BOOST_TEST(sem.in_use() == 5u);
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(gives_back_what_the_target_held) {
   BOOST_TEST(sem.in_use() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(to_itself_changes_nothing) {
+BOOST_AUTO_TEST_CASE(a_move_to_itself_changes_nothing) {
   permit p = take(3);
   permit& same = p;
   p = std::move(same);
@@ -207,7 +207,7 @@ BOOST_AUTO_TEST_CASE(to_itself_changes_nothing) {
   BOOST_TEST(sem.in_use() == 3u);
 }
 
-BOOST_AUTO_TEST_CASE(by_swap) {
+BOOST_AUTO_TEST_CASE(permits_can_be_swapped) {
   bounded_semaphore other(io, 2);
   permit p = take(3), q = other.try_acquire_permit(2), none;
   swap(p, q);
@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(by_swap) {
   BOOST_TEST(sem.in_use() == 3u);
 }
 
-BOOST_AUTO_TEST_CASE(into_a_container) {
+BOOST_AUTO_TEST_CASE(permits_can_be_moved_into_a_container) {
   std::vector<permit> held_by_all;
   for (int i = 0; i < 10; ++i) held_by_all.push_back(take(1));
   BOOST_TEST(sem.locked());
@@ -302,7 +302,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(outliving_the_semaphore, fixture)
 
-BOOST_AUTO_TEST_CASE(and_all_members_still_work) {
+BOOST_AUTO_TEST_CASE(all_members_of_a_permit_work_without_its_semaphore) {
   std::optional<semaphore> gone(std::in_place, io, 9);
   permit p = gone->try_acquire_permit(9);
   gone.reset();
@@ -317,7 +317,7 @@ BOOST_AUTO_TEST_CASE(and_all_members_still_work) {
   q.release();
 }
 
-BOOST_AUTO_TEST_CASE(and_the_context) {
+BOOST_AUTO_TEST_CASE(a_permit_outlives_the_context) {
   permit p;
   {
     asio::io_context short_lived;
@@ -328,7 +328,7 @@ BOOST_AUTO_TEST_CASE(and_the_context) {
   p.release(1);
 }
 
-BOOST_AUTO_TEST_CASE(gives_a_semaphore_in_its_place_nothing) {
+BOOST_AUTO_TEST_CASE(a_permit_gives_nothing_to_a_semaphore_in_the_place_of_its_own) {
   std::optional<bounded_semaphore> place(std::in_place, io, 1);
   permit p = place->try_acquire_permit();
   place.emplace(io, 0, 1);
@@ -338,7 +338,7 @@ BOOST_AUTO_TEST_CASE(gives_a_semaphore_in_its_place_nothing) {
   BOOST_TEST(poll() == "");
 }
 
-BOOST_AUTO_TEST_CASE(or_following_it_where_it_moves) {
+BOOST_AUTO_TEST_CASE(a_permit_follows_its_semaphore_when_it_moves) {
   bounded_semaphore a(io, 2);
   permit p = a.try_acquire_permit(2);
   bounded_semaphore b = std::move(a);
@@ -365,7 +365,7 @@ BOOST_AUTO_TEST_CASE(an_error_comes_with_an_empty_permit) {
   BOOST_TEST(poll() == "a");
 }
 
-BOOST_AUTO_TEST_CASE(a_handler_that_ignores_it_has_given_it_back) {
+BOOST_AUTO_TEST_CASE(a_permit_that_its_handler_ignores_is_given_back) {
   sem.async_acquire_permit(3, [](error_code, permit) {});
   permit rest = take(7);
   sem.async_acquire_permit(3, [](error_code, permit) {});
@@ -373,7 +373,7 @@ BOOST_AUTO_TEST_CASE(a_handler_that_ignores_it_has_given_it_back) {
   BOOST_TEST(poll() == "a");
 }
 
-BOOST_AUTO_TEST_CASE(acquired_without_a_permit_is_given_back_by_release) {
+BOOST_AUTO_TEST_CASE(permits_acquired_without_a_permit_object_are_given_back_by_release) {
   sem.async_acquire(3, (*this)("a"));
   permit rest = take(7);
   sem.async_acquire(3, (*this)("b"));

@@ -20,7 +20,7 @@ using namespace test;
 
 BOOST_FIXTURE_TEST_SUITE(order, journal)
 
-BOOST_AUTO_TEST_CASE(is_that_of_initiation) {
+BOOST_AUTO_TEST_CASE(fifo_by_initiation_order) {
   semaphore sem(io, 0);
   std::string expected;
   for (int i = 0; i < 100; ++i) {
@@ -38,7 +38,7 @@ BOOST_AUTO_TEST_CASE(is_that_of_initiation) {
   BOOST_TEST(poll() == expected);
 }
 
-BOOST_AUTO_TEST_CASE(is_the_same_where_waits_and_releases_alternate) {
+BOOST_AUTO_TEST_CASE(fifo_if_waits_and_releases_alternate) {
   semaphore sem(io, 1);
   sem.async_acquire((*this)("a"));
   sem.async_acquire((*this)("b"));
@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_CASE(is_the_same_where_waits_and_releases_alternate) {
   BOOST_TEST(poll() == "a b c d e");
 }
 
-BOOST_AUTO_TEST_CASE(includes_those_who_are_initiated_by_handlers) {
+BOOST_AUTO_TEST_CASE(fifo_includes_acquires_of_handlers) {
   semaphore sem(io, 0);
   sem.async_acquire([&](error_code) {
     write("a");
@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(from_hand_to_hand, journal)
 
-BOOST_AUTO_TEST_CASE(nobody_gets_between_the_release_and_the_handler) {
+BOOST_AUTO_TEST_CASE(no_acquire_gets_between_the_release_and_the_handler) {
   semaphore sem(io, 0);
   sem.async_acquire((*this)("a"));
   sem.release();
@@ -120,7 +120,7 @@ BOOST_AUTO_TEST_CASE(try_acquire_does_not_overtake) {
   BOOST_TEST(sem.try_acquire());  // the queue is empty again
 }
 
-BOOST_AUTO_TEST_CASE(a_permit_goes_to_the_next) {
+BOOST_AUTO_TEST_CASE(a_released_permit_goes_to_the_next_waiter) {
   semaphore sem(io, 1);
   sem.async_acquire_permit((*this)("a"));
   sem.async_acquire_permit((*this)("b"));
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(completions, journal)
 
-BOOST_AUTO_TEST_CASE(are_never_inline) {
+BOOST_AUTO_TEST_CASE(completions_are_never_inline) {
   auto sem = std::make_unique<bounded_semaphore>(io, 1);
   auto wait = [&](auto name) { sem->async_acquire((*this)(name)); };
   auto check = [&](std::string expected) {
@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(are_never_inline) {
   check("a!aborted");
 }
 
-BOOST_AUTO_TEST_CASE(are_never_inline_on_the_context_either) {
+BOOST_AUTO_TEST_CASE(completions_are_never_inline_on_the_context_either) {
   semaphore sem(io, 1);
   asio::post(io, [&] {
     sem.async_acquire((*this)("a"));
@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(are_never_inline_on_the_context_either) {
   BOOST_TEST(poll() == "posted a b c!aborted");
 }
 
-BOOST_AUTO_TEST_CASE(come_once) {
+BOOST_AUTO_TEST_CASE(completions_come_once) {
   semaphore sem(io, 0);
   sem.async_acquire((*this)("a"));
   sem.async_acquire((*this)("b"));
@@ -207,7 +207,7 @@ BOOST_AUTO_TEST_CASE(come_once) {
   BOOST_TEST(poll() == "");
 }
 
-BOOST_AUTO_TEST_CASE(run_on_the_handlers_executor) {
+BOOST_AUTO_TEST_CASE(completions_run_on_the_handlers_executor) {
   asio::io_context other;
   semaphore sem(io, 1);
   for (auto name : {"at once", "queued"})
@@ -219,7 +219,7 @@ BOOST_AUTO_TEST_CASE(run_on_the_handlers_executor) {
 }
 
 // Each handler takes the next step: were a step made inside the one before, the stack would grow.
-BOOST_AUTO_TEST_CASE(do_not_nest_in_a_long_chain) {
+BOOST_AUTO_TEST_CASE(completions_do_not_nest_in_a_long_chain) {
   constexpr int steps = 200'000;
   semaphore sem(io, 0);
   int n = 0;
@@ -265,7 +265,7 @@ struct calling_back {
 
 BOOST_FIXTURE_TEST_SUITE(an_executor_that_calls_back, journal)
 
-BOOST_AUTO_TEST_CASE(finds_the_grants_decided_and_the_queue_as_it_is) {
+BOOST_AUTO_TEST_CASE(an_executor_that_calls_back_finds_the_grants_decided) {
   std::function<void()> before;
   turnstile::basic_semaphore<calling_back> sem({&io, &before}, 0);
   for (auto name : {"a", "b", "c"}) sem.async_acquire((*this)(name));
@@ -293,7 +293,7 @@ BOOST_AUTO_TEST_CASE(finds_the_grants_decided_and_the_queue_as_it_is) {
 
 // What is to end a wait is looked at before the permits that came back meanwhile: none of those
 // released after a cancellation or a close() can go to whom it ended.
-BOOST_AUTO_TEST_CASE(cancels_between_two_releases) {
+BOOST_AUTO_TEST_CASE(an_executor_that_calls_back_cancels_between_two_releases) {
   using semaphore_type = turnstile::basic_semaphore<calling_back>;
   asio::cancellation_signal signal;
   auto check = [&](auto end, const char* expected, std::size_t left) {
@@ -315,7 +315,7 @@ BOOST_AUTO_TEST_CASE(cancels_between_two_releases) {
   check([](semaphore_type& sem) { sem.close(); }, "a b!closed", 2u);
 }
 
-BOOST_AUTO_TEST_CASE(does_not_break_the_order_of_the_grants) {
+BOOST_AUTO_TEST_CASE(an_executor_that_calls_back_keeps_the_order_of_the_grants) {
   std::function<void()> before;
   turnstile::basic_semaphore<calling_back> sem({&io, &before}, 0);
   sem.async_acquire((*this)("a"));

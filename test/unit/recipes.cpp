@@ -252,7 +252,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(a_limit_for_each_key)
 
-BOOST_AUTO_TEST_CASE(holds_for_each_host_on_a_pool) {
+BOOST_AUTO_TEST_CASE(a_limit_for_each_host_holds_on_a_pool) {
   asio::thread_pool pool(4);
   recipes::hosts hosts(pool.get_executor());
   std::array<occupancy, 2> inside;
@@ -272,7 +272,7 @@ BOOST_AUTO_TEST_CASE(holds_for_each_host_on_a_pool) {
   BOOST_TEST(hosts.size() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(forgets_hosts_whose_requests_throw) {
+BOOST_AUTO_TEST_CASE(a_limit_for_each_host_forgets_hosts_whose_requests_throw) {
   asio::io_context io;
   recipes::hosts hosts(io.get_executor());
   int thrown = 0;
@@ -289,7 +289,7 @@ BOOST_AUTO_TEST_CASE(forgets_hosts_whose_requests_throw) {
   BOOST_TEST(hosts.size() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(forgets_hosts_whose_requests_are_cancelled) {
+BOOST_AUTO_TEST_CASE(a_limit_for_each_host_forgets_hosts_whose_requests_are_cancelled) {
   asio::io_context io;
   recipes::hosts hosts(io.get_executor());
   auto request = []() -> awaitable<void> { co_await sleep_for(test::patience); };
@@ -306,7 +306,7 @@ BOOST_AUTO_TEST_CASE(forgets_hosts_whose_requests_are_cancelled) {
   BOOST_TEST(hosts.size() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(may_be_destroyed_before_its_requests) {
+BOOST_AUTO_TEST_CASE(a_limit_for_each_host_may_be_destroyed_before_its_requests) {
   asio::io_context io;  // destroys the requests
   recipes::hosts hosts(io.get_executor());
   auto request = []() -> awaitable<void> { co_await sleep_for(test::patience); };
@@ -389,7 +389,7 @@ std::vector<std::unique_ptr<connection>> two_connections() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(lends_each_object_to_one_at_a_time) {
+BOOST_AUTO_TEST_CASE(an_object_pool_lends_each_object_to_one_lease_at_a_time) {
   asio::thread_pool threads(4);
   recipes::object_pool<connection> pool(threads.get_executor(), two_connections());
   occupancy inside;
@@ -423,7 +423,7 @@ BOOST_AUTO_TEST_CASE(lends_each_object_to_one_at_a_time) {
   BOOST_TEST(inside.most() <= 2u);
 }
 
-BOOST_AUTO_TEST_CASE(may_be_destroyed_before_its_leases_and_waiters) {
+BOOST_AUTO_TEST_CASE(an_object_pool_may_be_destroyed_before_its_leases_and_waiters) {
   asio::io_context io;
   std::optional<recipes::object_pool<connection>> pool(std::in_place, io.get_executor(),
                                                        two_connections());
@@ -446,7 +446,7 @@ BOOST_AUTO_TEST_CASE(may_be_destroyed_before_its_leases_and_waiters) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(may_be_destroyed_between_the_grant_and_the_lease) {
+BOOST_AUTO_TEST_CASE(an_object_pool_may_be_destroyed_between_the_grant_and_the_lease) {
   asio::io_context io;
   std::optional<recipes::object_pool<connection>> pool(std::in_place, io.get_executor(),
                                                        two_connections());
@@ -564,7 +564,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(another_coroutine_type)
 
-BOOST_AUTO_TEST_CASE(waits_for_permits_on_a_pool) {
+BOOST_AUTO_TEST_CASE(another_coroutine_type_waits_for_permits_on_a_pool) {
   asio::thread_pool pool(4);
   semaphore slots(pool, 2);
   occupancy inside;
@@ -581,7 +581,7 @@ BOOST_AUTO_TEST_CASE(waits_for_permits_on_a_pool) {
   BOOST_TEST(slots.available() == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(goes_on_on_its_executor) {
+BOOST_AUTO_TEST_CASE(another_coroutine_type_resumes_on_its_executor) {
   asio::io_context io;
   asio::thread_pool pool(1);
   semaphore slots(pool, 1);
@@ -591,7 +591,7 @@ BOOST_AUTO_TEST_CASE(goes_on_on_its_executor) {
   BOOST_TEST((thread == std::this_thread::get_id()));
 }
 
-BOOST_AUTO_TEST_CASE(gets_an_error_as_an_exception) {
+BOOST_AUTO_TEST_CASE(another_coroutine_type_gets_an_error_as_an_exception) {
   asio::io_context io;
   semaphore slots(io, 0);
   error_code error;
@@ -606,7 +606,7 @@ BOOST_AUTO_TEST_CASE(gets_an_error_as_an_exception) {
   BOOST_TEST((error == errc::timed_out));
 }
 
-BOOST_AUTO_TEST_CASE(is_destroyed_with_its_context) {
+BOOST_AUTO_TEST_CASE(another_coroutine_type_is_destroyed_with_its_context) {
   const auto owned = std::make_shared<int>(1);
   {
     asio::io_context io;
@@ -621,7 +621,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(retry)
 
-BOOST_AUTO_TEST_CASE(ends_when_the_retries_are_used_up_and_they_come_back) {
+BOOST_AUTO_TEST_CASE(retry_ends_when_the_retries_are_used_up_and_they_come_back) {
   asio::io_context io;
   semaphore upstream(io, 1);
   bounded_semaphore retries(io, 3);

@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(one_permit_is_as_good_as_a_mutex) {
   BOOST_TEST(sem.available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(also_for_those_who_do_not_wait) {
+BOOST_AUTO_TEST_CASE(try_acquire_is_as_good_as_a_mutex) {
   asio::thread_pool pool(1);
   semaphore sem(pool.get_executor(), 1);
   int counter = 0;
@@ -98,7 +98,7 @@ BOOST_AUTO_TEST_CASE(also_for_those_who_do_not_wait) {
   BOOST_TEST(counter == 3000);
 }
 
-BOOST_AUTO_TEST_CASE(polymorphic_executors_and_strands) {
+BOOST_AUTO_TEST_CASE(one_permit_is_as_good_as_a_mutex_on_a_polymorphic_strand) {
   asio::thread_pool pool(3);
   turnstile::semaphore sem(asio::make_strand(pool), 1);
   int counter = 0;
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(polymorphic_executors_and_strands) {
   BOOST_TEST(counter == 1000);
 }
 
-BOOST_AUTO_TEST_CASE(what_was_released_by_several_is_seen_by_one) {
+BOOST_AUTO_TEST_CASE(what_several_threads_released_is_seen_by_one_handler) {
   for (int round = 0; round != 50; ++round) {
     asio::thread_pool pool(1);
     semaphore sem(pool.get_executor(), 0);
@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(order)
 
-BOOST_AUTO_TEST_CASE(whichever_threads_release) {
+BOOST_AUTO_TEST_CASE(grants_are_in_order_whichever_threads_release) {
   asio::io_context context;
   io_semaphore sem(context, 0);
   std::vector<int> order, expected(4000);
@@ -154,7 +154,7 @@ BOOST_AUTO_TEST_CASE(whichever_threads_release) {
   BOOST_TEST(sem.available() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(of_what_each_thread_initiates) {
+BOOST_AUTO_TEST_CASE(acquires_of_each_thread_are_granted_in_order) {
   asio::io_context context;
   io_semaphore sem(context, 0);
   auto work = asio::make_work_guard(context);
@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(of_what_each_thread_initiates) {
 }
 
 // A waiter that has been told that it waits is not overtaken by a try_acquire, on any thread.
-BOOST_AUTO_TEST_CASE(of_those_who_try) {
+BOOST_AUTO_TEST_CASE(try_acquire_does_not_overtake_on_another_thread) {
   for (int round = 0; round != 50; ++round) {
     asio::thread_pool pool(1);
     semaphore sem(pool.get_executor(), 0);
@@ -233,7 +233,7 @@ BOOST_AUTO_TEST_CASE(no_more_are_inside_than_there_are_permits) {
   BOOST_TEST(sem.available() == 3u);
 }
 
-BOOST_AUTO_TEST_CASE(emitted_on_the_handlers_strand_while_another_thread_releases) {
+BOOST_AUTO_TEST_CASE(an_emission_races_with_a_release) {
   constexpr int waiters = 1000;
   asio::thread_pool pool(2);
   semaphore sem(pool.get_executor(), 0);
@@ -270,7 +270,7 @@ BOOST_AUTO_TEST_CASE(emitted_on_the_handlers_strand_while_another_thread_release
   BOOST_TEST(sem.available() >= std::size_t(waiters - r.counted.granted));
 }
 
-BOOST_AUTO_TEST_CASE(emitted_while_another_thread_closes_cancels_and_acquires) {
+BOOST_AUTO_TEST_CASE(an_emission_races_with_close_cancel_and_acquires) {
   asio::thread_pool pool(2);
   for (int round = 0; round != 30; ++round) {
     semaphore sem(pool.get_executor(), 0);
@@ -298,7 +298,7 @@ BOOST_AUTO_TEST_CASE(emitted_while_another_thread_closes_cancels_and_acquires) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(closed_while_others_acquire) {
+BOOST_AUTO_TEST_CASE(close_races_with_acquires) {
   for (int round = 0; round != 20; ++round) {
     asio::thread_pool pool(1);
     semaphore sem(pool.get_executor(), 20);
@@ -319,7 +319,7 @@ BOOST_AUTO_TEST_CASE(closed_while_others_acquire) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_while_others_acquire_and_release) {
+BOOST_AUTO_TEST_CASE(cancel_races_with_acquires_and_releases) {
   asio::thread_pool pool(1);
   semaphore sem(pool.get_executor(), 0);
   test::recorder r;
@@ -340,7 +340,7 @@ BOOST_AUTO_TEST_CASE(cancelled_while_others_acquire_and_release) {
   BOOST_TEST(sem.waiting() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(a_limit_changed_while_others_acquire_and_release) {
+BOOST_AUTO_TEST_CASE(set_limit_races_with_acquires_and_releases) {
   asio::thread_pool pool(2);
   bounded_semaphore sem(pool.get_executor(), 1);
   std::atomic<int> inside = 0, most = 0, done = 0;
@@ -370,7 +370,7 @@ BOOST_AUTO_TEST_CASE(a_limit_changed_while_others_acquire_and_release) {
   BOOST_TEST(sem.available() == sem.limit());
 }
 
-BOOST_AUTO_TEST_CASE(several_who_change_the_limit) {
+BOOST_AUTO_TEST_CASE(set_limit_races_with_set_limit) {
   asio::thread_pool pool(1);
   bounded_semaphore sem(pool.get_executor(), 0, 8);
   test::recorder r;
@@ -385,7 +385,7 @@ BOOST_AUTO_TEST_CASE(several_who_change_the_limit) {
   BOOST_TEST(sem.in_use() == 16u);
 }
 
-BOOST_AUTO_TEST_CASE(released_by_many_and_never_past_the_limit) {
+BOOST_AUTO_TEST_CASE(release_by_many_threads_never_passes_the_limit) {
   asio::thread_pool pool(1);
   bounded_semaphore sem(pool.get_executor(), 0, 1000);
   std::atomic<int> succeeded = 0;
@@ -400,7 +400,7 @@ BOOST_AUTO_TEST_CASE(released_by_many_and_never_past_the_limit) {
   BOOST_TEST(sem.available() == 1000u);
 }
 
-BOOST_AUTO_TEST_CASE(shrunk_while_others_acquire) {
+BOOST_AUTO_TEST_CASE(shrink_races_with_acquires) {
   asio::thread_pool pool(1);
   semaphore sem(pool.get_executor(), 1000);
   std::atomic<std::size_t> removed = 0, taken = 0;
@@ -415,7 +415,7 @@ BOOST_AUTO_TEST_CASE(shrunk_while_others_acquire) {
   BOOST_TEST(removed + taken + sem.available() == 1000u);
 }
 
-BOOST_AUTO_TEST_CASE(permits_that_travel) {
+BOOST_AUTO_TEST_CASE(permits_travel_between_threads) {
   asio::thread_pool pool(3);
   bounded_semaphore sem(pool.get_executor(), 8);
   std::atomic<int> done = 0;

@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(timed_out_is_the_generic_error) {
 
 BOOST_FIXTURE_TEST_SUITE(one_acquire, fixture)
 
-BOOST_AUTO_TEST_CASE(is_timed_out_when_its_time_has_passed_and_not_before) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_times_out_when_its_time_has_passed_and_not_before) {
   const auto start = clock_type::now();
   sem.async_acquire_for(20ms, (*this)("a"));
   BOOST_TEST(sem.waiting() == 1u);
@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(is_timed_out_when_its_time_has_passed_and_not_before) {
   BOOST_TEST(sem.waiting() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(that_is_timed_out_takes_nothing) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_that_times_out_takes_nothing) {
   sem.release();
   sem.async_acquire_permit_for(1ms, 2, (*this)("a"));
   BOOST_TEST(run() == "a!timed out");
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(that_is_timed_out_takes_nothing) {
   BOOST_TEST(sem.available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(is_granted_a_free_permit_without_a_timer) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_gets_a_free_permit_without_a_timer) {
   sem.release(3);
   sem.async_acquire_for(long_enough, (*this)("a"));
   sem.async_acquire_permit_for(long_enough, 2, (*this)("b"));
@@ -92,14 +92,14 @@ BOOST_AUTO_TEST_CASE(is_granted_a_free_permit_without_a_timer) {
   BOOST_TEST(held["b"].count() == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(that_was_granted_leaves_no_timer_behind) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_that_was_granted_leaves_no_timer_behind) {
   sem.async_acquire_for(long_enough, (*this)("a"));
   sem.async_acquire_permit_for(long_enough, (*this)("b"));
   sem.release(2);
   BOOST_TEST(run() == "a b");  // else this would run for a year
 }
 
-BOOST_AUTO_TEST_CASE(does_not_wait_if_there_is_no_time) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_without_time_does_not_wait) {
   for (const auto patience :
        {clock_type::duration(0), clock_type::duration(-1), clock_type::duration::min()}) {
     sem.async_acquire_for(patience, (*this)("a"));
@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(does_not_wait_if_there_is_no_time) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(without_time_does_not_overtake) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_without_time_does_not_overtake) {
   sem.release();
   sem.async_acquire(2, (*this)("a"));
   sem.async_acquire_for(0ms, (*this)("b"));
@@ -123,14 +123,14 @@ BOOST_AUTO_TEST_CASE(without_time_does_not_overtake) {
   BOOST_TEST(poll() == "a");
 }
 
-BOOST_AUTO_TEST_CASE(may_wait_for_as_long_as_can_be_said) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_may_wait_for_the_longest_duration) {
   sem.async_acquire_for(clock_type::duration::max(), (*this)("a"));
   BOOST_TEST(poll() == "");
   sem.release();
   BOOST_TEST(run() == "a");
 }
 
-BOOST_AUTO_TEST_CASE(fails_as_others_do) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_fails_as_others_do) {
   bounded_semaphore bounded(io, 0, 2);
   bounded.async_acquire_for(long_enough, 3, (*this)("a"));
   BOOST_TEST(poll() == "a!exceeds");
@@ -151,21 +151,21 @@ BOOST_AUTO_TEST_CASE(fails_as_others_do) {
   BOOST_TEST(run() == "f!aborted");
 }
 
-BOOST_AUTO_TEST_CASE(of_zero_permits_is_granted) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_of_zero_permits_is_granted) {
   sem.async_acquire(1, (*this)("a"));
   sem.async_acquire_for(0ms, 0, (*this)("b"));
   sem.async_acquire_permit_for(long_enough, 0, (*this)("c"));
   BOOST_TEST(poll() == "b c");
 }
 
-BOOST_AUTO_TEST_CASE(lets_those_behind_it_go_when_it_is_timed_out) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_that_times_out_lets_those_behind_it_go) {
   sem.release(2);
   sem.async_acquire_for(1ms, 3, (*this)("a"));
   sem.async_acquire(2, (*this)("b"));
   BOOST_TEST(run() == "a!timed out b");
 }
 
-BOOST_AUTO_TEST_CASE(can_be_cancelled_by_its_slot) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_can_be_cancelled_by_its_slot) {
   asio::cancellation_signal signal;
   sem.async_acquire_for(long_enough, asio::bind_cancellation_slot(signal.slot(), (*this)("a")));
   signal.emit(cancellation_type::partial);
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(can_be_cancelled_by_its_slot) {
   BOOST_TEST(run() == "");
 }
 
-BOOST_AUTO_TEST_CASE(that_was_granted_is_not_timed_out_however_late_its_handler_runs) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_that_was_granted_does_not_time_out) {
   sem.async_acquire_permit_for(1ms, (*this)("a"));
   sem.release();
   const auto then = clock_type::now() + 5ms;
@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(that_was_granted_is_not_timed_out_however_late_its_handler_
   BOOST_TEST(held["a"].count() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(can_be_moved_with_its_semaphore) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_can_be_moved_with_its_semaphore) {
   sem.async_acquire_for(1ms, (*this)("a"));
   sem.async_acquire_for(long_enough, (*this)("b"));
   semaphore moved(std::move(sem));
@@ -200,7 +200,7 @@ BOOST_AUTO_TEST_CASE(can_be_moved_with_its_semaphore) {
 }
 
 // Its handler is another context's, and the timer the semaphore's: that may be gone when the handler runs.
-BOOST_AUTO_TEST_CASE(that_was_granted_outlives_the_context_of_its_semaphore) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_that_was_granted_outlives_the_context_of_its_semaphore) {
   for (const bool strand : {false, true}) {
     std::optional<asio::io_context> gone(std::in_place);
     std::optional<semaphore> s;
@@ -219,7 +219,7 @@ BOOST_AUTO_TEST_CASE(that_was_granted_outlives_the_context_of_its_semaphore) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(is_destroyed_uncalled_with_its_context) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_is_destroyed_uncalled_with_its_context) {
   const auto alive = std::make_shared<int>();
   std::optional<semaphore> gone;
   {
@@ -236,7 +236,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(token, fixture)
 
-BOOST_AUTO_TEST_CASE(deferred_is_the_default) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_is_deferred_by_default) {
   auto operation = sem.async_acquire_for(1ms);
   BOOST_TEST(sem.waiting() == 0u);
   std::move(operation)((*this)("a"));
@@ -244,7 +244,7 @@ BOOST_AUTO_TEST_CASE(deferred_is_the_default) {
   BOOST_TEST(run() == "a!timed out b!timed out");
 }
 
-BOOST_AUTO_TEST_CASE(is_awaited) {
+BOOST_AUTO_TEST_CASE(a_timed_acquire_can_be_awaited) {
   bool done = false;
   asio::co_spawn(
       io,
@@ -318,14 +318,14 @@ void race(const Executor& ex, std::size_t rounds) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(nothing_is_lost_on_a_pool) {
+BOOST_AUTO_TEST_CASE(timed_acquires_lose_nothing_on_a_pool) {
   asio::thread_pool pool(4);
   race(pool.get_executor(), 300);
   race(asio::any_io_executor(pool.get_executor()), 100);
   race(asio::make_strand(pool), 100);
 }
 
-BOOST_AUTO_TEST_CASE(nothing_is_lost_on_an_io_context_with_two_threads) {
+BOOST_AUTO_TEST_CASE(timed_acquires_lose_nothing_on_an_io_context_with_two_threads) {
   asio::io_context io;
   auto guard = asio::make_work_guard(io);
   std::thread one([&] { io.run(); }), two([&] { io.run(); });

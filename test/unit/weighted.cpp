@@ -17,7 +17,7 @@ using namespace test;
 
 BOOST_FIXTURE_TEST_SUITE(the_head, journal)
 
-BOOST_AUTO_TEST_CASE(waits_until_all_that_it_asked_for_is_free) {
+BOOST_AUTO_TEST_CASE(the_head_waits_until_all_that_it_asked_for_is_free) {
   semaphore sem(io, 1);
   sem.async_acquire_permit(3, (*this)("a"));
   BOOST_TEST(sem.available() == 1u);  // it is not held
@@ -30,7 +30,7 @@ BOOST_AUTO_TEST_CASE(waits_until_all_that_it_asked_for_is_free) {
   BOOST_TEST(held["a"].count() == 3u);
 }
 
-BOOST_AUTO_TEST_CASE(holds_back_those_who_need_less) {
+BOOST_AUTO_TEST_CASE(the_head_holds_back_smaller_requests) {
   semaphore sem(io, 0);
   sem.async_acquire(5, (*this)("large"));
   sem.async_acquire((*this)("small"));
@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(holds_back_those_who_need_less) {
 }
 
 // Tasks that come and go with one permit do not keep it from five.
-BOOST_AUTO_TEST_CASE(is_not_starved) {
+BOOST_AUTO_TEST_CASE(the_head_is_not_starved) {
   semaphore sem(io, 5);
   for (int i = 0; i < 5; ++i) sem.async_acquire_permit((*this)(std::to_string(i)));
   BOOST_TEST(poll() == "0 1 2 3 4");
@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(is_not_starved) {
   BOOST_TEST(poll() == "next next next next next");
 }
 
-BOOST_AUTO_TEST_CASE(may_ask_for_all_there_can_be) {
+BOOST_AUTO_TEST_CASE(the_head_may_ask_for_all_permits) {
   semaphore sem(io, semaphore::max() - 1);
   sem.async_acquire(semaphore::max(), (*this)("a"));
   sem.async_acquire(semaphore::max() + 1, (*this)("b"));
@@ -90,7 +90,7 @@ BOOST_FIXTURE_TEST_CASE(one_release_serves_what_it_suffices_for_in_order, journa
 // When the head leaves, the queue is looked at again, without a release.
 BOOST_FIXTURE_TEST_SUITE(those_behind_a_head_that_leaves, journal)
 
-BOOST_AUTO_TEST_CASE(go_when_it_is_cancelled) {
+BOOST_AUTO_TEST_CASE(a_cancelled_head_lets_those_behind_it_go) {
   semaphore sem(io, 3);
   asio::cancellation_signal signal;
   sem.async_acquire(4, asio::bind_cancellation_slot(signal.slot(), (*this)("a")));
@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(go_when_it_is_cancelled) {
   BOOST_TEST(poll() == "a!aborted b c");
 }
 
-BOOST_AUTO_TEST_CASE(go_one_by_one_where_the_next_is_too_large_as_well) {
+BOOST_AUTO_TEST_CASE(a_cancelled_head_lets_nothing_go_if_the_next_is_too_large) {
   semaphore sem(io, 2);
   asio::cancellation_signal first, second;
   sem.async_acquire(4, asio::bind_cancellation_slot(first.slot(), (*this)("a")));
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(go_one_by_one_where_the_next_is_too_large_as_well) {
   BOOST_TEST(poll() == "b!aborted c");
 }
 
-BOOST_AUTO_TEST_CASE(stay_where_not_the_head_is_cancelled) {
+BOOST_AUTO_TEST_CASE(a_cancelled_waiter_behind_the_head_lets_nothing_go) {
   semaphore sem(io, 1);
   asio::cancellation_signal signal;
   sem.async_acquire(2, (*this)("a"));
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(stay_where_not_the_head_is_cancelled) {
   BOOST_TEST(poll() == "a c");
 }
 
-BOOST_AUTO_TEST_CASE(go_when_a_lowered_limit_excludes_it) {
+BOOST_AUTO_TEST_CASE(a_head_that_a_lowered_limit_excludes_lets_those_behind_it_go) {
   bounded_semaphore sem(io, 3, 5);
   sem.async_acquire(4, (*this)("a"));
   sem.async_acquire(1, (*this)("b"));
@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(go_when_a_lowered_limit_excludes_it) {
 BOOST_AUTO_TEST_SUITE_END()
 
 // Against a model: whatever is called, the same are waiting, granted and cancelled, in the same order.
-BOOST_FIXTURE_TEST_CASE(as_a_simple_model_does, journal) {
+BOOST_FIXTURE_TEST_CASE(grants_are_as_in_a_simple_model, journal) {
   struct request {
     std::size_t n;
     std::string name;

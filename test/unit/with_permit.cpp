@@ -110,7 +110,7 @@ struct fixture : test::recorder {
 
 BOOST_FIXTURE_TEST_SUITE(operations, fixture)
 
-BOOST_AUTO_TEST_CASE(run_while_the_permit_is_held) {
+BOOST_AUTO_TEST_CASE(operations_run_while_the_permit_is_held) {
   async_with_permit(sem, operation.as_callable(), handler());
   BOOST_TEST(sem.available() == 1u);  // taken in the call
   BOOST_TEST(operation.started == 0);
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(run_while_the_permit_is_held) {
   BOOST_TEST(context.stopped());  // no work is left
 }
 
-BOOST_AUTO_TEST_CASE(may_be_deferred) {
+BOOST_AUTO_TEST_CASE(operations_may_be_deferred) {
   async_with_permit(sem, operation.async_run(asio::deferred), handler());
   poll();
   BOOST_TEST(operation.started == 1);
@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(may_be_deferred) {
   BOOST_TEST(read() == "done(7 seven)");
 }
 
-BOOST_AUTO_TEST_CASE(may_be_lvalues_and_are_copied) {
+BOOST_AUTO_TEST_CASE(operations_may_be_lvalues_and_are_copied) {
   auto callable = operation.as_callable();
   auto deferred = operation.async_run(asio::deferred);
   async_with_permit(sem, callable, handler());
@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(may_be_lvalues_and_are_copied) {
   BOOST_TEST(read() == "done(7 seven) done(7 seven)");
 }
 
-BOOST_AUTO_TEST_CASE(may_be_movable_only) {
+BOOST_AUTO_TEST_CASE(operations_may_be_movable_only) {
   async_with_permit(
       sem,
       [this, unique = std::make_unique<int>()](auto token) {
@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(may_be_movable_only) {
   BOOST_TEST(read() == "done(7 seven)");
 }
 
-BOOST_AUTO_TEST_CASE(hold_as_many_permits_as_they_ask_for) {
+BOOST_AUTO_TEST_CASE(operations_hold_as_many_permits_as_they_ask_for) {
   async_with_permit(sem, 2, operation.as_callable(), handler());
   BOOST_TEST(sem.available() == 0u);
   poll();
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(hold_as_many_permits_as_they_ask_for) {
   BOOST_TEST(read() == "done(7 seven) done(7 seven)");
 }
 
-BOOST_AUTO_TEST_CASE(wait_for_their_turn) {
+BOOST_AUTO_TEST_CASE(operations_wait_for_their_turn) {
   permit taken = sem.try_acquire_permit(2);
   async_with_permit(sem, 2, operation.as_callable(), handler());
   taken.release(1);
@@ -191,7 +191,7 @@ BOOST_AUTO_TEST_CASE(wait_for_their_turn) {
   BOOST_TEST(available_in_handler == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(may_fail) {
+BOOST_AUTO_TEST_CASE(operations_may_fail) {
   async_with_permit(sem, operation.as_callable(), handler());
   poll();
   operation.finish(asio::error::eof);
@@ -200,7 +200,7 @@ BOOST_AUTO_TEST_CASE(may_fail) {
   BOOST_TEST(available_in_handler == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(may_have_no_result) {
+BOOST_AUTO_TEST_CASE(operations_may_have_no_result) {
   asio::steady_timer timer(context, asio::steady_timer::time_point::min());
   async_with_permit(sem, timer.async_wait(asio::deferred), (*this)("deferred"));
   async_with_permit(
@@ -213,7 +213,7 @@ BOOST_AUTO_TEST_CASE(may_have_no_result) {
 }
 
 // As Asio allows it.
-BOOST_AUTO_TEST_CASE(may_complete_with_references) {
+BOOST_AUTO_TEST_CASE(operations_may_complete_with_references) {
   const std::string seven = "seven";
   const auto refers = [&](auto&& token) {
     return asio::async_initiate<decltype(token), void(error_code, const std::string&)>(
@@ -232,7 +232,7 @@ BOOST_AUTO_TEST_CASE(may_complete_with_references) {
   BOOST_TEST(read() == "done!closed");
 }
 
-BOOST_AUTO_TEST_CASE(may_promise_not_to_throw) {
+BOOST_AUTO_TEST_CASE(operations_may_promise_not_to_throw) {
   const auto harmless = [&](auto&& token) {
     return asio::async_initiate<decltype(token), void(error_code) noexcept>(
         [&](auto h) { asio::post(context, [h = std::move(h)]() mutable { h(error_code()); }); },
@@ -244,7 +244,7 @@ BOOST_AUTO_TEST_CASE(may_promise_not_to_throw) {
   BOOST_TEST(sem.available() == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(may_be_convertible_to_bool) {
+BOOST_AUTO_TEST_CASE(operations_may_be_convertible_to_bool) {
   async_with_permit(sem, convertible_to_bool{&context}, (*this)("done"));
   poll();
   BOOST_TEST(read() == "done");
@@ -252,7 +252,7 @@ BOOST_AUTO_TEST_CASE(may_be_convertible_to_bool) {
 }
 
 // It has the signature of the acquire that comes first.
-BOOST_AUTO_TEST_CASE(may_be_acquires_themselves) {
+BOOST_AUTO_TEST_CASE(operations_may_be_acquires_themselves) {
   semaphore other(context, 0);
   async_with_permit(sem, other.async_acquire_permit(asio::deferred), [&](error_code ec, permit p) {
     (*this)("done")(ec, std::move(p));
@@ -275,7 +275,7 @@ BOOST_AUTO_TEST_CASE(may_be_acquires_themselves) {
   BOOST_TEST(other.available() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(may_use_a_permit_within_a_permit) {
+BOOST_AUTO_TEST_CASE(operations_may_use_a_permit_within_a_permit) {
   async_with_permit(
       sem,
       [this](auto token) {
@@ -290,7 +290,7 @@ BOOST_AUTO_TEST_CASE(may_use_a_permit_within_a_permit) {
   BOOST_TEST(available_in_handler == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(whose_initiation_throws_give_the_permits_back) {
+BOOST_AUTO_TEST_CASE(operations_whose_initiation_throws_give_the_permits_back) {
   async_with_permit(
       sem,
       [this](auto token) {
@@ -304,7 +304,7 @@ BOOST_AUTO_TEST_CASE(whose_initiation_throws_give_the_permits_back) {
   BOOST_TEST(context.run() == 0u);  // no work is left
 }
 
-BOOST_AUTO_TEST_CASE(are_never_more_than_there_are_permits) {
+BOOST_AUTO_TEST_CASE(operations_are_never_more_than_there_are_permits) {
   int inside = 0, most = 0, done = 0;
   for (int i = 0; i != 100; ++i)
     async_with_permit(
@@ -334,33 +334,33 @@ void expect_not_started(fixture& f, const std::string& error) {
   BOOST_TEST(f.context.stopped());
 }
 
-BOOST_AUTO_TEST_CASE(on_a_closed_semaphore) {
+BOOST_AUTO_TEST_CASE(operations_are_not_started_on_a_closed_semaphore) {
   sem.close();
   async_with_permit(sem, operation.as_callable(), handler());
   BOOST_TEST(read() == "");
   expect_not_started(*this, "closed");
 }
 
-BOOST_AUTO_TEST_CASE(past_the_limit) {
+BOOST_AUTO_TEST_CASE(operations_are_not_started_past_the_limit) {
   async_with_permit(sem, 3, operation.as_callable(), handler());
   expect_not_started(*this, "exceeds");
 }
 
-BOOST_AUTO_TEST_CASE(closed_while_it_waits) {
+BOOST_AUTO_TEST_CASE(operations_are_not_started_if_closed_while_they_wait) {
   const permit taken = sem.try_acquire_permit(2);
   async_with_permit(sem, operation.as_callable(), handler());
   sem.close();
   expect_not_started(*this, "closed");
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_with_all_others) {
+BOOST_AUTO_TEST_CASE(operations_are_not_started_if_all_waits_are_cancelled) {
   const permit taken = sem.try_acquire_permit(2);
   async_with_permit(sem, operation.as_callable(), handler());
   sem.cancel();
   expect_not_started(*this, "aborted");
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_by_its_slot) {
+BOOST_AUTO_TEST_CASE(operations_are_not_started_if_cancelled_by_their_slot) {
   for (auto type :
        {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
     const permit taken = sem.try_acquire_permit(2);
@@ -372,7 +372,7 @@ BOOST_AUTO_TEST_CASE(cancelled_by_its_slot) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(destroyed_while_it_waits) {
+BOOST_AUTO_TEST_CASE(operations_are_not_started_if_the_semaphore_is_destroyed) {
   std::optional<bounded_semaphore> gone(std::in_place, context, 0);
   async_with_permit(*gone, operation.as_callable(), handler());
   expect_not_started(*this, "exceeds");
@@ -386,7 +386,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(cancellation, fixture)
 
-BOOST_AUTO_TEST_CASE(while_the_operation_runs_is_the_operations) {
+BOOST_AUTO_TEST_CASE(a_cancellation_while_the_operation_runs_reaches_the_operation) {
   async_with_permit(sem, operation.as_callable(), cancellable());
   poll();
   signal.emit(cancellation_type::total);
@@ -402,7 +402,7 @@ BOOST_AUTO_TEST_CASE(while_the_operation_runs_is_the_operations) {
   BOOST_TEST(available_in_handler == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(between_an_immediate_grant_and_the_start_is_kept) {
+BOOST_AUTO_TEST_CASE(a_cancellation_between_an_immediate_grant_and_the_start_is_kept) {
   async_with_permit(sem, operation.as_callable(), cancellable());
   signal.emit(cancellation_type::terminal);
   poll();
@@ -411,7 +411,7 @@ BOOST_AUTO_TEST_CASE(between_an_immediate_grant_and_the_start_is_kept) {
   BOOST_TEST(available_in_handler == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(between_a_later_grant_and_the_start_is_kept) {
+BOOST_AUTO_TEST_CASE(a_cancellation_between_a_later_grant_and_the_start_is_kept) {
   for (auto type :
        {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
     permit taken = sem.try_acquire_permit(2);
@@ -425,7 +425,7 @@ BOOST_AUTO_TEST_CASE(between_a_later_grant_and_the_start_is_kept) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(after_the_end_does_nothing) {
+BOOST_AUTO_TEST_CASE(a_cancellation_after_the_end_does_nothing) {
   async_with_permit(sem, operation.as_callable(), cancellable());
   poll();
   operation.finish();
@@ -513,7 +513,7 @@ BOOST_AUTO_TEST_CASE(a_context_destroyed_in_any_phase_gives_the_permits_back) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(every_kind_of_token) {
+BOOST_AUTO_TEST_CASE(async_with_permit_takes_every_kind_of_token) {
   auto ready = [this] {
     return asio::post(context, asio::append(asio::deferred, error_code(), 5));
   };
@@ -538,7 +538,7 @@ BOOST_AUTO_TEST_CASE(every_kind_of_token) {
   BOOST_TEST(sem.available() == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(a_token_by_default) {
+BOOST_AUTO_TEST_CASE(async_with_permit_has_a_default_token) {
   asio::use_awaitable_t<>::as_default_on_t<turnstile::semaphore> own(context, 2);
   int sum = 0;
   auto coroutine = [&]() -> asio::awaitable<void> {
@@ -551,7 +551,7 @@ BOOST_AUTO_TEST_CASE(a_token_by_default) {
   BOOST_TEST(sum == 10);
 }
 
-BOOST_AUTO_TEST_CASE(a_coroutine_is_cancelled) {
+BOOST_AUTO_TEST_CASE(a_coroutine_in_async_with_permit_is_cancelled) {
   const permit taken = sem.try_acquire_permit(2);
   error_code seen;
   asio::co_spawn(
@@ -574,7 +574,7 @@ BOOST_AUTO_TEST_CASE(a_coroutine_is_cancelled) {
   BOOST_TEST(sem.waiting() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(several_threads) {
+BOOST_AUTO_TEST_CASE(async_with_permit_on_several_threads) {
   asio::thread_pool pool(3);
   turnstile::basic_semaphore<asio::thread_pool::executor_type> one(pool.get_executor(), 1);
   int inside = 0;  // not atomic

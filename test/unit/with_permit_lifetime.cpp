@@ -172,13 +172,13 @@ auto in_an_arena_of_its_own(Handler handler, arena** where = nullptr) {
 
 BOOST_FIXTURE_TEST_SUITE(operations, fixture)
 
-BOOST_AUTO_TEST_CASE(may_own_the_timer_they_wait_for) {
+BOOST_AUTO_TEST_CASE(operations_may_own_the_timer_they_wait_for) {
   async_with_permit(sem, waiting(context, 1ms), handler());
   context.run();
   BOOST_TEST(read() == "done");
 }
 
-BOOST_AUTO_TEST_CASE(stay_where_they_were_started_until_they_end) {
+BOOST_AUTO_TEST_CASE(operations_stay_where_they_were_started_until_they_end) {
   async_with_permit(sem, by_hand(*this), handler());
   BOOST_TEST(alive_at != nullptr);
   poll();
@@ -189,7 +189,8 @@ BOOST_AUTO_TEST_CASE(stay_where_they_were_started_until_they_end) {
   BOOST_TEST(alive_at == nullptr);
 }
 
-BOOST_AUTO_TEST_CASE(are_destroyed_then_the_permits_are_released_then_the_handler_is_called) {
+BOOST_AUTO_TEST_CASE(
+    operations_are_destroyed_then_the_permits_are_released_then_the_handler_is_called) {
   async_with_permit(sem, by_hand(*this), handler());
   poll();
   pending(error_code());
@@ -198,7 +199,8 @@ BOOST_AUTO_TEST_CASE(are_destroyed_then_the_permits_are_released_then_the_handle
   BOOST_TEST(available_in_handler == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(are_destroyed_before_the_handler_is_told_of_a_failed_acquire) {
+BOOST_AUTO_TEST_CASE(
+    operations_are_destroyed_before_the_handler_gets_the_error_of_a_failed_acquire) {
   sem.close();
   async_with_permit(sem, by_hand(*this), handler());
   BOOST_TEST(alive_at != nullptr);
@@ -207,7 +209,7 @@ BOOST_AUTO_TEST_CASE(are_destroyed_before_the_handler_is_told_of_a_failed_acquir
   BOOST_TEST(started_at == nullptr);
 }
 
-BOOST_AUTO_TEST_CASE(are_work_for_the_executors_of_the_semaphore_and_of_the_handler) {
+BOOST_AUTO_TEST_CASE(operations_are_work_for_the_executors_of_the_semaphore_and_of_the_handler) {
   asio::io_context other;
   async_with_permit(sem, by_hand(*this), asio::bind_executor(other, handler()));
   other.poll();
@@ -223,7 +225,7 @@ BOOST_AUTO_TEST_CASE(are_work_for_the_executors_of_the_semaphore_and_of_the_hand
   BOOST_TEST(context.stopped());
 }
 
-BOOST_AUTO_TEST_CASE(may_be_referred_to) {
+BOOST_AUTO_TEST_CASE(operations_may_be_referred_to) {
   auto operation = by_hand(*this);
   const void* const before = alive_at;
   async_with_permit(sem, std::ref(operation), (*this)("done"));
@@ -234,7 +236,7 @@ BOOST_AUTO_TEST_CASE(may_be_referred_to) {
   BOOST_TEST(alive_at == before);
 }
 
-BOOST_AUTO_TEST_CASE(may_be_started_again_and_again) {
+BOOST_AUTO_TEST_CASE(operations_may_be_started_again_and_again) {
   asio::steady_timer timer(context, asio::steady_timer::time_point::min());
   const auto operation = async_with_permit(sem, timer.async_wait(asio::deferred), asio::deferred);
   for (int i = 1; i <= 3; ++i) {
@@ -250,7 +252,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(memory, fixture)
 
-BOOST_AUTO_TEST_CASE(is_of_the_handlers_allocator_and_free_before_the_handler_is_called) {
+BOOST_AUTO_TEST_CASE(memory_is_of_the_handlers_allocator_and_free_before_the_handler_is_called) {
   arena* used = nullptr;
   async_with_permit(sem, by_hand(*this), in_an_arena_of_its_own(handler(), &used));
   poll();
@@ -259,7 +261,7 @@ BOOST_AUTO_TEST_CASE(is_of_the_handlers_allocator_and_free_before_the_handler_is
   BOOST_TEST(read() == "done");
 }
 
-BOOST_AUTO_TEST_CASE(is_free_before_the_handler_is_told_of_a_failed_acquire) {
+BOOST_AUTO_TEST_CASE(memory_is_free_before_the_handler_gets_the_error_of_a_failed_acquire) {
   const permit taken = sem.try_acquire_permit(2);
   async_with_permit(sem, by_hand(*this), in_an_arena_of_its_own(handler()));
   sem.cancel();
@@ -267,7 +269,7 @@ BOOST_AUTO_TEST_CASE(is_free_before_the_handler_is_told_of_a_failed_acquire) {
   BOOST_TEST(read() == "done!aborted");
 }
 
-BOOST_AUTO_TEST_CASE(is_free_before_an_uncalled_handler_is_destroyed) {
+BOOST_AUTO_TEST_CASE(memory_is_free_before_an_uncalled_handler_is_destroyed) {
   async_with_permit(sem, by_hand(*this), in_an_arena_of_its_own(handler()));
   poll();
   pending = nullptr;
@@ -276,7 +278,7 @@ BOOST_AUTO_TEST_CASE(is_free_before_an_uncalled_handler_is_destroyed) {
   BOOST_TEST(sem.available() == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(is_free_before_the_handler_is_called_if_the_operation_ends_at_once) {
+BOOST_AUTO_TEST_CASE(memory_is_free_before_the_handler_is_called_if_the_operation_ends_at_once) {
   async_with_permit(
       sem,
       [](auto token) {
@@ -307,7 +309,7 @@ auto ending_early(fixture& f, Call call) {
   };
 }
 
-BOOST_AUTO_TEST_CASE(are_kept_until_the_initiation_returns) {
+BOOST_AUTO_TEST_CASE(operations_that_end_early_are_kept_until_the_initiation_returns) {
   async_with_permit(sem, ending_early(*this, [](auto h) { std::move(h)(asio::error::eof); }),
                     handler());
   BOOST_TEST(read() == "");
@@ -318,7 +320,7 @@ BOOST_AUTO_TEST_CASE(are_kept_until_the_initiation_returns) {
   BOOST_TEST(context.stopped());
 }
 
-BOOST_AUTO_TEST_CASE(are_kept_if_they_end_on_another_thread) {
+BOOST_AUTO_TEST_CASE(operations_that_end_early_are_kept_if_they_end_on_another_thread) {
   std::thread::id where;
   async_with_permit(
       sem,
@@ -333,7 +335,7 @@ BOOST_AUTO_TEST_CASE(are_kept_if_they_end_on_another_thread) {
   BOOST_TEST((where == std::this_thread::get_id()));
 }
 
-BOOST_AUTO_TEST_CASE(have_their_values_kept) {
+BOOST_AUTO_TEST_CASE(operations_that_end_early_have_their_values_kept) {
   std::string referred = "referred";
   std::string* address = nullptr;
   std::unique_ptr<int> pointer;
@@ -361,7 +363,8 @@ BOOST_AUTO_TEST_CASE(have_their_values_kept) {
 }
 
 // There is no copy of it.
-BOOST_AUTO_TEST_CASE(may_complete_with_a_reference_to_what_is_not_copyable) {
+BOOST_AUTO_TEST_CASE(
+    operations_that_end_early_may_complete_with_a_reference_to_what_is_not_copyable) {
   const std::atomic<int> number = 5;
   int value = 0;
   async_with_permit(sem,
@@ -375,7 +378,7 @@ BOOST_AUTO_TEST_CASE(may_complete_with_a_reference_to_what_is_not_copyable) {
   BOOST_TEST(value == 5);
 }
 
-BOOST_AUTO_TEST_CASE(may_have_several_signatures) {
+BOOST_AUTO_TEST_CASE(operations_that_end_early_may_have_several_signatures) {
   struct {
     fixture* f;
     void operator()(error_code ec) const { f->handler()(ec); }
@@ -401,7 +404,7 @@ BOOST_AUTO_TEST_CASE(may_have_several_signatures) {
   run(5);
 }
 
-BOOST_AUTO_TEST_CASE(may_drop_their_handler) {
+BOOST_AUTO_TEST_CASE(operations_that_end_early_may_drop_their_handler) {
   async_with_permit(sem, ending_early(*this, [](auto h) { const auto dropped = std::move(h); }),
                     handler());
   poll();
@@ -411,7 +414,7 @@ BOOST_AUTO_TEST_CASE(may_drop_their_handler) {
   BOOST_TEST(context.stopped());
 }
 
-BOOST_AUTO_TEST_CASE(give_the_permits_back_if_the_initiation_throws) {
+BOOST_AUTO_TEST_CASE(operations_that_end_early_give_the_permits_back_if_the_initiation_throws) {
   for (bool ends : {true, false}) {
     async_with_permit(sem,
                       ending_early(*this,
@@ -448,7 +451,7 @@ auto emitting(fixture& f, std::optional<cancellation_type> before,
   };
 }
 
-BOOST_AUTO_TEST_CASE(while_the_operation_is_being_started_is_passed_on) {
+BOOST_AUTO_TEST_CASE(a_cancellation_while_the_operation_is_being_started_is_passed_on) {
   constexpr std::optional<cancellation_type> no_emission;
   async_with_permit(sem, emitting(*this, cancellation_type::total, no_emission), cancellable());
   poll();
@@ -466,7 +469,7 @@ BOOST_AUTO_TEST_CASE(while_the_operation_is_being_started_is_passed_on) {
 }
 
 // Which types arrive, in one emission or several.
-BOOST_AUTO_TEST_CASE(keeps_its_types) {
+BOOST_AUTO_TEST_CASE(a_cancellation_keeps_its_types) {
   auto seen = cancellation_type::none;
   const auto operation = [&](auto emission) {
     return [this, &seen, emission](auto token) {
@@ -520,7 +523,7 @@ auto ending_when_cancelled(fixture& f, bool drops) {
   };
 }
 
-BOOST_AUTO_TEST_CASE(may_end_the_operation_at_once) {
+BOOST_AUTO_TEST_CASE(a_cancellation_may_end_the_operation_at_once) {
   async_with_permit(sem, ending_when_cancelled(*this, false), cancellable());
   poll();
   asio::post(context, [&] {
@@ -533,7 +536,7 @@ BOOST_AUTO_TEST_CASE(may_end_the_operation_at_once) {
   BOOST_TEST(available_in_handler == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(may_make_the_operation_drop_its_handler) {
+BOOST_AUTO_TEST_CASE(a_cancellation_may_make_the_operation_drop_its_handler) {
   async_with_permit(sem, ending_when_cancelled(*this, true), cancellable());
   poll();
   signal.emit(cancellation_type::terminal);
@@ -543,7 +546,8 @@ BOOST_AUTO_TEST_CASE(may_make_the_operation_drop_its_handler) {
   BOOST_TEST(read() == "");
 }
 
-BOOST_AUTO_TEST_CASE(that_ends_the_operation_frees_its_memory_before_the_handler_is_called) {
+BOOST_AUTO_TEST_CASE(
+    a_cancellation_that_ends_the_operation_frees_its_memory_before_the_handler_is_called) {
   async_with_permit(sem, ending_when_cancelled(*this, false),
                     asio::bind_cancellation_slot(signal.slot(), in_an_arena_of_its_own(handler())));
   poll();
@@ -552,7 +556,7 @@ BOOST_AUTO_TEST_CASE(that_ends_the_operation_frees_its_memory_before_the_handler
   BOOST_TEST(read() == "done!eof");
 }
 
-BOOST_AUTO_TEST_CASE(may_throw) {
+BOOST_AUTO_TEST_CASE(a_cancellation_may_throw) {
   async_with_permit(
       sem,
       [this](auto token) {
@@ -571,7 +575,7 @@ BOOST_AUTO_TEST_CASE(may_throw) {
   BOOST_TEST(read() == "done");
 }
 
-BOOST_AUTO_TEST_CASE(after_the_end_meets_no_operation_any_more) {
+BOOST_AUTO_TEST_CASE(a_cancellation_after_the_end_meets_no_operation) {
   async_with_permit(sem, emitting(*this, {}, cancellation_type::total), cancellable());
   poll();
   BOOST_TEST(read() == "done!aborted");
@@ -583,7 +587,7 @@ BOOST_AUTO_TEST_CASE(after_the_end_meets_no_operation_any_more) {
   BOOST_TEST(read() == "");
 }
 
-BOOST_AUTO_TEST_CASE(leaves_the_slot_alone_from_then_on) {
+BOOST_AUTO_TEST_CASE(a_cancellation_leaves_the_slot_alone_from_then_on) {
   async_with_permit(sem, by_hand(*this), cancellable());
   poll();
   bool mine = false;
@@ -594,7 +598,7 @@ BOOST_AUTO_TEST_CASE(leaves_the_slot_alone_from_then_on) {
   BOOST_TEST(mine);
 }
 
-BOOST_AUTO_TEST_CASE(may_be_the_last_use_of_the_signal) {
+BOOST_AUTO_TEST_CASE(a_cancellation_may_be_the_last_use_of_the_signal) {
   for (bool running : {false, true}) {
     std::optional<asio::cancellation_signal> own(std::in_place);
     const permit taken = running ? permit() : sem.try_acquire_permit(2);
@@ -608,7 +612,7 @@ BOOST_AUTO_TEST_CASE(may_be_the_last_use_of_the_signal) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(has_the_slot_ready_for_the_next_in_the_handler) {
+BOOST_AUTO_TEST_CASE(a_cancellation_has_the_slot_ready_for_the_next_in_the_handler) {
   int left = 100;
   struct again {
     fixture* f;
@@ -633,7 +637,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(newer_tokens, fixture)
 
-BOOST_AUTO_TEST_CASE(limit_the_time_of_the_whole_or_of_the_operation) {
+BOOST_AUTO_TEST_CASE(cancel_after_limits_the_time_of_the_whole_or_of_the_operation) {
   async_with_permit(sem, waiting(context, never), asio::cancel_after(1ms, handler()));
   context.run();
   BOOST_TEST(read() == "done!aborted");
@@ -649,7 +653,7 @@ BOOST_AUTO_TEST_CASE(limit_the_time_of_the_whole_or_of_the_operation) {
 }
 
 // On the handler's executor, as with Asio's composed operations.
-BOOST_AUTO_TEST_CASE(may_start_the_operation_inside_the_call) {
+BOOST_AUTO_TEST_CASE(an_immediate_executor_may_start_the_operation_inside_the_call) {
   const auto immediately = [this] {
     return asio::bind_immediate_executor(asio::system_executor(), handler());
   };
@@ -682,7 +686,7 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_FIXTURE_TEST_SUITE(destruction, fixture)
 
 // Of the context, in each phase, with and without a slot.
-BOOST_AUTO_TEST_CASE(of_the_context_destroys_all_and_gives_the_permits_back) {
+BOOST_AUTO_TEST_CASE(destruction_of_the_context_destroys_all_and_gives_the_permits_back) {
   for (const bool with_slot : {false, true})
     for (int phase = 0; phase != 4; ++phase) {
       std::optional<asio::io_context> own(std::in_place);
@@ -708,7 +712,7 @@ BOOST_AUTO_TEST_CASE(of_the_context_destroys_all_and_gives_the_permits_back) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(of_the_context_may_destroy_the_semaphore_with_the_operation) {
+BOOST_AUTO_TEST_CASE(destruction_of_the_context_may_destroy_the_semaphore_with_the_operation) {
   std::optional<asio::io_context> own(std::in_place);
   const auto on_own = std::make_shared<bounded_semaphore>(*own, 1);
   std::weak_ptr<bounded_semaphore> observer = on_own;
@@ -731,7 +735,7 @@ BOOST_AUTO_TEST_SUITE_END()
 // at any time.
 BOOST_AUTO_TEST_SUITE(threads)
 
-BOOST_AUTO_TEST_CASE(emissions_may_come_from_elsewhere) {
+BOOST_AUTO_TEST_CASE(emissions_may_come_from_other_threads) {
   asio::thread_pool pool(2);
   bounded_semaphore sem(pool, 1);
   int ended = 0, cancelled = 0;

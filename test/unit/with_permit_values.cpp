@@ -82,7 +82,7 @@ using io_socket = asio::basic_stream_socket<tcp, io_executor>;
 
 BOOST_FIXTURE_TEST_SUITE(values, fixture)
 
-BOOST_AUTO_TEST_CASE(may_be_a_bool) {
+BOOST_AUTO_TEST_CASE(values_may_be_a_bool) {
   std::optional<bool> value;
   const auto store = [&](error_code ec, bool b) {
     (*this)("done")(ec);
@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(may_be_a_bool) {
   BOOST_TEST(!value.value());
 }
 
-BOOST_AUTO_TEST_CASE(may_be_movable_only) {
+BOOST_AUTO_TEST_CASE(values_may_be_movable_only) {
   std::unique_ptr<int> value;
   const auto store = [&](error_code ec, std::unique_ptr<int> p) {
     (*this)("done")(ec);
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(may_be_movable_only) {
 }
 
 // The acquire that comes first completes with a permit, which converts to bool.
-BOOST_AUTO_TEST_CASE(may_be_permits) {
+BOOST_AUTO_TEST_CASE(values_may_be_permits) {
   turnstile::semaphore other(context, 3);
   permit value;
   std::optional<bool> more;
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(may_be_permits) {
   BOOST_TEST(other.available() == 3u);
 }
 
-BOOST_AUTO_TEST_CASE(may_be_sockets_of_an_acceptor) {
+BOOST_AUTO_TEST_CASE(values_may_be_sockets_of_an_acceptor) {
   tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
   tcp::socket client(context), accepted(context);
   const auto store = [&](error_code ec, tcp::socket s) {
@@ -169,7 +169,7 @@ BOOST_AUTO_TEST_CASE(may_be_sockets_of_an_acceptor) {
   BOOST_TEST(context.stopped());  // no work is left, and nothing accepts
 }
 
-BOOST_AUTO_TEST_CASE(are_made_from_the_executor_of_the_semaphore_first) {
+BOOST_AUTO_TEST_CASE(values_are_made_from_the_executor_of_the_semaphore_first) {
   asio::io_context other;
   std::optional<asio::any_io_executor> made_from;
   sem.close();
@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(are_made_from_the_executor_of_the_semaphore_first) {
   BOOST_TEST((made_from == sem.get_executor()));
 }
 
-BOOST_AUTO_TEST_CASE(are_made_from_the_executor_of_the_handler_otherwise) {
+BOOST_AUTO_TEST_CASE(values_are_made_from_the_executor_of_the_handler_otherwise) {
   static_assert(!std::is_constructible_v<io_socket, asio::any_io_executor>);
   int called = 0;
   sem.close();
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(are_made_from_the_executor_of_the_handler_otherwise) {
   BOOST_TEST(called == 1);
 }
 
-BOOST_AUTO_TEST_CASE(need_no_default_constructor_if_one_from_an_executor_exists) {
+BOOST_AUTO_TEST_CASE(values_need_no_default_constructor_if_one_from_an_executor_exists) {
   int number = 0;
   const auto store = [&](error_code ec, const without_default& w) {
     (*this)("done")(ec);
@@ -215,7 +215,7 @@ BOOST_AUTO_TEST_CASE(need_no_default_constructor_if_one_from_an_executor_exists)
   BOOST_TEST(number == -1);
 }
 
-BOOST_AUTO_TEST_CASE(may_be_references_of_every_kind) {
+BOOST_AUTO_TEST_CASE(values_may_be_references_of_every_kind) {
   std::string text = "text";
   const std::string constant = "constant";
   using signature =
@@ -261,7 +261,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(signatures, fixture)
 
-BOOST_AUTO_TEST_CASE(may_have_qualifiers) {
+BOOST_AUTO_TEST_CASE(signatures_may_have_qualifiers) {
   int called = 0;
   const auto count = [&](error_code, bool) { ++called; };
   async_with_permit(sem, operation<void(error_code, bool) noexcept>(context, true), count);
@@ -308,7 +308,7 @@ auto several(asio::io_context& context, bool with_text) {
   };
 }
 
-BOOST_AUTO_TEST_CASE(may_be_several) {
+BOOST_AUTO_TEST_CASE(signatures_may_be_several) {
   std::string text;
   const auto run = [&](bool with_text) {
     async_with_permit(sem,
@@ -336,7 +336,7 @@ struct either_of_three : either {
   void operator()(error_code, std::reference_wrapper<int>) const { *text = "reference"; }
 };
 
-BOOST_AUTO_TEST_CASE(of_several_the_first_that_can_tells_of_a_failed_acquire) {
+BOOST_AUTO_TEST_CASE(the_first_signature_that_can_reports_a_failed_acquire) {
   std::string text;
   sem.close();
   async_with_permit(sem,
@@ -348,7 +348,7 @@ BOOST_AUTO_TEST_CASE(of_several_the_first_that_can_tells_of_a_failed_acquire) {
   BOOST_TEST(text == "");
 }
 
-BOOST_AUTO_TEST_CASE(may_take_the_error_by_reference) {
+BOOST_AUTO_TEST_CASE(signatures_may_take_the_error_by_reference) {
   async_with_permit(sem, operation<void(const error_code&)>(context),
                     [this](const error_code& ec) { (*this)("done")(ec); });
   poll();
@@ -364,7 +364,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(coroutines, fixture)
 
-BOOST_AUTO_TEST_CASE(may_be_run) {
+BOOST_AUTO_TEST_CASE(coroutines_may_be_run) {
   bool inside = false;
   asio::steady_timer timer(context, asio::steady_timer::time_point::max());
   const auto coroutine = [&]() -> asio::awaitable<void> {
@@ -384,7 +384,7 @@ BOOST_AUTO_TEST_CASE(may_be_run) {
   BOOST_TEST(sem.available() == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(may_return_a_value_or_throw) {
+BOOST_AUTO_TEST_CASE(coroutines_may_return_a_value_or_throw) {
   int value = 0;
   const auto store = [&](std::exception_ptr e, int n) {
     (*this)("done")(code_of(e));
@@ -412,7 +412,7 @@ BOOST_AUTO_TEST_CASE(may_return_a_value_or_throw) {
   BOOST_TEST(sem.available() == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(may_be_spawned_by_a_function_object) {
+BOOST_AUTO_TEST_CASE(coroutines_may_be_spawned_by_a_function_object) {
   async_with_permit(
       sem,
       [&](auto token) {
@@ -424,7 +424,7 @@ BOOST_AUTO_TEST_CASE(may_be_spawned_by_a_function_object) {
   BOOST_TEST(read() == "done");
 }
 
-BOOST_AUTO_TEST_CASE(are_destroyed_before_they_start_if_the_acquire_fails) {
+BOOST_AUTO_TEST_CASE(coroutines_are_destroyed_before_they_start_if_the_acquire_fails) {
   const auto alive = std::make_shared<int>();
   bool started = false;
   int value = -1;
@@ -450,7 +450,7 @@ BOOST_AUTO_TEST_CASE(are_destroyed_before_they_start_if_the_acquire_fails) {
   BOOST_TEST(!started);
 }
 
-BOOST_AUTO_TEST_CASE(are_cancelled) {
+BOOST_AUTO_TEST_CASE(coroutines_are_cancelled) {
   asio::steady_timer timer(context, asio::steady_timer::time_point::max());
   asio::cancellation_signal signal;
   async_with_permit(
@@ -473,7 +473,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(tokens, fixture)
 
-BOOST_AUTO_TEST_CASE(of_every_kind_take_them) {
+BOOST_AUTO_TEST_CASE(tokens_of_every_kind_take_values) {
   const auto exists = [this] { return operation<void(error_code, bool)>(context, true); };
   const auto connection = [this] {
     return operation<void(error_code, tcp::socket)>(context, tcp::socket(context));
@@ -512,7 +512,7 @@ BOOST_AUTO_TEST_CASE(of_every_kind_take_them) {
   BOOST_TEST(number.get() == 5);
 }
 
-BOOST_AUTO_TEST_CASE(of_every_kind_are_told_of_a_failed_acquire) {
+BOOST_AUTO_TEST_CASE(tokens_of_every_kind_report_a_failed_acquire) {
   sem.close();
   const auto connection = [this] {
     return operation<void(error_code, tcp::socket)>(context, tcp::socket(context));

@@ -91,11 +91,11 @@ bug('`queued` is cleared while a waiter is left',
 bug('the waiters behind a cancelled head are not reconsidered',
     (CORE, 'free = refused ? 0', 'free = refused || !(w & (reserved | pending)) ? 0'),
     found_by=[explorer('weighted head + canceller'), tsan, fuzz,
-              unit('weighted: those_behind_a_head_that_leaves/go_when_it_is_cancelled')], row='Q1')
+              unit('weighted: those_behind_a_head_that_leaves/a_cancelled_head_lets_those_behind_it_go')], row='Q1')
 bug('the waiters behind a head that a lowered limit excludes are not reconsidered',
     (CORE, 'free = refused ? 0', 'free = refused || !(w & (reserved | pending)) ? 0'),
     (CORE, '((w & queued) ? reserved : 0)', 'word(0)'),
-    found_by=[unit('weighted: those_behind_a_head_that_leaves/go_when_a_lowered_limit_excludes_it')], row='Q1')
+    found_by=[unit('weighted: those_behind_a_head_that_leaves/a_head_that_a_lowered_limit_excludes_lets_those_behind_it_go')], row='Q1')
 bug('the head is granted without a look at what is free',
     (CORE, 'rest && rest->permits_ <= free; ++p.grants', 'rest; ++p.grants'),
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
@@ -145,7 +145,7 @@ bug('try_acquire overtakes the queue',
 bug('the permits of a grant are free until its handler is called',
     (CORE, '    p.next += rest->permits_;\n', ''), (CORE, '  if (first->permits_ != n', '  if (true'),
     (CORE_HPP, '(w & queued) || n > free', 'n > free'),
-    found_by=[unit('queue: from_hand_to_hand/nobody_gets_between_the_release_and_the_handler')], row='Q4')
+    found_by=[unit('queue: from_hand_to_hand/no_acquire_gets_between_the_release_and_the_handler')], row='Q4')
 # A cancelled waiter is marked, and stays until it is the head.
 STAYS = [
     (CORE, 'if (c.target_) queue_.decide(c.target_, c.requested());',
@@ -154,15 +154,15 @@ STAYS = [
      'if (c->target_) c->target_->outcome_ = c->requested();'),
 ]
 bug('a cancelled waiter stays in the queue until it is the head', *STAYS,
-    found_by=[unit('cancellation: one_wait/is_one_of_many'),
-              unit('cancellation: a_storm/of_timeouts_leaves_no_memory_behind')], row='Q2')
+    found_by=[unit('cancellation: one_wait/any_of_many_waits_can_be_cancelled'),
+              unit('cancellation: a_storm/many_timeouts_leave_no_memory_behind')], row='Q2')
 bug('a cancelled waiter stays in the queue and swallows a wake-up', *STAYS,
     (QUEUE, 'while (front() && front()->outcome_ != outcome::waiting)', 'while (false)'),
-    found_by=[unit('cancellation: one_wait/leaves_its_place_at_once_and_swallows_nothing')], row='Q2')
+    found_by=[unit('cancellation: one_wait/a_cancelled_wait_leaves_the_queue_at_once_and_takes_nothing')], row='Q2')
 bug('a cancellation walks through the queue',
     (QUEUE, '    queue_.erase(x);\n',
      '    for (waiter* y = front(); y != x;) y = waiter_list::next(y);\n    queue_.erase(x);\n'),
-    found_by=[unit('cancellation: a_storm/of_cancellations_takes_no_longer_the_more_there_are')], row='Q7')
+    found_by=[unit('cancellation: a_storm/a_cancellation_takes_no_longer_the_more_waits_there_are')], row='Q7')
 bug('mail is judged by a limit that was read before the mail was taken',
     (CORE, '''\
   const mailbox::batch b = mailbox_.take();
@@ -190,7 +190,7 @@ bug('a closed semaphore grants',
     found_by=[fuzz])
 bug('shrink() reopens a closed semaphore',
     (CORE, 'compare_exchange_weak(w, w + taken,', 'compare_exchange_weak(w, (w + taken) & ~closed,'),
-    found_by=[unit('closing: what_close_does/is_not_undone_by_anything')], row='Q5')
+    found_by=[unit('closing: what_close_does/close_is_not_undone_by_anything')], row='Q5')
 
 # ---- The count of permits ------------------------------------------------------------------------
 
@@ -225,8 +225,8 @@ bug('release adds first and checks afterwards',
 bug('an over-release changes the count',
     (CORE_HPP, '      if (n > used(w)) return false;\n      if (n == 0)',
      '      if (n > used(w)) {\n        word_.fetch_and(~used_mask);\n        return false;\n      }\n      if (n == 0)'),
-    found_by=[unit('counting: releasing/past_max_is_all_or_nothing'),
-              unit('bounded: more_than_the_limit/cannot_be_given_back')], row='Q6')
+    found_by=[unit('counting: releasing/release_past_max_changes_nothing'),
+              unit('bounded: more_than_the_limit/release_above_the_limit_is_an_error')], row='Q6')
 bug('a permit gives back more than the limit takes',
     (CORE_HPP, 'while (!release(n)) n = ', 'if (!release(n)) n = '),
     found_by=[fuzz])
@@ -572,11 +572,11 @@ bug('permits do not share ownership of the core',
     (PERMIT, 'if (detail::core* const c = std::exchange(core_, nullptr)) c->drop_reference();', 'core_ = nullptr;'),
     (PERMIT, '    core_->add_reference();\n', ''),
     (PERMIT, 'noexcept { return {c, n}; }', 'noexcept {\n  c.drop_reference();\n  return {c, n};\n}'),
-    found_by=[unit('permits: outliving_the_semaphore/and_all_members_still_work', address=True)], row='H3')
+    found_by=[unit('permits: outliving_the_semaphore/all_members_of_a_permit_work_without_its_semaphore', address=True)], row='H3')
 bug('granted operations do not share ownership of the core',
     (CORE, '    granted_refs_ += p.grants;\n', ''), (CORE, '  granted_refs_ -= r.references;\n', ''),
     (OP, '    const outcome o = get_outcome();\n', '    core_->add_reference();\n    const outcome o = get_outcome();\n'),
-    found_by=[unit('lifetime: semaphores/so_does_the_last_grant', address=True)], row='H3')
+    found_by=[unit('lifetime: semaphores/the_last_grant_outlives_the_semaphore', address=True)], row='H3')
 bug('an operation refers to the object that it was started on',
     (SERVICE, '  core* get_core() const noexcept { return core_; }\n',
      '  core* get_core() const noexcept { return core_; }\n'
@@ -601,8 +601,8 @@ bug('a waiter is not put back after its executor threw',
     found_by=[unit('executors: custom/a_waiter_that_is_refused_is_the_head_again')], row='H5')
 bug('a waiter is put back after its executor threw, though the executor kept the completion',
     (OP, '        if (!d.came_back()) return true;\n', ''),
-    found_by=[unit('executors: custom/what_was_kept_before_the_throw_is_the_executors_to_run'),
-              unit('allocation: without_memory/on_a_strands_executor')], row='H5')
+    found_by=[unit('executors: custom/a_completion_kept_before_the_executor_threw_is_run_by_it'),
+              unit('allocation: without_memory/operations_without_memory_on_a_strand')], row='H5')
 bug('an acquire that is refused at once keeps its permits',
     (COMPLETION, '  completion<handler_type, WithPermit> f{',
      '  p.forget();\n  completion<handler_type, WithPermit> f{'),
@@ -616,28 +616,28 @@ bug('two hand-overs are told apart by their place on the stack only',
     found_by=[unit('executors: custom/a_kept_completion_may_be_destroyed_while_another_is_handed_over')])
 bug('a release calls the handler',
     (OP, '      this->schedule();\n', '      call();\n'),
-    found_by=[unit('queue: completions/are_never_inline')], row='H7')
+    found_by=[unit('queue: completions/completions_are_never_inline')], row='H7')
 bug("a release calls the handler, with an executor that is not Asio's scheduler",
     (OP, '        handle h(*this, d);\n', '        handle h(*this, d);\n        return std::move(h)(), true;\n'),
-    found_by=[unit('executors: posting/never_inside_a_call_on_a_strand')], row='H7')
+    found_by=[unit('executors: posting/handlers_never_run_inside_a_call_on_a_strand')], row='H7')
 bug('an acquire that is granted at once calls the handler',
     (COMPLETION, '        detail::post(ex, std::move(f), allocator);', '        f();'),
-    found_by=[unit('queue: completions/are_never_inline')], row='H7')
+    found_by=[unit('queue: completions/completions_are_never_inline')], row='H7')
 bug("a release on the context's thread calls the handler",
     (ASIO, '  void schedule() noexcept {',
      '  void schedule() noexcept {\n    if (scheduler_->can_dispatch()) return run(this, this, {}, 0);\n'),
-    found_by=[unit('queue: completions/are_never_inline_on_the_context_either')], row='H7')
+    found_by=[unit('queue: completions/completions_are_never_inline_on_the_context_either')], row='H7')
 bug('a release calls the handler if the executor prefers that',
     (EXECUTOR, 'asio::require(ex, asio::execution::blocking.never)',
      'asio::prefer(ex, asio::execution::blocking.possibly)'),
-    found_by=[depth, unit('executors: posting/never_inside_a_call_on_an_executor_that_prefers_to_block')], row='H7')
+    found_by=[depth, unit('executors: posting/handlers_never_run_inside_a_call_on_an_executor_that_prefers_to_block')], row='H7')
 bug('an exception of a handler does not leave run()',
     (ASIO, '      op.call();', '      try {\n        op.call();\n      } catch (...) {\n      }'),
-    found_by=[unit('lifetime: throwing_handlers/leave_nothing_half_done')], row='H9')
+    found_by=[unit('lifetime: throwing_handlers/throwing_handlers_leave_nothing_half_done')], row='H9')
 bug('permits are passed on after the handler has returned',
     (COMPLETION, "      permit_.forget();  // they belong to the handler now\n      std::move(handler_)(ec);",
      '      std::move(handler_)(ec);\n      permit_.forget();'),
-    found_by=[unit('lifetime: throwing_handlers/leave_nothing_half_done')], row='H9')
+    found_by=[unit('lifetime: throwing_handlers/throwing_handlers_leave_nothing_half_done')], row='H9')
 bug("there is no work on the handler's executor",
     (ASIO, '{ s.work_started(); }', '{}'), (ASIO, '    if (scheduler_) scheduler_->work_finished();\n', ''),
     (ASIO, 'post_deferred_completion(this)', 'post_immediate_completion(this, false)'),
@@ -670,17 +670,17 @@ bug('the completion clears the slot',
 bug('the slot is cleared after the handler was called',
     (OP, '    take_apart()();\n',
      '    auto slot = asio::get_associated_cancellation_slot(handler_);\n    take_apart()();\n    slot.clear();\n'),
-    found_by=[unit('cancellation: emitted/inside_the_handler_means_the_slots_next_wait')], row='H6')
+    found_by=[unit('cancellation: emitted/an_emission_inside_the_handler_cancels_the_slots_next_wait')], row='H6')
 bug("the slot's handler does not own what it names",
     (REQUEST, 'cancellation_(&c) { c.add_reference(); }', 'cancellation_(&c) {}'),
     (REQUEST, '  ~cancellation_share() {\n    if (cancellation_) cancellation_->drop_reference();\n  }\n',
      '  ~cancellation_share() {}\n'),
-    found_by=[unit('cancellation: emitted/after_the_destruction_of_the_context_does_nothing', address=True)],
+    found_by=[unit('cancellation: emitted/an_emission_after_the_destruction_of_the_context_does_nothing', address=True)],
     row='H6')
 bug("the slot's handler uses itself after it was destroyed",
     (REQUEST, '    const cancellation_share share(*cancellation_);\n    share.cancellation_->request(o);\n',
      '    cancellation_->request(o);\n'),
-    found_by=[unit('cancellation: during_the_emission/everything_dies', address=True)], row='H6')
+    found_by=[unit('cancellation: during_the_emission/everything_may_be_destroyed_during_the_emission', address=True)], row='H6')
 bug('the handler is called before its memory is free',
     (OP, '    take_apart()();\n',
      '    const outcome o = get_outcome();\n'
@@ -704,7 +704,7 @@ bug('a timed acquire that has no time is timed out beside a busy strand',
     found_by=[unit('executors: custom/a_timed_acquire_without_time_is_granted_beside_a_busy_strand')])
 bug('the timer of a granted acquire outlives the context of the semaphore',
     (OP, '      expiry_.reset();\n      semaphore_work_.reset();\n      this', '      semaphore_work_.reset();\n      this'),
-    found_by=[unit('timed: one_acquire/that_was_granted_outlives_the_context_of_its_semaphore', address=True)])
+    found_by=[unit('timed: one_acquire/a_timed_acquire_that_was_granted_outlives_the_context_of_its_semaphore', address=True)])
 bug('an initiation does not name its executor',
     (INITIATE, '  using executor_type = Executor;\n\n', ''),
     (INITIATE, '  executor_type get_executor() const noexcept { return implementation_->get_executor(); }\n', ''),

@@ -23,7 +23,7 @@ DETAIL = 'include/turnstile/detail/'
 
 # The programs that may find a mutant, the likeliest first. A case of `core` that takes long is left out: the
 # explorer sees all that it could see.
-SLOW_CASE = 'a_raised_limit_holds_for_those_who_come_after_it'
+SLOW_CASE = 'a_raised_limit_holds_for_later_acquires'
 OF_THE_CORE = ['core', 'explorer', 'bounded_work', 'weighted', 'bounded', 'counting', 'queue', 'permits', 'closing', 'cancellation',
                'lifetime', 'executors', 'threads', 'timed', 'allocation', 'with_permit', 'tokens', 'coroutines']
 KILLERS = {

@@ -66,7 +66,7 @@ struct fixture {
 
 BOOST_FIXTURE_TEST_SUITE(a_million_steps, fixture)
 
-BOOST_AUTO_TEST_CASE(of_callbacks_that_are_granted_at_once) {
+BOOST_AUTO_TEST_CASE(a_million_callbacks_that_are_granted_at_once) {
   struct step {
     fixture& f;
     void operator()(error_code) const {
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(of_callbacks_that_are_granted_at_once) {
 }
 
 // Who waits is served by the release that follows.
-BOOST_AUTO_TEST_CASE(of_callbacks_that_wait) {
+BOOST_AUTO_TEST_CASE(a_million_callbacks_that_wait) {
   struct step {
     fixture& f;
     void operator()(error_code) const {
@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(of_callbacks_that_wait) {
 }
 
 // Who waits is served by the permit that goes out of scope.
-BOOST_AUTO_TEST_CASE(of_permits) {
+BOOST_AUTO_TEST_CASE(a_million_permits) {
   struct step {
     fixture& f;
     void operator()(error_code, const permit&) const {
@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(of_permits) {
 }
 
 // A million wait, each cancelled by the handler of the one before.
-BOOST_AUTO_TEST_CASE(of_cancelled_waits) {
+BOOST_AUTO_TEST_CASE(a_million_cancelled_waits) {
   struct step {
     fixture& f;
     void operator()(error_code) const {
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(of_cancelled_waits) {
   run();
 }
 
-BOOST_AUTO_TEST_CASE(of_a_coroutine_that_is_granted_at_once) {
+BOOST_AUTO_TEST_CASE(a_million_grants_at_once_to_a_coroutine) {
   auto walk = [](fixture& f) -> asio::awaitable<void> {
     while (f.done != steps) {
       const permit p = co_await f.sem.async_acquire_permit(asio::use_awaitable);
@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(of_a_coroutine_that_is_granted_at_once) {
   run();
 }
 
-BOOST_AUTO_TEST_CASE(of_coroutines_that_wait_for_each_other) {
+BOOST_AUTO_TEST_CASE(a_million_turns_of_coroutines_that_wait_for_each_other) {
   auto walk = [](fixture& f, int count) -> asio::awaitable<void> {
     for (; count != 0; --count) {
       co_await f.sem.async_acquire(asio::use_awaitable);
@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(of_coroutines_that_wait_for_each_other) {
 #if BOOST_VERSION >= 108200
 // An inline immediate executor is for what is decided in the initiating call, and for nothing else:
 // here each acquire waits.
-BOOST_AUTO_TEST_CASE(with_an_inline_immediate_executor) {
+BOOST_AUTO_TEST_CASE(a_million_grants_on_an_inline_immediate_executor) {
   struct step {
     fixture& f;
     void operator()(error_code) const {
