@@ -22,7 +22,7 @@
 
    A lost wake-up is found as an invalid end state. Everything else is asserted.
 
-   The mutants, with the settings in which spin refutes each. test/model/run reads these lines. Clearing
+   The mutants, with the settings in which spin refutes each. test/verify/model/run reads these lines. Clearing
    PENDING or QUEUED together with an offer is no mutant: until the strand is taken no acquire passes, and
    the next holder empties the mailbox and computes both flags anew.
 
