@@ -670,6 +670,45 @@ void fail_every_operation() {
   }
 }
 
+// Posts to an io_context, then calls a function.
+struct interrupting {
+  asio::io_context* context;
+  const std::function<void()>* interrupt;
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
+  static constexpr asio::execution::blocking_t::never_t query(
+      asio::execution::blocking_t) noexcept {
+    return {};
+  }
+  interrupting require(asio::execution::blocking_t::never_t) const { return *this; }
+  template <typename F>
+  void execute(F f) const {
+    context->get_executor().execute(std::move(f));
+    (*interrupt)();
+  }
+  bool operator==(const interrupting&) const = default;
+};
+
+// A call that would leave the rest to a resumption hands all over itself.
+BOOST_AUTO_TEST_CASE(a_release_without_memory_for_a_resumption_stays) {
+  asio::io_context context;
+  semaphore sem(context, 0);
+  int completed = 0;
+  const std::function<void()> interrupt = [&] {
+    sem.release(199);
+    allocations = 0;
+    fails = 0;
+  };
+  sem.async_acquire(
+      asio::bind_executor(interrupting{&context, &interrupt}, [&](error_code) { ++completed; }));
+  for (int i = 1; i != 200; ++i) sem.async_acquire([&](error_code) { ++completed; });
+  sem.release();
+  BOOST_TEST(allocations > 0u);  // one failed
+  fails = SIZE_MAX;
+  context.run();
+  BOOST_TEST(completed == 200);
+}
+
 BOOST_AUTO_TEST_CASE(operations_without_memory_on_an_io_context) {
   fail_every_operation<on_io_context>();
 }

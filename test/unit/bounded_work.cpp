@@ -2,7 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
 // A call is not kept by the work of others: besides what it decides itself, it hands over at most 64
-// completions. The rest is not lost: the next call hands it over, or a completion that was handed over.
+// completions. The rest is not lost: the next call hands it over, or a resumption, which the call posts.
 
 #define BOOST_TEST_MODULE bounded_work
 #include "fake_waiter.hpp"
@@ -24,8 +24,11 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <new>
+#include <optional>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -293,6 +296,125 @@ BOOST_AUTO_TEST_CASE(no_release_works_without_bound_for_the_others) {
   io.restart();
   io.run();
   BOOST_TEST(completed == started);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(executors)
+
+namespace {
+
+struct scripted_context : asio::io_context {
+  std::function<void(std::function<void()>)> on_completion, on_resumption;
+};
+
+template <typename F>
+constexpr bool is_resumption = false;
+template <typename E>
+constexpr bool is_resumption<turnstile::detail::resumption<E>> = true;
+
+// Posts to its context, or does what the test tells it to.
+struct scripted {
+  scripted_context* context;
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
+  static constexpr asio::execution::blocking_t::never_t query(
+      asio::execution::blocking_t) noexcept {
+    return {};
+  }
+  scripted require(asio::execution::blocking_t::never_t) const { return *this; }
+  template <typename F>
+  void execute(F f) const {
+    const auto& script = is_resumption<F> ? context->on_resumption : context->on_completion;
+    std::function<void()> copyable = [shared = std::make_shared<F>(std::move(f))] { (*shared)(); };
+    if (script)
+      script(std::move(copyable));
+    else
+      asio::post(*context, std::move(copyable));
+  }
+  bool operator==(const scripted&) const = default;
+};
+
+// A call for one waiter, during which another thread could have released permits for 199 more.
+template <typename Executor>
+struct offering {
+  offering() {
+    sem.async_acquire(
+        asio::bind_executor(scripted{&*context}, [this](error_code) { ++completed; }));
+    for (int i = 1; i != 200; ++i) sem.async_acquire([this](error_code) { ++completed; });
+    context->on_completion = [this](std::function<void()> f) {
+      context->on_completion = nullptr;
+      asio::post(*context, std::move(f));
+      sem.release(199);
+    };
+  }
+  static Executor executor_of(scripted_context& c) {
+    if constexpr (std::is_same_v<Executor, scripted>)
+      return scripted{&c};
+    else
+      return c.get_executor();
+  }
+
+  // Whether the call has left the rest to a resumption: that runs after the first 33 completions.
+  void expect_offer(bool offered) {
+    for (int i = 0; i != 34; ++i) context->poll_one();
+    BOOST_TEST(completed == (offered ? 33 : 34));
+    context->run();
+    BOOST_TEST(completed == 200);
+  }
+
+  int completed = 0;
+  std::optional<scripted_context> context{std::in_place};
+  turnstile::basic_semaphore<Executor> sem{executor_of(*context), 0};
+};
+
+using on_scripted = offering<scripted>;
+using on_io_context = offering<asio::io_context::executor_type>;
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_resumption_hands_over_the_rest_on_an_executor, on_scripted) {
+  sem.release();
+  expect_offer(true);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_resumption_hands_over_the_rest_on_an_io_context, on_io_context) {
+  sem.release();
+  expect_offer(true);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_call_stays_if_the_executor_refuses_the_resumption, on_scripted) {
+  context->on_resumption = [](const std::function<void()>&) { throw std::bad_alloc(); };
+  sem.release();
+  expect_offer(false);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_call_stays_if_the_executor_calls_the_resumption_at_once, on_scripted) {
+  context->on_resumption = [](const std::function<void()>& f) { f(); };
+  sem.release();
+  expect_offer(false);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_resumption_that_another_thread_runs_too_early_comes_again, on_scripted) {
+  context->on_resumption = [this](const std::function<void()>& f) {
+    context->on_resumption = nullptr;
+    std::thread(f).join();
+  };
+  sem.release();
+  expect_offer(true);
+}
+
+template <typename Offering>
+void destroy_context(Offering& o) {
+  o.sem.release();
+  o.context.reset();
+  BOOST_TEST(o.completed == 0);
+}
+BOOST_FIXTURE_TEST_CASE(a_resumption_on_an_executor_is_destroyed_with_its_context, on_scripted) {
+  destroy_context(*this);
+}
+BOOST_FIXTURE_TEST_CASE(a_resumption_on_an_io_context_is_destroyed_with_it, on_io_context) {
+  destroy_context(*this);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -447,7 +447,7 @@ BOOST_FIXTURE_TEST_CASE(a_cancelled_co_await_throws, fixture) {
   auto coroutine = [](semaphore& s, journal& j, bool with_permit) -> asio::awaitable<void> {
     try {
       if (with_permit)
-        co_await s.async_acquire_permit(asio::use_awaitable);
+        static_cast<void>(co_await s.async_acquire_permit(asio::use_awaitable));
       else
         co_await s.async_acquire(asio::use_awaitable);
       j.write("granted");

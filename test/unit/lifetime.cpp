@@ -694,6 +694,47 @@ BOOST_AUTO_TEST_CASE(a_move_from_a_semaphore_without_a_context_leaves_no_executo
   BOOST_TEST(other.stopped());  // nothing is left of the executor
 }
 
+// An executor that has no value without a context.
+class indirect {
+ public:
+  explicit indirect(asio::io_context& c) noexcept : executor_(c.get_executor()) {}
+
+  template <typename Property>
+    requires asio::can_query_v<const asio::io_context::executor_type&, Property>
+  decltype(auto) query(const Property& p) const noexcept {
+    return asio::query(executor_, p);
+  }
+  indirect require(asio::execution::blocking_t::never_t) const noexcept {
+    return indirect(asio::require(executor_, asio::execution::blocking.never));
+  }
+  template <typename F>
+  void execute(F&& f) const {
+    executor_.execute(std::forward<F>(f));
+  }
+  bool operator==(const indirect&) const noexcept = default;
+
+ private:
+  template <typename E>
+  explicit indirect(const E& ex) noexcept : executor_(ex) {}
+
+  asio::any_io_executor executor_;
+};
+
+BOOST_AUTO_TEST_CASE(an_executor_without_an_empty_value_follows_the_state) {
+  std::optional<asio::io_context> context(std::in_place), gone(std::in_place);
+  turnstile::basic_semaphore<indirect> from(indirect(*context), 1), to(indirect(*context), 2);
+  turnstile::basic_semaphore<indirect> lost(indirect(*gone), 3);
+  to = std::move(from);
+  BOOST_TEST(to.available() == 1u);
+  gone.reset();
+  to = std::move(lost);
+  BOOST_TEST(to.available() == 3u);
+  turnstile::basic_semaphore<indirect> last(std::move(to));
+  BOOST_TEST(last.available() == 3u);
+  turnstile::semaphore other(std::move(last));
+  BOOST_TEST(other.available() == 3u);
+}
+
 BOOST_AUTO_TEST_CASE(a_vector_of_semaphores_may_be_erased_from) {
   asio::io_context context;
   std::vector<semaphore> all;

@@ -50,7 +50,7 @@ void run(asio::io_context& context, Coroutine coroutine) {
 template <typename Operation>
 asio::awaitable<error_code> error_of(Operation operation) {
   try {
-    co_await std::move(operation);
+    static_cast<void>(co_await std::move(operation));
   } catch (const boost::system::system_error& e) {
     co_return e.code();
   }

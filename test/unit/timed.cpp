@@ -26,6 +26,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -58,6 +59,7 @@ BOOST_AUTO_TEST_CASE(timed_out_is_the_generic_error) {
   BOOST_TEST(static_cast<int>(errc::timed_out) == 5);
   BOOST_TEST((ec == boost::system::errc::timed_out));
   BOOST_TEST((ec.category() == turnstile::error_category()));
+  BOOST_TEST(ec.category().name() == "turnstile");
   BOOST_TEST((error_code(errc::closed) != boost::system::errc::timed_out));
   BOOST_TEST(ec.message() == "No permit was granted in time");
 }
@@ -217,6 +219,39 @@ BOOST_AUTO_TEST_CASE(a_timed_acquire_that_was_granted_outlives_the_context_of_it
     BOOST_TEST(run() == "io strand any");
     held.clear();
   }
+}
+
+// An executor of another context that throws when it is given a completion.
+struct refusing {
+  asio::io_context* context;
+  int* refusals;
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
+  static constexpr asio::execution::blocking_t::never_t query(
+      asio::execution::blocking_t) noexcept {
+    return {};
+  }
+  refusing require(asio::execution::blocking_t::never_t) const { return *this; }
+  template <typename F>
+  void execute(F f) const {
+    if (*refusals > 0 && (*refusals)--) throw std::bad_alloc();
+    context->get_executor().execute(std::move(f));
+  }
+  bool operator==(const refusing&) const = default;
+};
+
+BOOST_AUTO_TEST_CASE(a_timed_acquire_whose_grant_was_refused_times_out_later) {
+  asio::io_context other;
+  int refusals = 1;
+  sem.async_acquire_for(20ms, asio::bind_executor(refusing{&other, &refusals}, (*this)("a")));
+  sem.release();
+  BOOST_TEST(refusals == 0);
+  BOOST_TEST(sem.waiting() == 1u);
+  BOOST_TEST(run() == "");
+  BOOST_TEST(sem.waiting() == 0u);
+  other.run();
+  BOOST_TEST(read() == "a!timed out");
+  BOOST_TEST(sem.available() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_timed_acquire_is_destroyed_uncalled_with_its_context) {

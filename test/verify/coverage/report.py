@@ -26,13 +26,16 @@ def source(file):
         return f.read().split("\n")
 
 
-def main(export, reasons_file):
-    with open(export) as f:
-        functions = json.load(f)["data"][0]["functions"]
+def functions_of(exports):
+    for export in exports:
+        with open(export) as f:
+            yield from json.load(f)["data"][0]["functions"]
 
+
+def main(reasons_file, *exports):
     lines = collections.defaultdict(int)  # (file, line) -> how often a region that covers it ran
     branches = collections.defaultdict(lambda: [0, 0])
-    for function in functions:
+    for function in functions_of(exports):
         files = [ours(path) for path in function["filenames"]]
         # A region inside another says more than that: the last one that covers a line counts.
         inner = {}
