@@ -70,10 +70,10 @@ class wait_queue {
   // The waiter that was decided first, or null.
   waiter* first_decided() const noexcept { return decided_.front(); }
 
-  // The same, and it is in no list any more.
+  // The same, and it is in no list any more. Requires has_decided().
   waiter* take_decided() noexcept {
     waiter* const x = decided_.front();
-    if (x) decided_.erase(x);
+    decided_.erase(x);
     return x;
   }
 
