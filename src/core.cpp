@@ -13,7 +13,7 @@ namespace {
 
 constexpr unsigned most_grants = 32;  // by one compare-and-swap
 
-// How often the strand may look for more work before it delivers, apart from its own.
+// How many turns the strand may take before it delivers, besides those that its own grants need.
 constexpr std::size_t most_turns = 16;
 
 // How many completions one call delivers for other threads before it offers the strand.
@@ -211,6 +211,7 @@ void cancellation::request(outcome o) noexcept {
 }
 
 void cancellation::finish() noexcept {
+  // Not that it was granted: any outcome but `waiting` keeps later requests out.
   if (claim(outcome::granted)) core_.drop_reference();
   drop_reference();
 }
@@ -220,8 +221,8 @@ void cancellation::finish() noexcept {
 // Works until nothing is left, or until this call has done its share. w is the word as this thread last saw or
 // set it, `busy` included. Each turn collects what was recorded, plans, publishes the plan by one
 // compare-and-swap from the very word that the plan was made for, and delivers. Afterwards *this may be gone.
-// `own` is how many completions this call may decide itself. With `refused`, an executor has thrown,
-// and its waiters are left to the next call.
+// `own` is an upper bound of the completions that this call decides itself. With `refused`, an executor has
+// thrown, and the waiters that were put back are left to the next call.
 void core::run(word w, std::size_t own, bool refused) noexcept {
   std::size_t left = own + most_for_others;  // completions
   std::size_t turns = own / most_grants + most_turns;
@@ -263,9 +264,9 @@ void core::run(word w, std::size_t own, bool refused) noexcept {
   }
 }
 
-// Takes the mail, and decides the waiters that have nothing to wait for. Returns the limit of w.
+// Takes the mail, and decides the waiters that are hopeless. Returns the limit that belongs to w.
 std::uint32_t core::collect(word& w, bool& refused) noexcept {
-  // In this order, so that in the end all mail that was announced in w has been taken.
+  // The mailbox is checked after each change of w, so that in the end all mail announced in w has been taken.
   std::uint32_t limit = limit_under(w);
   for (; !mailbox_.empty(); limit = limit_under(w)) read_mail(w);
   // Another call has come, so that refused waiters are tried again.
@@ -278,7 +279,7 @@ core::plan core::make_plan(word w, std::uint32_t limit, bool refused) const noex
   plan p{w, 0, false, false};
   std::uint32_t free = refused ? 0 : free_permits(w, limit);
   const waiter* rest = queue_.front();
-  // Not all at once: if the word changes meanwhile, the plan is made again.
+  // At most so many: if the word changes before the plan is published, the work on the plan is lost.
   for (; p.grants != most_grants && rest && rest->permits_ <= free; ++p.grants) {
     free -= rest->permits_;
     p.next += rest->permits_;
@@ -322,7 +323,7 @@ void core::read_mail(word& w) noexcept {
 
 // For a release of n permits that has just taken the strand, and still counts them as in use. If the
 // first waiter wants just as many, and nothing else is to be done, they are granted to it, and the count
-// stays as it is. Returns that waiter; or null, and w as it is then.
+// stays as it is. Returns that waiter, in no list any more, or null. Updates w in both cases.
 waiter* core::grant_to_first(std::size_t n, word& w) noexcept {
   const std::uint32_t limit = limit_under(w);  // first: it may set `reserved`
   waiter* const first = queue_.front();  // there is one, since `queued` was set and the strand idle
@@ -339,8 +340,8 @@ waiter* core::grant_to_first(std::size_t n, word& w) noexcept {
 }
 
 // Delivers a waiter that is in no list any more. False if its executor refused it: then it is back in the
-// queue, with everything that was decided after it. This is where user code runs; only the work that it
-// records reaches the strand.
+// queue, with everything that was decided after it. User code runs here. If it calls the semaphore, it finds
+// the strand busy, and records its work like any other thread.
 bool core::deliver(waiter* x) noexcept {
   // Relaxed: a flag that is set meanwhile is seen in time by run().
   if (!(word_.load(std::memory_order_relaxed) & abandoned) && x->deliver()) return true;
@@ -360,10 +361,11 @@ bool core::deliver(waiter* x) noexcept {
   return false;
 }
 
-// Leaves the strand with the work that is left, to the next call or to a resumption. Not now if there is mail
-// that was not read yet, since it may be of a waiter that completes on another context. Impossible if such a
-// waiter is queued or comes meanwhile, if the resumption cannot be posted or is called at once, or if the
-// semaphore is gone, since then its context may go at any time.
+// Offers the strand, with the work that is left, to the next call or to a resumption, and leaves. Not now if
+// mail was announced that has not been read, since it may be a waiter that completes on another context.
+// Impossible if such a waiter may be queued or comes meanwhile, if the resumption cannot be posted or comes too
+// early and cannot repeat, or if the semaphore or its context is gone: the context of a semaphore that is gone
+// may be destroyed at any time.
 core::offer core::offer_strand() noexcept {
   if (queue_.has_elsewhere()) return offer::impossible;
   // Relaxed: the queue is published by leaving. A waiter that is announced later withdraws the offer.
@@ -386,7 +388,7 @@ core::offer core::offer_strand() noexcept {
 // Leaves from w, under which nothing is left to do. Returns what the word is then: with `busy` if it has
 // changed, or if there is more to do at the end.
 word core::try_leave(word w) noexcept {
-  // User code may have acquired since: references to be added up.
+  // Not yet: run() adds the references up first, by the present word, since user code may have acquired.
   if (w & orphaned) return word_.load(std::memory_order_acquire);
   // Releases the queue to the next holder; or acquires what was recorded, and stays.
   return word_.compare_exchange_strong(w, w & ~busy, std::memory_order_release,
@@ -395,7 +397,8 @@ word core::try_leave(word w) noexcept {
              : w;
 }
 
-// Adds the granted references up, once, when nothing can be granted any more. True if none is left.
+// Adds the granted references to the others, once, when nothing can be granted any more. True if that leaves
+// none: then the core is to be deleted.
 bool core::sum_references(word w) noexcept {
   if (std::exchange(references_summed_, true)) return false;
   const std::int64_t missing = granted_refs_ + static_cast<std::int64_t>(w / ref_unit) - not_summed;

@@ -11,11 +11,12 @@ namespace turnstile::inline v1 {
 /// An asynchronous semaphore with a limit that releases cannot pass.
 ///
 /// Like `basic_semaphore`, with two differences: a release of more permits than are in use is an error
-/// instead of a higher limit, and the limit can be changed at any time. Use it for a resource with a
-/// limited capacity. What is not described here is as in `basic_semaphore`: its documentation holds
-/// for `async_acquire`, `async_acquire_permit`, `async_acquire_for`, `async_acquire_permit_for`,
-/// `try_acquire`, `try_acquire_permit`, `release`, `cancel`, `close`, `is_closed`, `available`, `waiting`,
-/// `locked`, `max` and `get_executor`. There is no `shrink`: use `set_limit`.
+/// and adds none, and the limit can be changed at any time. Use it for a resource with a limited
+/// capacity. The documentation of `basic_semaphore` holds for everything that is not described here,
+/// and for its members `async_acquire`, `async_acquire_permit`, `async_acquire_for`,
+/// `async_acquire_permit_for`, `try_acquire`, `try_acquire_permit`, `release`, `cancel`, `close`,
+/// `is_closed`, `available`, `waiting`, `locked`, `max` and `get_executor`. There is no `shrink`: use
+/// `set_limit`.
 ///
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///
@@ -110,14 +111,14 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   std::size_t limit() const noexcept { return base::core().limit(); }
 
   /// Returns how many permits are in use: `limit()` less the available ones. More than `limit()` if that was
-  /// lowered below what was in use.
+  /// lowered below what was in use. If other threads use the semaphore, this may be out of date when it returns.
   std::size_t in_use() const noexcept { return base::core().in_use(); }
 
-  /// Changes the limit, at once.
+  /// Changes the limit at once.
   ///
-  /// Raising it serves waiters immediately. Lowering it takes nothing from those that hold permits: no
-  /// permit is granted until `in_use()` has fallen below the new limit. Queued requests that the new
-  /// limit can never satisfy complete with `errc::exceeds_limit`; so `set_limit(0)` ends all waits, and is no
+  /// Raising it grants the new room to queued acquires. Lowering it takes nothing from those that hold permits: no
+  /// permit is granted until `in_use()` has fallen below the new limit. Queued acquires that need more permits
+  /// than the new limit complete with `errc::exceeds_limit`. So `set_limit(0)` ends all waits, and is no
   /// way to pause.
   /// @throws std::invalid_argument if `limit > max()`; then nothing is changed.
   void set_limit(std::size_t limit) {

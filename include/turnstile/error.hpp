@@ -20,11 +20,12 @@ using boost::system::error_code;
 enum class errc {
   /// The semaphore is closed: no acquire succeeds any more.
   closed = 1,
-  /// More permits were released than the limit, or `max()`, has room for. Nothing was changed.
+  /// More permits were released than are in use at a bounded semaphore, or than `max()` has room for. Nothing
+  /// was changed.
   over_release,
-  /// More permits were requested than the semaphore can ever have free at once.
+  /// More permits were requested than the limit of a bounded semaphore, or `max()`, allows.
   exceeds_limit,
-  /// A timed acquire was still queued when its time was up. Compares equal to
+  /// A timed acquire was not granted before its time was up. Compares equal to
   /// `boost::system::errc::timed_out`.
   timed_out = 5
 };

@@ -29,7 +29,7 @@ permit make_permit(core& c, std::size_t n) noexcept;
 ///
 /// @par Errors
 /// Releasing a permit never fails and never throws. If it would pass the limit of a bounded semaphore,
-/// because another caller released permits that it did not hold, the count stays at the limit.
+/// or `max()`, because another caller released permits that it did not hold, the count stays there.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: unsafe. Permits of one semaphore may be used on several threads
@@ -62,7 +62,7 @@ class [[nodiscard]] permit {
     return *this;
   }
 
-  /// Releases all.
+  /// Releases all permits that this object owns.
   ~permit() {
     if (core_) release();
   }
@@ -83,7 +83,7 @@ class [[nodiscard]] permit {
     }
   }
 
-  /// Releases n of them.
+  /// Releases n of the permits now, and keeps the others.
   /// @throws std::invalid_argument if `n > count()`; then nothing is changed.
   void release(std::size_t n) { split(n).release(); }
 

@@ -33,14 +33,15 @@ class basic_bounded_semaphore;
 /// An asynchronous counting semaphore.
 ///
 /// Holds a number of permits. An acquire takes permits, or waits in a fair queue, without blocking a
-/// thread, until there are enough. A release gives permits back, or adds new ones, and grants them to
-/// the acquires that wait. No function of this class ever blocks the calling thread.
+/// thread, until there are enough. A release gives permits back, or adds new ones, and grants them to the
+/// acquires that wait. No function of this class waits for a permit, for a handler, or for another thread
+/// that uses the semaphore.
 ///
 /// @par Order
-/// First come, first served, in the order of the initiating calls, also if the requests differ in
-/// size: a request for many permits holds back the requests behind it, so that small ones do not starve it.
-/// `try_acquire` does not overtake the queue either. A released permit goes straight to the waiter it
-/// is granted to: no other call can take it before the handler runs.
+/// Acquires are served in the order of the initiating calls, also if they differ in size: a request for
+/// many permits holds back the requests behind it, so that small ones do not starve it. `try_acquire`
+/// does not overtake the queue either. A released permit goes straight to the waiter it is granted to: no
+/// other call can take it before the handler runs.
 ///
 /// @par Completion
 /// Each acquire completes exactly once. Its handler is never called inside a function of this class.
@@ -54,10 +55,10 @@ class basic_bounded_semaphore;
 /// A coroutine always resumes on its own executor. With `use_awaitable`, a coroutine that meets free
 /// permits goes on at once if its executor runs in this thread. That is known for `io_context`,
 /// `thread_pool`, their strands, and executors with `running_in_this_thread()`. Such a coroutine gives
-/// other handlers a turn at every eighth acquire of the thread only, and `co_spawn` may return after
-/// the coroutine has passed its acquire. With `deferred`, the default token, a coroutine always gives
-/// others a turn, and awaiting needs no coroutine frame. So `use_awaitable` is faster in a loop that
-/// rarely waits, and `deferred` in one that often waits.
+/// other handlers a turn at every eighth acquire of the thread only, and `co_spawn` may return after the
+/// coroutine has passed its acquire. With `deferred`, the default token of most executors, a coroutine
+/// always gives others a turn, and awaiting needs no coroutine frame. So `use_awaitable` is faster in a
+/// loop that rarely waits, and `deferred` in one that often waits.
 ///
 /// @par Cancellation
 /// A queued acquire supports per-operation cancellation of every type (terminal, partial, total), with
@@ -71,25 +72,36 @@ class basic_bounded_semaphore;
 /// @par No permit is lost
 /// If the handler of a granted acquire is destroyed instead of called, for example because its context
 /// was destroyed, the permits go back to the semaphore. If an executor throws when it is given a
-/// completion, the acquire returns to the head of the queue, and the next call that looks at the queue
-/// tries again. Until then it counts as work of its handler's executor only. A handler whose executor
-/// cannot promise to post, such as `any_completion_executor`, is first posted to the semaphore's
-/// executor. If its own executor then throws, the handler is destroyed, the permits go back, and the
-/// exception leaves the semaphore's context like one of a handler.
+/// completion, the acquire returns to the head of the queue, where it can be cancelled and time out
+/// again. The next call that works on the queue tries again. Until then the acquire counts as work of its
+/// handler's executor only. A handler whose executor cannot promise to post, such as
+/// `any_completion_executor`, is first posted to the semaphore's executor. If its own executor then
+/// throws, the handler is destroyed, the permits go back, and the exception leaves the semaphore's
+/// context like one of a handler.
 ///
 /// @par Work and memory
 /// A queued acquire counts as outstanding work of the semaphore's and of the handler's executor. It is
 /// one allocation from the handler's associated allocator, by default Asio's recycling allocator, and the
 /// memory is free again before the handler is called. If the handler has a cancellation slot, or the
-/// acquire is timed, there is a second, small allocation from Asio's recycling allocator. The slot keeps it
-/// until it is used again or destroyed. An acquire that is granted at once allocates what a bare
+/// acquire is timed, there is a second, small allocation from Asio's recycling allocator, besides what
+/// Asio allocates for the slot's handler and for the timer. The slot keeps the second allocation until
+/// the slot is used again or destroyed. An acquire that is granted at once allocates what a bare
 /// `boost::asio::post` of its handler would.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe, except for constructing, moving, assigning and
-/// destroying. What happened before a release is visible after the acquire that it satisfies. A call may
-/// also deliver completions that other threads have decided: at most 64, however busy the semaphore is. The
-/// next call, or a function that it has posted to the semaphore's context, goes on from there.
+/// destroying. What happened before a release is visible after the acquire that it satisfies. Calls take
+/// no lock of the semaphore. Asio may lock a mutex for a moment when a handler is posted. Constructing,
+/// moving and destroying a semaphore lock a mutex of its execution context.
+///
+/// @par Work for other threads
+/// A call may also deliver completions that other threads have decided. An acquire delivers at most 64
+/// completions, `release(n)` and the release of a permit of n at most n + 64, and `cancel()`, `close()`,
+/// `set_limit()` and a per-operation cancellation at most 64 more than acquires are queued. The next call,
+/// or a function that this call has posted to the semaphore's context, goes on from there. There is no such
+/// bound if the executor refuses that function, while the semaphore is destroyed, or while acquires wait
+/// whose handlers run on another context than the semaphore's. Once such an acquire has waited, the bound
+/// holds again after the queue was empty.
 ///
 /// @par Order of calls
 /// The calls of one thread take effect in their order, with one exception. If another thread is working
@@ -102,14 +114,14 @@ class basic_bounded_semaphore;
 /// execution context. If the context is destroyed first, the handlers of queued acquires are destroyed
 /// uncalled. As always in Asio, no other thread may use a context while it is destroyed. That includes a
 /// release that grants to a waiter on that context, and a release that overlaps the destructor of the
-/// semaphore, since it may deliver the aborted acquires after the destructor has returned: join the threads
-/// that release before you destroy the context. The context of a handler's own executor has to outlive
-/// the wait. If your own executor type must not outlive a service of its context, make that service before
-/// the first semaphore on that context.
-/// A deferred operation refers to the semaphore object, as with Asio's own I/O objects: the object must not be
-/// moved or destroyed before the operation is started. `get_executor()` of a semaphore whose context is gone
-/// returns an empty executor if the type has one (`any_io_executor`), and must not be called for others, such
-/// as `strand`.
+/// semaphore, since it may deliver the aborted acquires after the destructor has returned: join the
+/// threads that release before you destroy the context. The context of a handler's own executor has to
+/// outlive the wait. If your own executor type must not outlive a service of its context, make that
+/// service before the first semaphore on that context. A deferred operation refers to the semaphore
+/// object, as with Asio's own I/O objects: the object must not be moved or destroyed before the operation
+/// is started. After the context was destroyed, `get_executor()` returns an empty executor if the
+/// executor's type has one, as `any_io_executor` does. For other types, such as `strand`, it must not be
+/// called then.
 ///
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///
@@ -205,8 +217,9 @@ class basic_semaphore {
   /// @li the semaphore is closed, now or later: `errc::closed`; or
   /// @li a permit can never be granted, since the limit is zero: `errc::exceeds_limit`.
   ///
-  /// A permit that can be granted at once is taken inside this call. Without a token, the call only makes
-  /// an operation: nothing happens until that is awaited or started. Do not wait for a permit while you
+  /// A permit that can be granted at once is taken inside this call. With a lazy token, such as `use_awaitable`
+  /// or `deferred`, which is the default of most executors, the call only makes an operation: nothing happens
+  /// until that is awaited or started. Do not wait for a permit while you
   /// hold one of the same semaphore: if all tasks do, they wait for each other for ever.
   ///
   /// @tparam Token a completion token for the signature.
@@ -298,9 +311,9 @@ class basic_semaphore {
   /// Completes like `async_acquire`, and also with `errc::timed_out` if the acquire is still queued
   /// when `patience` has passed. A grant is final: an acquire that was granted is not timed out. If
   /// `patience` is zero or less, the acquire does not wait: it completes with `errc::timed_out` if
-  /// `try_acquire()` would return false.
+  /// `async_acquire` would wait.
   ///
-  /// Safe on every executor, also if several threads run it; it needs no strand.
+  /// This is safe on every executor, also if several threads run it, and needs no strand.
   ///
   /// The time is measured by a timer on the semaphore's execution context, which has to be run. An
   /// acquire that is granted at once uses no timer.
@@ -380,19 +393,20 @@ class basic_semaphore {
   }
 
   /// Takes n permits if that is possible at once: if they are available, no acquire waits, and the
-  /// semaphore is not closed. @returns whether they were taken.
+  /// semaphore is not closed. Zero permits are taken also if acquires wait. @returns whether they were taken.
   [[nodiscard]] bool try_acquire(std::size_t n = 1) noexcept {
     return core().try_acquire(n) == detail::outcome::granted;
   }
 
   /// Like `try_acquire`, with permits that release themselves. @returns an empty permit if
-  /// `try_acquire(n)` would return false.
+  /// `try_acquire(n)` would return false, or n is zero.
   [[nodiscard]] permit try_acquire_permit(std::size_t n = 1) noexcept {
     return detail::permit_for(core(), core().try_acquire(n, true), n);
   }
 
   /// Gives n permits back, or adds n new ones: all or nothing. Grants them to as many queued acquires as
-  /// they suffice for, and posts their handlers.
+  /// they suffice for, and posts their handlers. If another thread is working on the queue at that moment, that
+  /// thread grants and posts instead. The same holds for `cancel()` and `close()`.
   /// @throws boost::system::system_error with `errc::over_release`, and changes nothing, if that would
   /// pass `max()`, or the limit of a bounded semaphore (`n > in_use()`). Throws nothing else.
   void release(std::size_t n = 1) {
@@ -411,11 +425,12 @@ class basic_semaphore {
       ec = errc::over_release;
   }
 
-  /// Removes up to n available permits for good. Never waits, and takes no permit that is held or on
-  /// its way to a waiter. @returns how many were removed.
+  /// Removes up to n available permits for good. Never waits, and takes no permit that is held or reserved for
+  /// a queued acquire. @returns how many were removed.
   std::size_t shrink(std::size_t n) noexcept { return core().shrink(n); }
 
-  /// Returns the number of available permits: those that are neither held nor granted.
+  /// Returns the number of available permits: those that are neither held nor granted. If other threads use the
+  /// semaphore, this and the other readings may be out of date when they return.
   std::size_t available() const noexcept { return core().available(); }
 
   /// Returns the number of queued acquires.
@@ -431,7 +446,8 @@ class basic_semaphore {
   }
 
   /// Closes the semaphore: completes every queued and every later acquire with `errc::closed`, also if
-  /// permits are available. Releases and permits still count. Can be repeated, and cannot be undone.
+  /// permits are available. Permits can still be released, and count as available then. Can be repeated, and
+  /// cannot be undone.
   void close() noexcept {
     track("close");
     core().close();

@@ -69,7 +69,8 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
 /// @li a cancellation arrived after the grant and before the start of the operation: with
 ///     `boost::asio::error::operation_aborted`.
 ///
-/// Permits that are available are taken inside this call.
+/// Permits that are available are taken inside this call, unless the token is lazy, such as
+/// `boost::asio::use_awaitable` or `boost::asio::deferred`, the default of most executors.
 ///
 /// @tparam Semaphore a `basic_semaphore` or `basic_bounded_semaphore`.
 /// @tparam Operation the type of `operation`.
@@ -93,15 +94,15 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
 /// The handler gets the error, or a `boost::system::system_error` with it as a `std::exception_ptr`.
 /// Every other value is value-initialised. A type without a default constructor is constructed from
 /// the semaphore's executor, or else from the handler's. So `async_accept` works: its handler gets a
-/// socket that is not open. A program does not compile if a value can be made in neither way. Several
-/// signatures: the first that can tell of the failure is used.
+/// socket that is not open. A program does not compile if a value can be made in neither way. If the
+/// operation has several signatures, the first that can report the failure is used.
 ///
 /// @par Lifetime of the operation
-/// The operation is moved, or copied from an lvalue, once, inside the initiation. It stays at that address
-/// until it has ended and the call that started it has returned. Then it is destroyed, the permits are
-/// released, and the handler is called, in this order. So a function object may own the socket or the
-/// timer that it uses. A reference that the operation completes with must not refer to the operation
-/// itself.
+/// When the acquire is initiated, the operation is moved into the allocation below, or copied if it is
+/// an lvalue. It stays at that address until it has ended and the call that started it has returned.
+/// Then it is destroyed, the permits are released, and the handler is called, in this order. So a
+/// function object may own the socket or the timer that it uses. A reference that the operation
+/// completes with must not refer to the operation itself.
 ///
 /// @par Executor
 /// The operation is started, and the handler called, on the handler's associated executor, by default
@@ -109,10 +110,10 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
 /// executor that does so.
 ///
 /// @par Cancellation
-/// Until the permits are granted, terminal, partial and total cancellation end the acquire. Then the
-/// operation decides which types it supports. A cancellation that arrives after the grant and before
-/// the start of the operation is kept: the operation is not started. A cancellation that arrives while
-/// the operation is being started is passed on to it.
+/// Until the permits are granted, terminal, partial and total cancellation end the acquire. If a
+/// cancellation arrives after the grant and before the start of the operation, the operation is not started.
+/// From then on the operation decides which types it supports. A cancellation that arrives while the
+/// operation is being started is passed on to it afterwards.
 /// An emission may come from another thread than that of the handler, during the acquire and between
 /// the acquire and the operation. While the operation runs, that is safe if it is safe for the operation
 /// alone, as it is for a timer, a socket or a channel. Asio's composed operations, such as
@@ -123,8 +124,8 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
 /// freed before the handler is called.
 ///
 /// @par Errors
-/// @li `boost::asio::error::operation_aborted`: the acquire was cancelled, or the semaphore was
-///     destroyed before the grant;
+/// @li `boost::asio::error::operation_aborted`: a cancellation ended the acquire, or came before the start of
+///     the operation, or the semaphore was destroyed before the grant;
 /// @li `errc::closed`: the semaphore is closed;
 /// @li `errc::exceeds_limit`: n permits can never be granted;
 /// @li the errors of the operation.

@@ -1,8 +1,8 @@
 """The catalogue of seeded bugs.
 
 Each bug has a name, what it changes (a file, a text that is there exactly once, and the text that replaces it),
-and the methods that must find it. A bug seen in other asynchronous semaphores, channels and servers has the row
-of the table of hazards: Q1 to Q7 for the queue, H1 to H13 for what is Asio's.
+and the methods that must find it. A bug of a kind that was seen in other asynchronous semaphores, channels and
+servers has the number of that kind as its row: Q1 to Q7 for the queue, H1 to H13 for the use of Asio.
 
 If a source changes, `test/verify/run --check` says which texts have to follow. Keep a text as short as it can
 be and still be there once."""
@@ -107,7 +107,7 @@ bug('several releases in one turn wake one waiter',
     (CORE, '    if (w & queued) next = (w & busy)',
      '    if (w & busy) return true;\n    if (w & queued) next = (w & busy)'),
     found_by=[unit('core: calls_back/a_release_is_enough_for_a_wait_that_comes_after_it')], row='Q3')
-bug('an acquire that takes the strand leaves waiters that must be expelled',
+bug('an acquire that takes the strand leaves waiters that are hopeless',
     (CORE, 'if (!queue_.has_hopeless(w, max) && ', 'if ('),
     found_by=[explorer('abandon | acquire')])
 
@@ -163,7 +163,7 @@ bug('a cancellation walks through the queue',
     (QUEUE, '    queue_.erase(x);\n',
      '    for (waiter* y = front(); y != x;) y = waiter_list::next(y);\n    queue_.erase(x);\n'),
     found_by=[unit('cancellation: a_storm/a_cancellation_takes_no_longer_the_more_waits_there_are')], row='Q7')
-bug('mail is judged by a limit that was read before the mail was taken',
+bug('mail is compared with a limit that was read before the mail was taken',
     (CORE, '''\
   const mailbox::batch b = mailbox_.take();
   // Afterwards, so that no waiter is held to an older limit than its call has seen.
@@ -176,7 +176,7 @@ bug('mail is judged by a limit that was read before the mail was taken',
 bug('a waiter that joins the queue may exceed the limit without being noticed',
     (QUEUE, '    largest_ = (std::max)(largest_, x->permits_);\n    note', '    note'),
     found_by=[explorer('set_limit | set_limit | acquire')])
-bug('a lowered limit expels no waiter',
+bug('a lowered limit ends no wait',
     (QUEUE, 'if (x->permits_ > limit)\n      decide', 'if (false)\n      decide'),
     found_by=[fuzz])
 bug('a lowered limit forgets how many permits the waiters want that stay',
@@ -413,13 +413,13 @@ bug('a granted waiter has no reference to the core',
 bug('a waiter that is granted the permits of a release has no reference to the core',
     (CORE, '  ++granted_refs_;\n', ''),
     found_by=[explorer('acquire | release')])
-bug('the references that the strand lent are not added up',
+bug('the references of grants by the strand are not added up',
     (CORE, 'missing = granted_refs_ + ', 'missing = '),
     found_by=[explorer('acquire | release')])
-bug('the references that were lent in the word are not added up',
+bug('the references of grants at once, in the word, are not added up',
     (CORE, 'granted_refs_ + static_cast<std::int64_t>(w / ref_unit)', 'granted_refs_'),
     found_by=[explorer('acquire | release')])
-bug('a refused grant keeps the reference that it was lent',
+bug('a refused grant keeps its reference',
     (CORE, '  granted_refs_ -= r.references;\n', ''),
     found_by=[explorer('a refusing executor | release | release')])
 bug('the references are added up twice',
@@ -428,7 +428,7 @@ bug('the references are added up twice',
 bug('the strand is left without adding up the references',
     (CORE, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', ''),
     found_by=[explorer('weighted head + canceller | release | try_acquire')])
-bug('a reference that was lent during the last hand-over is not added up',
+bug('the reference of a grant during the last delivery is not added up',
     (CORE, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', '  if (w & orphaned) return w;\n'),
     found_by=[explorer('destroy, the aborted acquires | a permit comes back')])
 bug('the end of the semaphore does not have the references added up',

@@ -10,7 +10,8 @@
 //   2. the strand, while the acquire is queued, and until deliver();
 //   3. from deliver() on, the handler's executor. If it calls the operation, the handler is moved out,
 //      the memory freed and the handler called. If it destroys the operation, the handler is destroyed,
-//      the memory freed and the permits given back. If it throws, the operation goes back to the strand.
+//      the memory freed and the permits given back. If the executor throws, and has not kept the operation,
+//      the strand owns it again.
 //
 // The executors of io_context and thread_pool run an operation of Asio's kind, `scheduled`: nothing is
 // allocated to post it, and nothing can throw. Others are given a `handle`, an owning pointer.
@@ -46,7 +47,7 @@ template <typename Handler, typename HandlerExecutor, typename Executor, bool Wi
           bool Timed>
 class acquire_op;
 
-// What the handler's executor has to do with the operation: keeps it from running out of work.
+// A base of the operation, which keeps the handler's executor from running out of work.
 template <typename Operation, typename HandlerExecutor>
 using handler_work =
     std::conditional_t<is_scheduled<HandlerExecutor>, scheduled<Operation>, work<HandlerExecutor>>;
@@ -97,8 +98,8 @@ class acquire_op final
   }
 
   // Initiating call only. Makes the operation known to the handler's cancellation slot, if that is
-  // connected, and to a timer, if it is timed, and queues it. If this says `waiting`, the operation
-  // is not ours any more.
+  // connected, and to a timer, if it is timed, and queues it. If this returns `waiting`, the operation
+  // belongs to the strand.
   template <std::same_as<patience>... Time>
     requires(sizeof...(Time) == Timed)
   outcome connect_and_wait([[maybe_unused]] const Executor& ex, Time... time) {
@@ -125,9 +126,9 @@ class acquire_op final
   }
 
   bool deliver() noexcept override {
-    // The wait is over, and with it the work on the semaphore's executor. Dropped before: once the
-    // handler has run, that context may be gone. (A waiter that is refused goes back with the work on
-    // its handler's executor alone.)
+    // The wait is over, and with it the work on the semaphore's executor. That is dropped before the
+    // operation is posted: once the handler has run, the semaphore's context may be gone. A waiter that its
+    // executor refuses goes back to the queue with the work on its handler's executor alone.
     if constexpr (is_scheduled<HandlerExecutor>) {
       expiry_.reset();
       semaphore_work_.reset();
@@ -211,7 +212,7 @@ class acquire_op final
     if (cancellation_) cancellation_->finish();
   }
 
-  // What handler_work is made of.
+  // What handler_work is constructed from.
   static decltype(auto) run_by(const registration& sem, const HandlerExecutor& ex) {
     if constexpr (is_scheduled<HandlerExecutor>)
       return (sem.schedulers().find(asio::query(ex, asio::execution::context)));
@@ -265,14 +266,15 @@ class acquire_op final
   }
 
   void limit_wait(const Executor& ex, patience time) {
-    // Without time, the acquire is granted if no other waits, even if the strand is busy.
+    // Without time it cannot wait. But core::wait() still grants it if no other acquire waits, even if the
+    // strand is busy and has to deliver it.
     if (time <= patience::zero())
       cancellation_->request(outcome::timed_out);
     else
       expiry_.emplace(ex).start(time, *cancellation_);
   }
 
-  core* core_;  // from the grant on with a reference, which is passed on to a permit
+  core* core_;  // from the grant on, a reference, which take_apart() passes on to a permit
   [[no_unique_address]] Handler handler_;
   [[no_unique_address]] tracking tracking_;
   [[no_unique_address]] std::conditional_t<Timed, std::optional<expiry<Executor>>, no_timer>

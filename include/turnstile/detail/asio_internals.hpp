@@ -80,8 +80,8 @@ constexpr bool is_scheduled<asio::thread_pool::basic_executor_type<A, Bits>> =
 template <typename T, typename Blocking>
 constexpr bool is_future_executor<asio::detail::promise_executor<T, Blocking>> = true;
 
-// Finds the scheduler of a context. That of an io_context is at hand; that of a thread_pool is looked up under
-// a mutex, once for the context that this is made with.
+// Finds the scheduler of a context. That of an io_context is at hand. That of a thread_pool is looked up under a
+// mutex: once for the context that this object was made with, and at each call for another context.
 class scheduler_finder {
  public:
   explicit scheduler_finder(asio::execution_context& context)
@@ -103,8 +103,8 @@ class scheduler_finder {
 };
 
 // The base of an Operation that is run by Asio's scheduler, as the operations of Asio's own I/O objects
-// are: it goes into the scheduler's queue as it is. So a release allocates nothing, and cannot fail for
-// want of memory. It counts as outstanding work until it has been run or destroyed.
+// are: it is itself an element of the scheduler's queue. So a release allocates nothing, and does not fail if
+// memory is exhausted. The operation counts as outstanding work until it has been run or destroyed.
 template <typename Operation>
 class scheduled : public asio::detail::operation {
   using operation = asio::detail::operation;

@@ -24,8 +24,8 @@ namespace turnstile::inline v1::detail {
 
 namespace asio = boost::asio;
 
-// A cancellation in memory that Asio recycles, as that of a slot's handler is. It cannot be the acquire's:
-// the slot may keep it for longer than the handler's allocator lives.
+// A cancellation in memory that Asio recycles, like the memory of a slot's handler. The handler's allocator
+// cannot be used: the slot may keep the cancellation for longer than that lives.
 class recycled_cancellation final : public cancellation {
   using allocator = asio::recycling_allocator<recycled_cancellation>;
 
@@ -49,7 +49,7 @@ class cancellation_share {
   }
 
   void request(outcome o) noexcept {
-    // What is posted or destroyed by this may destroy *this.
+    // The request may post or destroy the acquire, and that may destroy *this.
     const cancellation_share share(*cancellation_);
     share.cancellation_->request(o);
   }
@@ -75,8 +75,8 @@ class cancel_handler {
 // How long a timed acquire may wait.
 using patience = std::chrono::steady_clock::duration;
 
-// Ends a wait when its time is up. If it is destroyed before, one cancelled wait for a timer is left, on its
-// way to the semaphore's executor.
+// Ends an acquire's wait when its time is up. If it is destroyed before, its timer's handler, cancelled, is
+// still on its way to the semaphore's executor.
 template <typename Executor>
 class expiry {
   using clock = std::chrono::steady_clock;

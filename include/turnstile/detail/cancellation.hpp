@@ -27,18 +27,19 @@ class cancellation : public mail {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
-  // Ends the wait with that outcome, unless it has been decided. The caller needs a reference of its own.
+  // Ends the wait with that outcome, unless it has been decided before. The first request counts. The caller
+  // needs a reference to *this of its own.
   TURNSTILE_API void request(outcome o) noexcept;
 
-  // The wait has ended. Drops the waiter's reference.
+  // Called by the waiter when the wait has ended. Drops the waiter's reference to *this.
   TURNSTILE_API void finish() noexcept;
 
  private:
   friend core;
   friend wait_queue;
 
-  // The first request, or the end of the wait, gets the reference to the core. Relaxed: a request is
-  // published by what core::cancel() does.
+  // True once: for the first request, or for finish() if it comes first. That call drops the reference to
+  // the core. Relaxed: a request is published by what core::cancel() does.
   bool claim(outcome o) noexcept {
     auto unclaimed = static_cast<std::uint32_t>(outcome::waiting);
     return requested_.compare_exchange_strong(unclaimed, static_cast<std::uint32_t>(o),

@@ -7,7 +7,7 @@
 #include <boost/config.hpp>
 #include <boost/version.hpp>
 
-// What is missing is said first and plainly; what the compiler says afterwards follows from it.
+// These messages come before all others, so that the first error names what is missing.
 #if BOOST_VERSION < 108100
 #error "turnstile needs Boost 1.81 or newer"
 #elif BOOST_CXX_VERSION < 202002L
@@ -31,8 +31,8 @@
 #define TURNSTILE_COLD
 #endif
 
-// Marks what the shared library exports. The static one exports nothing, so that each of several
-// shared libraries that have it in them keeps its own to itself.
+// Marks what the shared library exports. The static one exports nothing: if several shared libraries of a
+// program link it, each uses its own copy.
 #if !defined(TURNSTILE_SHARED)
 #define TURNSTILE_API
 #elif !defined(_WIN32)

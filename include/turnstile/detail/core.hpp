@@ -11,24 +11,26 @@
 // semaphore without a limit has the limit max: it is released past its initial permits by lowering
 // what is in use, and all the arithmetic is the same.
 //
-// The strand. While `busy` is set, the queue belongs to the thread that set it. A thread that has work for
-// the queue records it first: a release lowers the count in the word, a waiter or a cancellation goes into the
-// mailbox, everything else sets a flag. If the strand is free, the same compare-and-swap takes it, and run()
-// works until nothing is left. If it is busy, the changed word tells its holder to look again, and
-// the thread goes on at once. A call back into the semaphore from a handler, an executor or an
-// allocator finds the strand busy as any other thread would: no deadlock and no recursion.
+// The strand. While `busy` is set, the queue belongs to the thread that set it. A thread that has work for the
+// queue changes the word by a compare-and-swap. If the strand is free, the same compare-and-swap takes it, and
+// run() works until nothing is left. If it is busy, the thread records its work and goes on at once: a release
+// lowers the count in the word, a waiter or a cancellation is in the mailbox before it is announced, everything
+// else sets a flag. The changed word makes the holder look again. A call back into the semaphore from a
+// handler, an executor or an allocator finds the strand busy as any other thread would: no deadlock and no
+// recursion.
 //
-// A release that takes the strand holds its permits back first: no other call can take them, and they still
-// count as in use. Usually the first waiter wants just as many, and gets them without another change of the
-// count (grant_to_first()). Otherwise they go back to the count, and run() looks at the queue.
+// A release that takes the strand does not lower the count at first: its permits still count as in use, so no
+// other call can take them. Usually the first waiter wants just as many, and gets them without another change
+// of the count (grant_to_first()). Otherwise they go back to the count, and run() looks at the queue.
 //
-// Bounded work. Once a call has delivered what it decided itself, and a number of completions for other
-// threads besides, it offers the strand: it sets `offered`, posts a resumption to the context of a waiter, and
-// leaves, by a compare-and-swap that clears `busy` and succeeds only if `offered` is still set. From then on,
-// `offered` without `busy` says that work is left. The next call with work for the queue takes the strand
-// and does that work; if no call comes, the resumption does. A resumption that runs before the holder has left
-// posts itself again. If it cannot, it clears `offered`, and the holder stays. So for each offer that was left
-// behind there is a resumption to come.
+// Bounded work. A call may deliver as many completions as it may decide itself, which is known only as an upper
+// bound, and some more for other threads. If others are left then, it offers the strand: it sets `offered`,
+// posts a resumption to the context of a waiter, and leaves, by a compare-and-swap that clears `busy` and
+// succeeds only if `offered` is still set. From then on, `offered` without `busy` says that work is left. The
+// next call with work for the queue records it as if the strand were busy, and takes the strand with all that
+// is left; if no call comes, the resumption takes it. A resumption that runs before the holder has left posts
+// itself again. If it cannot, it clears `offered`, and the holder stays. So whenever `offered` is set without
+// `busy`, a resumption is still to come.
 //
 // That relies on the context of the resumption. So the strand is offered only while all waiters complete on
 // the semaphore's own context: if that is not run, none of them could go on anyway. A waiter of another
@@ -38,16 +40,20 @@
 // very word under which nothing was left to do, and never from one with `pending`. Permits that come back
 // change the word. Mail is put into the mailbox first and announced afterwards, by a compare-and-swap
 // that sets `pending`. If that swap comes before the holder leaves, the holder stays; if it comes after, it
-// finds the strand free and takes it.
+// finds the strand free and takes it. If `pending` is set already, the swap does not change the word: the holder
+// may clear `pending` after it has looked into the mailbox for the last time. But then it takes another turn, and
+// finds the mail, since clearing `pending` has acquired what the sender's swap released.
 //
 // Queueing. An acquire that meets `queued`, or too few permits, sets `queued` in the compare-and-swap that
 // takes the strand or announces the mail. From then on only the strand takes permits, in the order of the
-// queue, until it clears `queued` in the compare-and-swap that grants to the last waiter. (It never clears
-// `queued` from a word with `pending`: another waiter may have been announced without changing that word.) So
-// permits go from hand to hand, even if they pass through the word.
+// queue, until it clears `queued`: in the compare-and-swap that grants to the last waiter, or after the last
+// waiter was decided otherwise. It never clears `queued` from a word with `pending`, since another waiter may
+// have been announced without changing that word. So permits go from hand to hand, even if they pass through
+// the word.
 //
-// User code runs only in deliver(), after all that was decided has been published, in the order of the
-// decisions, while the strand is kept. Work that it records is looked at afterwards.
+// User code runs in deliver(), after all that was decided has been published, in the order of the decisions,
+// and when an executor is given a resumption. The strand is kept meanwhile. Work that user code records is
+// looked at afterwards.
 //
 // Order. Work that was recorded while the strand was busy is looked at in this order: the mail, the flags, the
 // permits that came back. So a cancellation or a close() never comes too late for a permit that was
@@ -55,14 +61,16 @@
 // could be granted at once, but finds the strand busy or offered, takes its permits and lets the strand deliver
 // it, after the waiters that were granted before.
 //
-// Lifetime. The semaphore, each permit, granted or held, and each cancellation has a reference to the
-// core. A waiter needs none, since the destructor of the semaphore has the queue emptied first. The holder
-// of the strand needs none either: if the last reference is dropped while `busy` is set, the holder deletes
-// the core when it leaves. A grant carries its reference for free: a grant by the strand is counted in
-// `granted_refs_`, a grant at once in the top bits of the word. `references_` is short by both. Only after the
-// semaphore was destroyed, when nothing can be acquired any more, does the strand add them up. (Counting each
-// grant in `references_` instead costs 15 % of an uncontended acquire, and 11 % with a callback. Without
-// grant_to_first() a hand-off costs 13 % more. Intel Xeon, minimum of 15 runs, test/bench.)
+// Lifetime. The semaphore, each permit object, each granted waiter, each cancellation until its wait has ended,
+// and each resumption has a reference to the core. A waiter that is not granted needs none, since the
+// destructor of the semaphore has the queue emptied first. The holder of the strand needs none either: if the
+// last reference is dropped while `busy` is set, the holder deletes the core when it leaves. The reference of a
+// grant is not counted in `references_`, which saves an atomic operation: a grant by the strand is counted in
+// `granted_refs_`, a grant at once in the top bits of the word. Only after the semaphore was destroyed, when
+// nothing can be acquired any more, does the strand add both to `references_`. Until then `not_summed` keeps
+// that above zero. (Counting each grant in `references_` instead costs 15 % of an uncontended acquire, and 11 %
+// with a callback. Without grant_to_first() a hand-off costs 13 % more. Intel Xeon, minimum of 15 runs,
+// test/bench.)
 //
 // Memory orders. A compare-and-swap that takes permits or the strand acquires; one that gives permits,
 // the strand or work away releases. Since every change of the word is a read-modify-write, an acquire sees
@@ -95,8 +103,9 @@ class core : private state_word {
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   TURNSTILE_API void drop_reference() noexcept;
 
-  // Takes n permits if that is possible at once. Returns `waiting`, and changes nothing, if it is not.
-  // If asked for, and n is not zero, the permits come with a reference.
+  // Takes n permits if that is possible at once. Otherwise changes nothing, and returns why: `waiting` if the
+  // acquire would have to wait, `closed`, or `exceeds_limit`. If asked for, and n is not zero, the permits come
+  // with a reference.
   outcome try_acquire(std::size_t n, bool reference = false) noexcept {
     return take<0>(n, reference ? ref_unit : 0);
   }
@@ -108,7 +117,7 @@ class core : private state_word {
   }
 
   // Like acquire_at_once(), for one permit or more. But if this returns `waiting`, x belongs to the
-  // strand and may be gone. It will be granted with a reference, too.
+  // strand and may be gone. If the strand grants it, that comes with a reference, too.
   TURNSTILE_API outcome wait(waiter& x) noexcept;
 
   // Gives n permits back. Returns false, and changes nothing, if fewer are in use.
@@ -222,10 +231,13 @@ class core : private state_word {
     return outcome::granted;
   }
 
-  // How many waits a call may decide: a part of what it may deliver before it offers the strand.
+  // How many waits a call may decide itself: none, or all that are queued. So many completions, and
+  // `most_for_others`, it delivers before it offers the strand. "All" is an upper bound: a set_limit() that
+  // has room for one waiter counts them all.
   enum class decides { none, all };
 
-  // Sets the flags, clears those of `withdrawn`, and runs the strand if it is free and there may be work.
+  // Sets the flags. If the strand is busy, also clears those of `withdrawn`. If it is free and there may be
+  // work for it, takes it and runs it.
   TURNSTILE_API void set_flags(word flags, decides d, word withdrawn = 0) noexcept;
   void run_if_needed() noexcept { set_flags(0, decides::all); }
   TURNSTILE_API bool release_to_queue(std::size_t n, word w) noexcept;
@@ -235,9 +247,9 @@ class core : private state_word {
   // What the holder does next, derived from the word and the queue alone.
   struct plan {
     word next;        // the new word
-    unsigned grants;  // to so many waiters at the head of the queue
-    bool complete;    // nothing but deliveries is left
-    bool leaves;      // not even those
+    unsigned grants;  // how many waiters at the head of the queue are granted
+    bool complete;    // afterwards nothing but deliveries is left to do
+    bool leaves;      // nothing at all is left to do: `next` clears `busy`
   };
   void run(word w, std::size_t own, bool refused = false) noexcept;
   std::uint32_t collect(word& w, bool& refused) noexcept;
@@ -245,6 +257,7 @@ class core : private state_word {
   void read_mail(word& w) noexcept;
   inline waiter* grant_to_first(std::size_t n, word& w) noexcept;
   inline bool deliver(waiter* x) noexcept;
+  // `accepted`: the strand was left to the next call or the resumption. Otherwise this thread keeps it.
   enum class offer { accepted, not_now, impossible };
   offer offer_strand() noexcept;
   inline word try_leave(word w) noexcept;

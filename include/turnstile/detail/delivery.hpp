@@ -10,10 +10,11 @@
 
 namespace turnstile::inline v1::detail {
 
-// On this thread's stack while it gives something to an executor: an operation or a resumption, in a function
-// object that owns it. If that object is destroyed meanwhile, on this thread, the thing has come back; what
-// becomes of it is known when execute() has thrown or returned. If the object is destroyed on another thread, or
-// later, the executor had accepted it.
+// Tells a thread whether an executor has kept what it was given: an operation or a resumption, in a function
+// object that owns it. A delivery stands on the thread's stack while execute() runs. If the function object is
+// destroyed uncalled in this time, on this thread, the thing has come back, and the thread decides what becomes
+// of it: after execute() has thrown, the executor has refused it; after a return, it was thrown away. If the
+// object is destroyed on another thread, or later, the executor had accepted it.
 class delivery {
  public:
   explicit delivery(const void* what) noexcept
@@ -24,16 +25,17 @@ class delivery {
 
   bool came_back() const noexcept { return came_back_; }
 
-  // The object that was made for `d` is destroyed uncalled. True if this thread is still delivering it, and
-  // now knows. Neither address is enough by itself: an object may be kept and destroyed while another is
-  // delivered from the same place on the stack, and what was called may have left its memory to something
-  // else. But two objects that exist at once own different things.
+  // Called when the function object that was made for `d` and owns `what` is destroyed uncalled. True if this
+  // thread is still delivering it: then came_back() is true from now on. Neither address is enough by itself. An
+  // executor may keep a function object, and destroy it while another is delivered from the same place on the
+  // stack. And what was called may have freed its memory, which something else has now. But two function
+  // objects that exist at the same time own different things.
   static bool come_back(const delivery* d, const void* what) noexcept {
     delivery* const i = find(d, what);
     return i && (i->came_back_ = true);
   }
 
-  // This thread is still delivering it.
+  // Whether this thread is still delivering it.
   static bool is_active(const delivery* d, const void* what) noexcept { return find(d, what); }
 
  private:

@@ -28,17 +28,17 @@
 
 namespace turnstile::inline v1::detail {
 
-// Whether E stands for no place of its own to run: the system's executor, which Asio's parallel groups
-// have if the final handler names none, and that of its futures.
+// Whether E names no place to run: the system's executor, which Asio's parallel groups use if the final handler
+// has no executor of its own, and the executor of Asio's futures.
 template <typename E>
 constexpr bool runs_anywhere = is_future_executor<E>;
 template <typename... Ts>
 constexpr bool runs_anywhere<asio::basic_system_executor<Ts...>> = true;
 
-// Whether to post to E. Otherwise the completion is posted to the semaphore's executor and passed on from
-// there, as Asio's own operations do it: any_completion_executor cannot promise not to call the function
-// inside execute(), and a handler that may run anywhere is not to be called on a thread of its own,
-// beside those of its program.
+// Whether to post to E directly. Otherwise the completion is posted to the semaphore's executor and passed on
+// from there, as Asio's own operations do it. any_completion_executor cannot promise not to call the function
+// inside execute(). And a handler that may run anywhere should run on a thread of the program, not on one that
+// the system's executor starts.
 template <typename E, typename SemaphoreExecutor>
 constexpr bool can_post = [] {
   if constexpr (asio::execution::is_executor<E>::value)
@@ -48,8 +48,8 @@ constexpr bool can_post = [] {
     return true;
 }();
 
-// Calls f with ex; or, if that is an any_io_executor over an executor that is expected there, as coroutines
-// have it, with that one: through any_io_executor a hand-off would cost nearly twice as much.
+// Calls f with ex; or, if ex is an any_io_executor that holds an executor of the expected type, as those of
+// coroutines do, with that executor: through any_io_executor a hand-off would cost nearly twice as much.
 template <typename SemaphoreExecutor, typename E, typename Function>
 void with_target(const E& ex, Function&& f) {
   if constexpr (std::is_same_v<E, asio::any_io_executor>) {
@@ -60,7 +60,7 @@ void with_target(const E& ex, Function&& f) {
   f(ex);
 }
 
-// Whether both are known to be the same, also if one of them stands for the other.
+// Whether both are known to be the same, also if b is an any_io_executor that holds a.
 template <typename E1, typename E2>
 bool same_executor(const E1& a, const E2& b) noexcept {
   if constexpr (std::is_same_v<E1, E2>) {

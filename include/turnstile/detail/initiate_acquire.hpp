@@ -54,8 +54,8 @@ class initiate_acquire {
                                   std::forward<Handler>(handler), handler_ex, ex, t);
       const outcome late = op->connect_and_wait(ex, time...);
       if (late == outcome::waiting) return void(op.release());  // disowned: it may be gone
-      // Decided after all, since something changed meanwhile. The operation is given up, and until its
-      // handler is posted, the contexts may have no other work than this.
+      // Decided in the initiating call after all, since something changed meanwhile. The operation is taken
+      // apart, and with it goes its work. Until its handler is posted, these keep the contexts from running out.
       permit p = permit_for(c, late, n);
       const work<E> handler_work(handler_ex);
       const work<Executor> semaphore_work(ex);

@@ -17,7 +17,7 @@ namespace turnstile::inline v1::detail {
 
 // What became of an acquire.
 enum class outcome : unsigned char {
-  waiting,        // nothing yet: it is in the mailbox or in the queue
+  waiting,        // not decided: it is in the mailbox or in the queue, or would have to be
   granted,        // the permits are taken and belong to the waiter
   aborted,        // cancelled
   closed,         // the semaphore is closed
@@ -50,7 +50,7 @@ class mail {
   const kind kind_;
 
  protected:
-  // These belong to a waiter. They stand here because there is room.
+  // Only waiters use these. Here they fill bytes that the alignment would leave empty.
   outcome outcome_ = outcome::waiting;
   bool elsewhere_ = false;
   const std::uint32_t permits_;
@@ -58,7 +58,7 @@ class mail {
 
 class mailbox {
  public:
-  // From here on the holder of the strand may take m, and m may be gone.
+  // As soon as m is in the mailbox, the holder of the strand may take it: when this returns, m may be gone.
   void put(mail& m) noexcept {
     std::uintptr_t newest = newest_.load(std::memory_order_relaxed);
     do {
@@ -69,7 +69,7 @@ class mailbox {
                                             std::memory_order_release, std::memory_order_relaxed));
   }
 
-  // Marks that all older mail is cancelled, and not what comes later. Relaxed: each sender has released
+  // Records that everything older is cancelled, and nothing that comes later. Relaxed: each sender has released
   // its mail, and the mark itself is published by the state word.
   void mark_cancel_all() noexcept { newest_.fetch_or(1, std::memory_order_relaxed); }
 

@@ -19,7 +19,7 @@
 
 namespace turnstile::inline v1::detail {
 
-// On an executor.
+// A resumption on any executor.
 template <typename E>
 class resumption {
  public:
@@ -38,13 +38,14 @@ class resumption {
     const delivery d(&c);
     try {
       detail::post(ex, resumption(c, ex, d), asio::recycling_allocator<void>());
-    } catch (...) {  // destroyed uncalled
+    } catch (...) {  // then it was destroyed uncalled
     }
   }
 
   void operator()() {
     core& c = *std::exchange(core_, nullptr);
-    // An executor that calls inside execute() would go on for ever.
+    // An executor may call this inside execute(), that is, while the offer is being made. To post it again would
+    // go on for ever, so there it cannot repeat.
     if (!c.resume(!delivery::is_active(delivery_, &c))) post(c, executor_);
   }
 
@@ -61,7 +62,7 @@ void post_resumption(core& c, const E& ex) noexcept {
 
 #if !defined(TURNSTILE_NO_ASIO_INTERNALS)
 
-// On Asio's scheduler.
+// A resumption on Asio's scheduler.
 class scheduled_resumption final : private scheduled<scheduled_resumption> {
   friend scheduled<scheduled_resumption>;
   using allocator = asio::recycling_allocator<scheduled_resumption>;

@@ -132,8 +132,8 @@ class service final : public asio::execution_context::service {
 
   const scheduler_finder schedulers_;
   std::mutex mutex_;
-  bool is_shut_down_ =
-      false;  // a semaphore made now, by a handler's destructor, is abandoned at once
+  // From then on a semaphore that a handler's destructor makes is abandoned at once.
+  bool is_shut_down_ = false;
   registration_link live_;
   registration_link abandoned_;
 };
@@ -176,7 +176,7 @@ template <typename Context, typename Executor>
 concept context_for = std::is_convertible_v<Context&, asio::execution_context&> &&
                       requires(Context& c) { Executor(c.get_executor()); };
 
-// An executor that may be gone. One that can be empty is that, so that it can still be copied.
+// An executor that may be gone. If its type can be empty, it is made empty then, so that it can still be copied.
 template <typename Executor>
 class executor_slot {
  public:
@@ -256,12 +256,12 @@ class implementation final : public registration {
     return executor_slot<Executor>(Executor(*other.executor_));
   }
 
-  // An executor may own a part of its context, as a strand does: it has to go before that.
+  // An executor may own a part of its context, as a strand does. It has to be destroyed before the context.
   void drop_executor() noexcept override {
     if constexpr (!is_plain<Executor>) executor_.drop();
   }
 
-  // Those of Asio that are a pointer to their context.
+  // Executors of Asio that are no more than a pointer to their context.
   template <typename E>
   static constexpr bool is_plain = std::is_same_v<E, asio::io_context::executor_type> ||
                                    std::is_same_v<E, asio::thread_pool::executor_type>;

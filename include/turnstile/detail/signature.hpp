@@ -4,8 +4,8 @@
 #ifndef TURNSTILE_DETAIL_SIGNATURE_HPP
 #define TURNSTILE_DETAIL_SIGNATURE_HPP
 
-// The completion signatures of an asynchronous operation, and how a handler for them is told that the
-// operation never started.
+// The completion signatures of an asynchronous operation, and how its handler gets the error if the operation
+// never started.
 
 #include <turnstile/error.hpp>
 
@@ -20,8 +20,8 @@ namespace turnstile::inline v1::detail {
 template <typename... Signatures>
 struct signature_list {};
 
-// A signature without its qualifiers. They say how an operation calls its handler, and several of
-// Asio's tokens do not know them.
+// A signature without its qualifiers (`&`, `&&`, `noexcept`). They say how an operation calls its handler, and
+// several of Asio's tokens do not take them.
 template <typename Signature>
 struct unqualified;
 template <typename R, typename... Ts, bool Noexcept>
@@ -37,8 +37,8 @@ struct unqualified<R(Ts...) && noexcept(Noexcept)> {
   using type = void(Ts...);
 };
 
-// A completion token: an operation that is given one returns its signatures, and starts nothing. Asio's
-// own (completion_signature_of) knows one signature only in Boost 1.81.
+// A completion token: an operation that is given one returns its signatures, and starts nothing. Asio's own
+// completion_signature_of takes only operations with a single signature in Boost 1.81.
 struct signature_probe {};
 
 template <typename Operation>
@@ -64,12 +64,12 @@ template <typename First, typename... Ts>
 constexpr bool begins_with_error<void(First, Ts...)> = is_error<First>;
 
 // Whether there can be a value of type T without an operation that produces it: by default, or from one
-// of the executors, as an I/O object.
+// of the executors, as I/O objects are.
 template <typename T, typename... Executors>
 constexpr bool can_be_made =
     std::is_default_constructible_v<T> || (std::is_constructible_v<T, const Executors&> || ...);
 
-// Whether a handler with this signature can be told of a failed acquire.
+// Whether a failed acquire can be reported to a handler with this signature.
 template <typename Signature, typename... Executors>
 constexpr bool can_report = false;
 template <typename First, typename... Ts, typename... Executors>

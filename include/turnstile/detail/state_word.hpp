@@ -18,7 +18,7 @@
 //   bit  38      dead       the last reference is gone: the holder of the strand deletes the core
 //   bit  39      offered    the strand is free, but work is left; with `busy`, that is about to be so
 //   bits 40..58  epoch      which limit is in force
-//   bits 59..63  refs       references that were granted with permits, modulo 32
+//   bits 59..63  refs       references that came with permits which were granted at once, modulo 32
 //
 // The limit is not in the word, since two numbers of 31 bits and the flags need more than 64. It stands in a
 // second word together with its epoch, and the epoch in the state word says which limit the state word
@@ -50,7 +50,7 @@ struct state_word {
   static constexpr word epoch_mask = ref_unit - epoch_unit;
   static constexpr int ref_modulus = 32;
 
-  // Also of the limit's word, whose low bits are the limit.
+  // The permits in use; or, for a word of `core::limit_`, the limit, which has the same bits there.
   static constexpr std::uint32_t used(word w) noexcept {
     return static_cast<std::uint32_t>(w & used_mask);
   }
@@ -63,7 +63,7 @@ struct state_word {
     return limit > used(w) ? limit - used(w) : 0;
   }
 
-  // The strand is free, and no work is left with it.
+  // Neither is set: the strand is free, and no work is left with it.
   static constexpr word not_idle = busy | offered;
   static constexpr bool is_idle(word w) noexcept { return !(w & not_idle); }
 

@@ -4,7 +4,7 @@
 #ifndef TURNSTILE_DETAIL_TOKEN_HPP
 #define TURNSTILE_DETAIL_TOKEN_HPP
 
-// Completion tokens: which are taken, which is the default, and how a coroutine goes on without waiting.
+// Completion tokens: which are accepted, which is the default, and how a coroutine goes on without waiting.
 
 #include <turnstile/detail/asio_internals.hpp>
 
@@ -26,7 +26,7 @@ constexpr bool is_token_for =
     true;  // Asio cannot tell
 #endif
 
-// What is meant as a number. A handler may be convertible to bool, and so to a number.
+// Whether an argument is meant as a number of permits. A handler may be convertible to bool, and so to a number.
 template <typename T, typename Signature>
 concept count_not_token = std::is_convertible_v<T, std::size_t>
 #if defined(BOOST_ASIO_HAS_CONCEPTS)
@@ -37,7 +37,8 @@ concept count_not_token = std::is_convertible_v<T, std::size_t>
 // What async_with_permit without a token gets if its first argument is no semaphore.
 struct no_token {};
 
-// That of the executor; `deferred` if it has none, as all executors in newer versions of Asio.
+// The default token of the executor, or `deferred` if it has none. In newer versions of Asio, `deferred` is also
+// the default token of every executor that names no other.
 template <typename Executor>
 struct default_token {
   using type = typename boost::asio::default_completion_token<Executor>::type;

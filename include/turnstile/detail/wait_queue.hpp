@@ -32,7 +32,8 @@ class wait_queue {
 
   bool has_decided() const noexcept { return !decided_.empty(); }
 
-  // Whether a completion may have to be posted to another context than the semaphore's.
+  // Whether a completion may have to be posted to another context than the semaphore's. Once true, it stays
+  // so until a waiter comes while no other is queued or decided.
   bool has_elsewhere() const noexcept { return has_elsewhere_; }
 
   void enqueue(waiter* x) noexcept {
@@ -53,7 +54,7 @@ class wait_queue {
     while (front()) decide(front(), o);
   }
 
-  // As decide(), for a waiter that is delivered next, before those that were decided earlier.
+  // Like decide(), but x enters no list: the caller delivers it next, before those that were decided earlier.
   void take_out(waiter* x, outcome o) noexcept {
     queue_.erase(x);
     count(-1);
@@ -70,24 +71,24 @@ class wait_queue {
   // The waiter that was decided first, or null.
   waiter* first_decided() const noexcept { return decided_.front(); }
 
-  // The same, and it is in no list any more. Requires has_decided().
+  // Returns the same waiter, and takes it out of the list. Requires has_decided().
   waiter* take_decided() noexcept {
     waiter* const x = decided_.front();
     decided_.erase(x);
     return x;
   }
 
-  // Whether a waiter may be queued that has nothing to wait for, under that state and limit.
+  // Whether a waiter may be queued that is hopeless, that is, can never be granted under that state and limit.
   bool has_hopeless(word w, std::uint32_t limit) const noexcept {
     return front() && ((w & (state_word::closed | state_word::orphaned | state_word::abandoned)) ||
                        largest_ > limit);
   }
-  // Decides those waiters.
+  // Decides the hopeless waiters.
   inline void decide_hopeless(word w, std::uint32_t limit) noexcept;
 
-  // Puts x, and all that was decided after it, back at the head of the queue, after a refusal. A granted
-  // waiter waits again, in the old order, unless a cancellation was requested since. Other decisions stand;
-  // those waiters come first. Returns what the granted ones have to give back.
+  // After the executor of x has refused it: puts x, and all that was decided after it, back at the head of
+  // the queue. A granted waiter waits again, in the old order, unless its cancellation was requested
+  // meanwhile. Other decisions stand, and those waiters come first. Returns what the grants have to give back.
   struct returned {
     std::uint32_t permits;
     std::int64_t references;
@@ -123,7 +124,7 @@ inline void wait_queue::make_cancellable(waiter* x) noexcept {
 }
 
 inline void wait_queue::decide_hopeless(word w, std::uint32_t limit) noexcept {
-  // Those that were put back with a decision stand at the head.
+  // First the waiters that requeue() put back with a decision: they are at the head.
   while (front() && front()->outcome_ != outcome::waiting) decide(front(), front()->outcome_);
   if (w & (state_word::orphaned | state_word::abandoned)) decide_all(outcome::aborted);
   if (w & state_word::closed) decide_all(outcome::closed);

@@ -12,8 +12,8 @@ namespace turnstile::inline v1::detail {
 
 class cancellation;
 
-// A queued acquire. The call that initiates it owns it until core::wait() returns `waiting`. From then on
-// the strand owns it, until deliver() or discard().
+// A queued acquire. The initiating call owns it, and passes it to core::wait(). If that returns `waiting`, the
+// strand owns it, even before the return, until deliver() or discard(). Otherwise the initiating call still does.
 class waiter : public mail {
  public:
   // Posts the completion to the handler's executor. False if the executor threw and left the waiter to
@@ -23,8 +23,8 @@ class waiter : public mail {
   // Destroys the waiter without calling its handler.
   virtual void discard() noexcept = 0;
 
-  // Posts a resumption to the context that the completion is posted to: has core::resume() called there,
-  // or, if it cannot be posted or is destroyed uncalled, calls core::resume(false) at that moment.
+  // Posts a resumption to the context that the completion is posted to. The resumption calls core::resume()
+  // there. If it cannot be posted, or is destroyed uncalled, it calls core::resume(false) at that moment.
   virtual void post_resumption() noexcept = 0;
 
   // Called before core::wait() if the completion is posted to another context than the semaphore's.

@@ -46,8 +46,8 @@
 
 namespace turnstile::inline v1::detail {
 
-// What with_permit_op and the relay share: the number of references, how far the operation is, and the
-// cancellations that came before it could be told of them.
+// What with_permit_op and the relay share: the number of references, how far the operation is, and the types
+// of the cancellations that were emitted before the operation ran.
 class progress {
  public:
   // Gives up a reference. True if it was the last; otherwise the owner may be gone.
@@ -78,7 +78,7 @@ class relay {
  public:
   class owner {
    public:
-    // The emission gives up the reference that it has had.
+    // An emission to the running operation has returned: gives up the reference that it took.
     virtual void emission_ended() = 0;
 
    protected:
@@ -150,7 +150,8 @@ struct relay_handler {
 // was kept can be delivered.
 enum class step_kind { acquired, ended, deliver };
 
-// Has a reference, or, to deliver a result, the only access to what has no references any more.
+// Owns one reference to the op. A pointer that delivers a kept result has none: all references are gone then,
+// and it is the only owner.
 template <step_kind Kind>
 struct give_up {
   template <typename Op>
@@ -265,10 +266,10 @@ class with_permit_op final
     return op;
   }
 
-  // Leaves nothing but the handler. Without references.
+  // Ends the op and returns its handler. No references may be left.
   static Handler take_apart(with_permit_op* op) noexcept {
     allocator a(detail::allocator_of(op->handler_));
-    const permit p = std::move(op->permit_);  // goes back last
+    const permit p = std::move(op->permit_);  // released last, on return
     Handler handler(std::move(op->handler_));
     op->~with_permit_op();
     allocator_traits::deallocate(a, op, 1);
@@ -339,7 +340,7 @@ class with_permit_op final
     return (operation_result<with_permit_op, Signatures>::is_kept(*this) || ...);
   }
 
-  // With the first signature that can tell of it.
+  // Reports a failed acquire by the first signature that can do so.
   template <typename Signature, typename... Others>
   static void fail(with_permit_op* op, error_code ec) {
     if constexpr (can_report<Signature, Executor, executor_type>) {
@@ -352,7 +353,7 @@ class with_permit_op final
     }
   }
 
-  // Not on the handler's executor.
+  // This may run on another thread than the handler's executor does, so a kept result is posted.
   void emission_ended() override {
     if (!leave()) return;
     pointer<step_kind::deliver> kept(this);
