@@ -98,7 +98,7 @@ bool core::release_to_queue(std::size_t n, word w) noexcept {
     }
     next = (w - n) | reserved;
   } while (!word_.compare_exchange_weak(w, next, std::memory_order_acquire));
-  run(next, (std::min)(n, waiting()));
+  run(next, work_was_left ? 0 : (std::min)(n, waiting()));
   return true;
 }
 
@@ -164,9 +164,10 @@ void core::cancel(cancellation& c) noexcept {
   word w = word_.load(std::memory_order_acquire);
   while (is_idle(w)) {
     if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
-      const std::size_t own = queue_.waiting();
       if (c.target_) queue_.decide(c.target_, c.requested());
-      run(w | busy, own);
+      w |= busy;
+      const std::uint32_t limit = limit_under(w);
+      run(w, std::size_t(1) + free_permits(w, limit));
       return;
     }
   }
@@ -221,11 +222,12 @@ void cancellation::finish() noexcept {
 // Works until nothing is left, or until this call has done its share. w is the word as this thread last saw or
 // set it, `busy` included. Each turn collects what was recorded, plans, publishes the plan by one
 // compare-and-swap from the very word that the plan was made for, and delivers. Afterwards *this may be gone.
-// `own` is an upper bound of the completions that this call decides itself. With `refused`, an executor has
-// thrown, and the waiters that were put back are left to the next call.
+// The completions that were decided before the first delivery, up to `own`, are this call's own. With `refused`,
+// an executor has thrown, and the waiters that were put back are left to the next call.
 void core::run(word w, std::size_t own, bool refused) noexcept {
-  std::size_t left = own + most_for_others;  // completions
+  std::size_t for_others = most_for_others;
   std::size_t turns = own / most_grants + most_turns;
+  const waiter* last_own = nullptr;
   for (;;) {
     const std::uint32_t limit = collect(w, refused);
 
@@ -250,12 +252,18 @@ void core::run(word w, std::size_t own, bool refused) noexcept {
       continue;
     }
     turns = most_turns;
-    for (refused = false; left != 0 && !refused && queue_.has_decided(); --left)
-      refused = !deliver(queue_.take_decided());
+    if (own != 0 && !last_own && !(last_own = queue_.last_decided())) own = 0;
+    for (refused = false; own + for_others != 0 && !refused && queue_.has_decided();) {
+      waiter* const x = queue_.take_decided();
+      --(own != 0 ? own : for_others);
+      const bool was_last = x == last_own;
+      refused = !deliver(x);
+      if (was_last || refused) own = 0;
+    }
     if (queue_.has_decided()) {
       switch (offer_strand()) {
         case offer::accepted: return;
-        case offer::impossible: left = most_grants; [[fallthrough]];
+        case offer::impossible: for_others = most_grants; [[fallthrough]];
         case offer::not_now: w = word_.load(std::memory_order_acquire); continue;
       }
     }

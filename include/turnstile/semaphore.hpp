@@ -95,10 +95,9 @@ class basic_bounded_semaphore;
 /// moving and destroying a semaphore lock a mutex of its execution context.
 ///
 /// @par Work for other threads
-/// A call may also deliver completions that other threads have decided. An acquire delivers at most 64
-/// completions, `release(n)` and the release of a permit of n at most n + 64, and `cancel()`, `close()`,
-/// `set_limit()` and a per-operation cancellation at most 64 more than acquires are queued. The next call,
-/// or a function that this call has posted to the semaphore's context, goes on from there. There is no such
+/// A call delivers the completions of the acquires that it ends, and at most 64 of those that other threads
+/// have ended meanwhile. The next call, or a function that this call has posted to the semaphore's
+/// context, goes on from there. There is no such
 /// bound if the executor refuses that function, while the semaphore is destroyed, or while acquires wait
 /// whose handlers run on another context than the semaphore's. Once such an acquire has waited, the bound
 /// holds again after the queue was empty.

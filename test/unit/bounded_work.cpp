@@ -189,6 +189,35 @@ BOOST_AUTO_TEST_CASE(what_a_call_decides_itself_is_handed_over_by_it) {
   }
 }
 
+// What is recorded while a call delivers is not that call's own, whatever the call may have decided.
+BOOST_AUTO_TEST_CASE(what_comes_during_a_delivery_is_not_handed_over_without_bound) {
+  for (int which = 0; which != 5; ++which) {
+    fixture f;
+    f.make(0, which == 1 || which == 2 ? 1000 : core::max);
+    const auto others_release = [&] {
+      for (int i = 0; i != 999; ++i) f.c->release(1);
+    };
+    fake& first = f.queued("", which == 4 ? 500 : 1);
+    first.then([&, which] {
+      if (which == 1)
+        f.c->set_limit(2000);
+      else
+        others_release();
+    });
+    for (int i = 1; i != 1000; ++i) f.queued("");
+    switch (which) {
+      case 0: first.cancel(); break;
+      case 1:
+      case 2: f.c->set_limit(1001); break;
+      case 3: f.c->release(1); break;
+      case 4: f.c->release(500); break;
+    }
+    BOOST_TEST(f.posted.size() > 1u);
+    BOOST_TEST(f.posted.size() <= 1 + bound);
+    f.run();
+  }
+}
+
 // The strand is not left to a completion on one context while a waiter completes on another.
 BOOST_AUTO_TEST_CASE(a_waiter_of_another_context_is_never_left_behind) {
   for (const int elsewhere : {1, 50, 199}) {

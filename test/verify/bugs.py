@@ -338,10 +338,10 @@ bug('the strand is offered though mail was not read',
     (CORE, '(before & (pending | orphaned | abandoned))', '(before & (orphaned | abandoned))'),
     found_by=[explorer('offered: release, wait elsewhere before the offer')])
 bug('a call hands over completions of others without bound',
-    (CORE, 'left = own + most_for_others;', 'left = ~std::size_t(0);'),
+    (CORE, 'for_others = most_for_others;', 'for_others = ~std::size_t(0) / 2;'),
     found_by=[unit('bounded_work: the_core/one_call_hands_over_at_most_64_for_others')])
 bug('a call leaves what it has decided itself to others',
-    (CORE, 'left = own + most_for_others;', 'left = most_for_others;'),
+    (CORE, 'if (was_last || refused) own = 0;', 'own = 0;'),
     found_by=[unit('bounded_work: the_core/what_a_call_decides_itself_is_handed_over_by_it')])
 
 # ---- Cancellations -------------------------------------------------------------------------------
@@ -476,7 +476,7 @@ bug('relaxed: the strand, taken by cancel()',
     order(CORE, TAKEN + 'queue_', 'acquire', 'relaxed'),
     found_by=[explorer('cancel() | release | the handler destroys')])
 bug('relaxed: the strand, taken by a cancellation',
-    order(CORE, TAKEN + 'if (c', 'acquire', 'relaxed'), found_by=[explorer('2 acquirers | canceller of one')])
+    order(CORE, 'w | busy, std::memory_order_acquire)) {\n      if (c', 'acquire', 'relaxed'), found_by=[explorer('2 acquirers | canceller of one')])
 RELEASE = 'std::memory_order_acq_rel, std::memory_order_relaxed));\n  if (!(next & busy)'
 bug('no release: a release to the queue',
     order(CORE, RELEASE, 'acq_rel', 'acquire'), found_by=[explorer('acquire | release')])
@@ -592,7 +592,7 @@ bug('completions are handed over with a mutex locked',
     (CORE, '#include <turnstile/detail/core.hpp>\n',
      '#include <turnstile/detail/core.hpp>\n\n#include <mutex>\nnamespace { std::mutex guard; }\n'),
     (CORE, '    for (refused = false;', '    guard.lock();\n    for (refused = false;'),
-    (CORE, '= !deliver(queue_.take_decided());\n', '= !deliver(queue_.take_decided());\n    guard.unlock();\n'),
+    (CORE, 'refused = !deliver(x);\n      if (was', 'refused = !deliver(x);\n      guard.unlock();\n      if (was'),
     (CORE, 'bool core::release_to_queue(std::size_t n, word w) noexcept {\n',
      'bool core::release_to_queue(std::size_t n, word w) noexcept {\n  guard.lock();\n  guard.unlock();\n'),
     found_by=[unit('executors: custom/an_executor_that_runs_inline_neither_deadlocks_nor_recurses')], row='H4')

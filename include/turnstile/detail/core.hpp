@@ -23,8 +23,8 @@
 // other call can take them. Usually the first waiter wants just as many, and gets them without another change
 // of the count (grant_to_first()). Otherwise they go back to the count, and run() looks at the queue.
 //
-// Bounded work. A call may deliver as many completions as it may decide itself, which is known only as an upper
-// bound, and some more for other threads. If others are left then, it offers the strand: it sets `offered`,
+// Bounded work. A call delivers what it has decided before its first delivery, up to what it can have decided
+// itself, and some more for other threads. If others are left then, it offers the strand: it sets `offered`,
 // posts a resumption to the context of a waiter, and leaves, by a compare-and-swap that clears `busy` and
 // succeeds only if `offered` is still set. From then on, `offered` without `busy` says that work is left. The
 // next call with work for the queue records it as if the strand were busy, and takes the strand with all that

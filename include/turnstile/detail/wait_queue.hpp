@@ -68,10 +68,11 @@ class wait_queue {
     decided_.push_back(x);
   }
 
-  // The waiter that was decided first, or null.
+  // The waiters that were decided first and last, or null.
   waiter* first_decided() const noexcept { return decided_.front(); }
+  const waiter* last_decided() const noexcept { return decided_.back(); }
 
-  // Returns the same waiter, and takes it out of the list. Requires has_decided().
+  // Returns the first one, and takes it out of the list. Requires has_decided().
   waiter* take_decided() noexcept {
     waiter* const x = decided_.front();
     decided_.erase(x);
