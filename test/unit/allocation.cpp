@@ -149,6 +149,13 @@ BOOST_AUTO_TEST_CASE(the_first_error_code_needs_no_memory) {
   BOOST_TEST((ec == turnstile::errc::over_release));
 }
 
+// What a completion allocates: with TURNSTILE_NO_ASIO_INTERNALS it is posted as on any other executor.
+#if defined(TURNSTILE_NO_ASIO_INTERNALS)
+constexpr std::size_t posting = 1;
+#else
+constexpr std::size_t posting = 0;
+#endif
+
 BOOST_AUTO_TEST_SUITE(amounts)
 
 BOOST_AUTO_TEST_CASE(a_wait_is_one_allocation_and_a_release_none) {
@@ -157,13 +164,13 @@ BOOST_AUTO_TEST_CASE(a_wait_is_one_allocation_and_a_release_none) {
   int called = 0;
   auto handler = [&](error_code) { ++called; };
   BOOST_TEST(count_allocations([&] { sem.async_acquire(handler); }) == 1u);
-  BOOST_TEST(count_allocations([&] { sem.release(); }) == 0u);
+  BOOST_TEST(count_allocations([&] { sem.release(); }) == posting);
   BOOST_TEST(count_allocations([&] { context.run(); }) == 0u);
   for (int i = 0; i != 3; ++i) sem.async_acquire(handler);
   permit p;
-  BOOST_TEST(count_allocations([&] { sem.cancel(); }) == 0u);
+  BOOST_TEST(count_allocations([&] { sem.cancel(); }) == 3 * posting);
   sem.async_acquire(handler);
-  BOOST_TEST(count_allocations([&] { sem.close(); }) == 0u);
+  BOOST_TEST(count_allocations([&] { sem.close(); }) == posting);
   context.restart();
   context.run();
   BOOST_TEST(called == 5);
@@ -181,7 +188,7 @@ BOOST_AUTO_TEST_CASE(a_wait_that_can_be_cancelled_takes_recycled_memory) {
           signal.slot(), [&, left](error_code) { left == 0 ? void() : wait(left - 1); }));
     });
     if (left < 7) most = std::max(most, n);  // those before have filled the cache
-    BOOST_TEST(count_allocations([&] { sem.release(); }) == 0u);
+    BOOST_TEST(count_allocations([&] { sem.release(); }) <= posting);
   };
   asio::post(context, [&] { wait(10); });
   context.run();
@@ -199,7 +206,7 @@ BOOST_AUTO_TEST_CASE(a_wait_is_allocated_with_the_handlers_allocator) {
     sem.async_acquire_permit(handler);
     BOOST_TEST(s.live == 1);
     complete();
-    BOOST_TEST(s.total == 1);
+    BOOST_TEST(s.total == static_cast<int>(1 + posting));
     context.restart();
     context.run();
     BOOST_TEST(live == 0);  // free before the handler was called
@@ -450,8 +457,8 @@ struct on_io_context {
     context.restart();
     context.poll();
   }
-  static constexpr bool allocates = false;  // to post a completion
-  static constexpr bool keeps = false;      // a function that it could not schedule
+  static constexpr bool allocates = posting != 0;  // to post a completion
+  static constexpr bool keeps = false;             // a function that it could not schedule
 };
 struct on_any : on_io_context {
   asio::any_io_executor executor() { return context.get_executor(); }
@@ -473,7 +480,7 @@ struct on_pool {
     asio::post(pool, [&] { reached.set_value(); });
     reached.get_future().get();
   }
-  static constexpr bool allocates = false;
+  static constexpr bool allocates = posting != 0;
   static constexpr bool keeps = false;
 };
 
@@ -670,6 +677,8 @@ void fail_every_operation() {
   }
 }
 
+#if !defined(TURNSTILE_NO_ASIO_INTERNALS)  // else each completion needs memory, too
+
 // Posts to an io_context, then calls a function.
 struct interrupting {
   asio::io_context* context;
@@ -708,6 +717,8 @@ BOOST_AUTO_TEST_CASE(a_release_without_memory_for_a_resumption_stays) {
   context.run();
   BOOST_TEST(completed == 200);
 }
+
+#endif
 
 BOOST_AUTO_TEST_CASE(operations_without_memory_on_an_io_context) {
   fail_every_operation<on_io_context>();

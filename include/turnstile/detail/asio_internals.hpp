@@ -7,14 +7,19 @@
 // All that depends on what is not public in Asio. It is the same in every version that the matrix tests. If a
 // later version changes it, define TURNSTILE_NO_ASIO_INTERNALS, the same in all of a program: then waits
 // on an io_context or a thread_pool are posted like those on any other executor, which allocates memory
-// and takes longer (test/bench), handlers of futures are posted to the system's executor, and Asio's handler
-// tracking does not know acquires.
+// and takes longer (test/bench), the header of futures is included, and Asio's handler tracking does not know
+// acquires.
 
 #include <turnstile/detail/config.hpp>
 
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
+
+#if defined(TURNSTILE_NO_ASIO_INTERNALS)
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/use_future.hpp>
+#endif
 
 #include <cstddef>
 #include <type_traits>
@@ -153,6 +158,19 @@ struct tracking BOOST_ASIO_INHERIT_TRACKED_HANDLER{};
 #else
 
 namespace turnstile::inline v1::detail {
+
+// The executors of all futures are of one template.
+template <typename E, typename Other>
+constexpr bool is_same_template = false;
+template <template <typename, typename> class Template, typename... Ts, typename... Us>
+constexpr bool is_same_template<Template<Ts...>, Template<Us...>> = true;
+
+using handler_of_a_future =
+    asio::async_result<asio::use_future_t<>, void()>::completion_handler_type;
+
+template <typename E>
+  requires is_same_template<E, asio::associated_executor_t<handler_of_a_future>>
+constexpr bool is_future_executor<E> = true;
 
 class scheduler_finder {
  public:
