@@ -36,9 +36,13 @@ void core::drop_reference() noexcept {
 }
 
 outcome core::wait(waiter& x) noexcept {
+  bool entered = false;
   word w = word_.load(std::memory_order_acquire);
   for (;;) {
     const outcome o = evaluate(w, x.permits_);
+    // Relaxed: only a number. It was entered while x would have had to wait, which x does not after all.
+    if (o != outcome::waiting && std::exchange(entered, false))
+      entered_.fetch_sub(1, std::memory_order_relaxed);
     if (o == outcome::granted) {
       const word next = w + x.permits_ + ref_unit;
       if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;
@@ -48,9 +52,13 @@ outcome core::wait(waiter& x) noexcept {
       break;
     }
     if (o != outcome::waiting) return o;
+    if (!entered && max_waiting() != max) {
+      entered = enter();
+      if (!entered) return outcome::queue_full;
+    }
     if (!is_idle(w)) break;
     if (word_.compare_exchange_weak(w, w | busy | queued, std::memory_order_acquire)) {
-      queue_.enqueue(&x);
+      queue_.enqueue(&x, entered);
       w |= busy | queued;
       // Usually nothing is to be done: the waiters in front could not be served either. (Those that a
       // new limit excludes are set_limit()'s work.)
@@ -60,7 +68,7 @@ outcome core::wait(waiter& x) noexcept {
     }
   }
   const word announcement = pending | (x.outcome_ == outcome::waiting ? queued : 0);
-  if (announcement & queued) mailed_.fetch_add(1, std::memory_order_relaxed);
+  if ((announcement & queued) && !entered) entered_.fetch_add(1, std::memory_order_relaxed);
   // From put() on, x and its reference may be gone at any moment.
   add_reference();
   const word withdrawn = x.elsewhere_ ? offered : 0;
@@ -68,6 +76,18 @@ outcome core::wait(waiter& x) noexcept {
   set_flags(announcement, decides::none, withdrawn);
   drop_reference();
   return outcome::waiting;
+}
+
+// Counts an acquire as waiting, unless as many wait as may.
+bool core::enter() noexcept {
+  std::uint32_t entered = entered_.load(std::memory_order_acquire);
+  // The queue is read later: a waiter that has left since makes room. If the swap succeeds, no other has come.
+  // It releases what this thread has read of the queue, so that waiting() never sees more than may wait.
+  while (waiting_among(entered) < max_waiting())
+    if (entered_.compare_exchange_weak(entered, entered + 1, std::memory_order_acq_rel,
+                                       std::memory_order_acquire))
+      return true;
+  return false;
 }
 
 bool core::release_to_queue(std::size_t n, word w) noexcept {
@@ -148,7 +168,7 @@ void core::cancel() noexcept {
     if (w & closed) return run_if_needed();  // what still waits is closed
     if (!is_idle(w)) break;
     if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
-      const std::size_t own = queue_.waiting();
+      const std::size_t own = waiting();
       queue_.decide_all(outcome::aborted);
       run(w | busy, own);
       return;
@@ -318,8 +338,7 @@ void core::read_mail(word& w) noexcept {
     } else if (waiter* const x = static_cast<waiter*>(m); x->outcome_ == outcome::granted) {
       queue_.add_decided(x);
     } else {
-      queue_.enqueue(x);
-      mailed_.fetch_sub(1, std::memory_order_release);  // see waiting()
+      queue_.enqueue(x, true);
       // The limit may have changed since the sender looked.
       if (x->outcome_ == outcome::waiting && x->permits_ > limit && !(w & closed))
         queue_.decide(x, outcome::exceeds_limit);

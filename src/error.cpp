@@ -23,6 +23,7 @@ class category final : public boost::system::error_category {
       case errc::closed: return "The semaphore is closed";
       case errc::over_release: return "More permits released than the semaphore has room for";
       case errc::exceeds_limit: return "More permits requested than the semaphore can ever grant";
+      case errc::queue_full: return "As many acquires wait as the semaphore allows";
       case errc::timed_out: return "No permit was granted in time";
     }
     return "Unknown semaphore error";

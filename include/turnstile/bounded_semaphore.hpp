@@ -15,8 +15,8 @@ namespace turnstile::inline v1 {
 /// capacity. The documentation of `basic_semaphore` holds for everything that is not described here,
 /// and for its members `async_acquire`, `async_acquire_permit`, `async_acquire_for`,
 /// `async_acquire_permit_for`, `try_acquire`, `try_acquire_permit`, `release`, `cancel`, `close`,
-/// `is_closed`, `available`, `waiting`, `locked`, `max` and `get_executor`. There is no `shrink`: use
-/// `set_limit`.
+/// `is_closed`, `available`, `waiting`, `max_waiting`, `set_max_waiting`, `locked`, `max` and `get_executor`. There
+/// is no `shrink`: use `set_limit`.
 ///
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///
@@ -102,7 +102,9 @@ class basic_bounded_semaphore : private basic_semaphore<Executor> {
   using base::is_closed;
   using base::locked;
   using base::max;
+  using base::max_waiting;
   using base::release;
+  using base::set_max_waiting;
   using base::try_acquire;
   using base::try_acquire_permit;
   using base::waiting;

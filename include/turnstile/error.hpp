@@ -25,9 +25,11 @@ enum class errc {
   over_release,
   /// More permits were requested than the limit of a bounded semaphore, or `max()`, allows.
   exceeds_limit,
+  /// The acquire would have had to wait, but as many as `max_waiting()` allows were waiting. Nothing was taken.
+  queue_full,
   /// A timed acquire was not granted before its time was up. Compares equal to
   /// `boost::system::errc::timed_out`.
-  timed_out = 5
+  timed_out
 };
 
 /// The category of `errc`; its `name()` is "turnstile".

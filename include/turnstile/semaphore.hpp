@@ -18,6 +18,7 @@
 #include <boost/asio/is_executor.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
@@ -214,7 +215,8 @@ class basic_semaphore {
   /// @li the operation is cancelled, all queued operations are, or the semaphore is destroyed:
   ///     `boost::asio::error::operation_aborted`; or
   /// @li the semaphore is closed, now or later: `errc::closed`; or
-  /// @li a permit can never be granted, since the limit is zero: `errc::exceeds_limit`.
+  /// @li a permit can never be granted, since the limit is zero: `errc::exceeds_limit`; or
+  /// @li it would have to wait, and as many as `max_waiting()` wait already: `errc::queue_full`.
   ///
   /// A permit that can be granted at once is taken inside this call. With a lazy token, such as `use_awaitable`
   /// or `deferred`, which is the default of most executors, the call only makes an operation: nothing happens
@@ -434,6 +436,26 @@ class basic_semaphore {
 
   /// Returns the number of queued acquires.
   std::size_t waiting() const noexcept { return core().waiting(); }
+
+  /// Returns how many acquires may wait at once: `max()`, which is no bound, unless it was set.
+  std::size_t max_waiting() const noexcept { return core().max_waiting(); }
+
+  /// Bounds how many acquires may wait at once, from now on. An acquire that would have to wait while
+  /// `waiting() >= n` completes at once with `errc::queue_full`, and takes nothing. So with zero no acquire
+  /// waits. The bound counts acquires, not permits, and holds however many threads acquire. A place is free as
+  /// soon as the wait is decided, before its handler is posted.
+  ///
+  /// Acquires that wait already go on waiting, also if they are more than n. So does an acquire that its
+  /// executor refused, and that waits again. Without a bound nothing is counted that was not counted before.
+  ///
+  /// @par Example
+  /// @code
+  /// sem.set_max_waiting(1000);
+  /// sem.async_acquire([&](turnstile::error_code ec) {
+  ///   if (ec == turnstile::errc::queue_full) return;  // too busy: refuse the request
+  /// });
+  /// @endcode
+  void set_max_waiting(std::size_t n) noexcept { core().set_max_waiting((std::min)(n, (max)())); }
 
   /// Returns whether `try_acquire()` would return false.
   bool locked() const noexcept { return core().locked(); }

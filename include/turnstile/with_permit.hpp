@@ -128,6 +128,7 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
 ///     the operation, or the semaphore was destroyed before the grant;
 /// @li `errc::closed`: the semaphore is closed;
 /// @li `errc::exceeds_limit`: n permits can never be granted;
+/// @li `errc::queue_full`: the acquire would have had to wait, and as many as `max_waiting()` waited already;
 /// @li the errors of the operation.
 ///
 /// If the initiation of the operation throws, the permits are released, and the exception leaves the

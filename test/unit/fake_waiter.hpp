@@ -118,8 +118,8 @@ class fake final : public waiter {
     const scope in(f_);
     const bool refused = refusals_ > 0;
     if (refused) --refusals_;
-    constexpr const char* what[] = {"!waiting", "",         "!aborted",
-                                    "!closed",  "!exceeds", "!timed out"};
+    constexpr const char* what[] = {"!waiting", "",      "!aborted",  "!closed",
+                                    "!exceeds", "!full", "!timed out"};
     f_.write(name_ + (refused ? "?" : "") + what[static_cast<int>(get_outcome())]);
     if (!refused && get_outcome() == outcome::granted) granted_by_ = f_.c;
     if (!refused) f_.posted.push_back(this);

@@ -69,6 +69,7 @@ class recorder : public transcript {
     if (ec == boost::asio::error::eof) return "!eof";
     if (ec == turnstile::errc::closed) return "!closed";
     if (ec == turnstile::errc::exceeds_limit) return "!exceeds";
+    if (ec == turnstile::errc::queue_full) return "!full";
     if (ec == turnstile::errc::timed_out) return "!timed out";
     return "!" + ec.message();
   }

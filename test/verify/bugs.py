@@ -344,6 +344,32 @@ bug('a call leaves what it has decided itself to others',
     (CORE, 'if (was_last || refused) own = 0;', 'own = 0;'),
     found_by=[unit('bounded_work: the_core/what_a_call_decides_itself_is_handed_over_by_it')])
 
+# ---- The bound of the queue ----------------------------------------------------------------------
+
+bug('the bound is checked before it is counted',
+    (CORE, 'if (entered_.compare_exchange_weak(entered, entered + 1, std::memory_order_acq_rel,\n'
+     '                                       std::memory_order_acquire))\n      return true;',
+     'return entered_.fetch_add(1), true;'),
+    found_by=[explorer('bounded: wait | wait')])
+bug('a place stays taken by an acquire that was granted after all',
+    (CORE, 'if (o != outcome::waiting && std::exchange(entered, false))', 'if (false)'),
+    found_by=[explorer('bounded: wait | wait | release')])
+bug('a place stays taken by a waiter that was decided',
+    (QUEUE, '    count_left(1);\n    if (x->cancellation_) x->c', '    if (x->cancellation_) x->c'),
+    found_by=[unit('bounded_waiting: a_place_is_free_as_soon_as_the_wait_is_decided')])
+bug('a waiter is counted twice beside a busy strand',
+    (CORE, 'if ((announcement & queued) && !entered) entered_', 'if (announcement & queued) entered_'),
+    found_by=[explorer('bounded: wait | wait')])
+bug('a waiter is counted twice at a free strand',
+    (CORE, 'queue_.enqueue(&x, entered);', 'queue_.enqueue(&x, false);'),
+    found_by=[unit('bounded_waiting: an_acquire_beyond_the_bound_is_refused')])
+bug('the bound counts one too many',
+    (CORE, 'while (waiting_among(entered) < max_waiting())', 'while (waiting_among(entered) <= max_waiting())'),
+    found_by=[explorer('bounded: wait | wait'), unit('bounded_waiting: an_acquire_beyond_the_bound_is_refused')])
+bug('a closed semaphore says that its queue is full',
+    (CORE, '    if (o != outcome::waiting) return o;\n    if (!entered', '    if (!entered'),
+    found_by=[unit('bounded_waiting: errors_of_the_state_come_before_a_full_queue')])
+
 # ---- Cancellations -------------------------------------------------------------------------------
 
 bug('a request that came before its acquire was queued is ignored',
@@ -470,7 +496,7 @@ bug('relaxed: the strand, taken by an acquire',
     found_by=[explorer('3 threads x 1 round, 1 permit')])
 TAKEN = '''\
 w | busy, std::memory_order_acquire)) {
-      const std::size_t own = queue_.waiting();
+      const std::size_t own = waiting();
       '''
 bug('relaxed: the strand, taken by cancel()',
     order(CORE, TAKEN + 'queue_', 'acquire', 'relaxed'),

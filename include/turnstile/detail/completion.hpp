@@ -33,6 +33,7 @@ TURNSTILE_COLD inline error_code to_error_code(outcome o) noexcept {
   switch (o) {
     case outcome::aborted: return asio::error::operation_aborted;
     case outcome::closed: return errc::closed;
+    case outcome::queue_full: return errc::queue_full;
     case outcome::timed_out: return errc::timed_out;
     default: return errc::exceeds_limit;
   }

@@ -165,9 +165,14 @@ class core : private state_word {
     return free_permits(w, limit_under(w));
   }
   std::size_t waiting() const noexcept {
-    // Acquires: a waiter that has left the mailbox is counted in the queue.
-    const std::size_t mailed = mailed_.load(std::memory_order_acquire);
-    return mailed + queue_.waiting();
+    return waiting_among(entered_.load(std::memory_order_acquire));
+  }
+
+  // How many acquires may wait; max is no bound. If more wait already, they go on waiting.
+  std::size_t max_waiting() const noexcept { return max_waiting_.load(std::memory_order_relaxed); }
+  // Requires n <= max.
+  void set_max_waiting(std::size_t n) noexcept {
+    max_waiting_.store(static_cast<std::uint32_t>(n), std::memory_order_relaxed);
   }
   bool is_closed() const noexcept { return word_.load(std::memory_order_acquire) & closed; }
   bool locked() const noexcept { return !would_grant(1); }
@@ -197,6 +202,14 @@ class core : private state_word {
     return limit;
   }
   TURNSTILE_API std::uint32_t adopt_limit(word& w) const noexcept;
+
+  // How many wait, of so many that have entered.
+  std::size_t waiting_among(std::uint32_t entered) const noexcept {
+    // Some may have entered and left since that number was read.
+    return static_cast<std::size_t>(
+        (std::max)(static_cast<std::int32_t>(entered - queue_.left()), 0));
+  }
+  bool enter() noexcept;
 
   // A template: one function for all calls would be too large to be inlined.
   template <word unless>
@@ -267,7 +280,9 @@ class core : private state_word {
   mutable std::atomic<word> limit_;  // the limit and its epoch, as in the word
   mailbox mailbox_;
   std::atomic<std::int64_t> references_{not_summed + 1};  // without those that were granted
-  std::atomic<std::uint32_t> mailed_{0};                  // waiters in the mailbox
+  // Waiters that came by the mailbox, or under a bound. Modulo 2^32, as wait_queue::left().
+  std::atomic<std::uint32_t> entered_{0};
+  std::atomic<std::uint32_t> max_waiting_{max};
 
   // The strand's.
   wait_queue queue_;

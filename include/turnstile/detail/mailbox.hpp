@@ -22,6 +22,7 @@ enum class outcome : unsigned char {
   aborted,        // cancelled
   closed,         // the semaphore is closed
   exceeds_limit,  // can never be granted
+  queue_full,     // as many wait as may
   timed_out       // its time was up
 };
 

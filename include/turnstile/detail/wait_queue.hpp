@@ -5,7 +5,7 @@
 #define TURNSTILE_DETAIL_WAIT_QUEUE_HPP
 
 // The waiters of a semaphore, and what was decided about them. All of it belongs to the holder of the
-// strand, except waiting(), which any thread may read.
+// strand, except left(), which any thread may read.
 //
 // A waiter is enqueued, then decided, and then taken out to be delivered, in the order of the decisions. An
 // executor may refuse a delivery; then requeue() puts everything back that was decided and not delivered.
@@ -23,8 +23,8 @@ namespace turnstile::inline v1::detail {
 
 class wait_queue {
  public:
-  // How many waiters are queued.
-  std::size_t waiting() const noexcept { return waiting_.load(std::memory_order_relaxed); }
+  // How many waiters were decided, less those that came without being counted elsewhere. Modulo 2^32.
+  std::uint32_t left() const noexcept { return left_.load(std::memory_order_relaxed); }
 
   // The first queued waiter, and the one after x; null if there is none.
   waiter* front() const noexcept { return queue_.front(); }
@@ -36,11 +36,11 @@ class wait_queue {
   // so until a waiter comes while no other is queued or decided.
   bool has_elsewhere() const noexcept { return has_elsewhere_; }
 
-  void enqueue(waiter* x) noexcept {
+  void enqueue(waiter* x, bool counted) noexcept {
     largest_ = (std::max)(largest_, x->permits_);
     note_elsewhere(x);
     queue_.push_back(x);
-    count(1);
+    if (!counted) count_left(-1);
     if (x->cancellation_) [[unlikely]]
       make_cancellable(x);
   }
@@ -57,7 +57,7 @@ class wait_queue {
   // Like decide(), but x enters no list: the caller delivers it next, before those that were decided earlier.
   void take_out(waiter* x, outcome o) noexcept {
     queue_.erase(x);
-    count(-1);
+    count_left(1);
     if (x->cancellation_) x->cancellation_->target_ = nullptr;
     if (x->outcome_ == outcome::waiting) x->outcome_ = o;  // an earlier decision stands
   }
@@ -103,15 +103,15 @@ class wait_queue {
     has_elsewhere_ = x->elsewhere_ || (has_elsewhere_ && (front() || has_decided()));
   }
 
-  // Only the holder of the strand writes; other threads read it for information.
-  void count(std::ptrdiff_t change) noexcept {
-    waiting_.store(waiting_.load(std::memory_order_relaxed) + static_cast<std::size_t>(change),
-                   std::memory_order_relaxed);
+  // Only the holder of the strand writes. Relaxed: a thread that knows of a decision sees it counted, and one
+  // that does not may take the queue for longer than it is.
+  void count_left(std::int32_t change) noexcept {
+    left_.store(left() + static_cast<std::uint32_t>(change), std::memory_order_relaxed);
   }
 
-  std::atomic<std::size_t> waiting_{0};  // waiters in queue_
-  waiter_list queue_;                    // first come, first served
-  waiter_list decided_;                  // in the order of the decisions
+  std::atomic<std::uint32_t> left_{0};
+  waiter_list queue_;    // first come, first served
+  waiter_list decided_;  // in the order of the decisions
   // No waiter in queue_ wants more. It may be too high, and is, after requeue().
   std::uint32_t largest_ = 0;
   bool has_elsewhere_ = false;
@@ -147,7 +147,7 @@ inline wait_queue::returned wait_queue::requeue(waiter* x) noexcept {
   decided_.push_front(x);
   while (waiter* const y = decided_.back()) {
     decided_.erase(y);
-    count(1);
+    count_left(-1);
     cancellation* const c = y->cancellation_;
     if (y->outcome_ == outcome::granted) {
       r.permits += y->permits_;

@@ -100,11 +100,12 @@ class op final : public waiter {
     t.done_at = model::now();
     t.nth = b.completions++;
     if (o == outcome::granted) b.used += t.permits;
-    model::note(o == outcome::granted     ? "granted"
-                : o == outcome::aborted   ? "aborted"
-                : o == outcome::closed    ? "closed"
-                : o == outcome::timed_out ? "timed out"
-                                          : "exceeds the limit",
+    model::note(o == outcome::granted      ? "granted"
+                : o == outcome::aborted    ? "aborted"
+                : o == outcome::closed     ? "closed"
+                : o == outcome::timed_out  ? "timed out"
+                : o == outcome::queue_full ? "refused: the queue is full"
+                                           : "exceeds the limit",
                 id_);
   }
   // What the destructor of an operation does, and that of the permits it was granted.
@@ -1474,6 +1475,142 @@ void lower_to_used::expect() {
   model::check(b.tickets[0].what == outcome::granted, "the head was not granted");
   model::check(b.tickets[1].what == outcome::exceeds_limit, "waits for more than the limit");
 }
+
+// ---- The number of waiters is bounded: each program has one place, unless it says otherwise
+
+struct bounded : base {
+  using base::base;
+  // For `free` permits, `waiters` of which wait, and one more acquire for each thread.
+  void make(std::uint32_t free, int waiters, int more, std::size_t places = 1) {
+    make_core(max - free, max);
+    b.c->set_max_waiting(places);
+    places_ = places;
+    for (int id = 0; id != waiters + more; ++id) make_op(id, 1, id == 0 && waiters != 0);
+    for (int id = 0; id != waiters; ++id) start(id);
+    left_over_ = (1 << (waiters + more)) - 1;
+  }
+  int count(outcome o) {
+    int n = 0;
+    for (const ticket& t : b.tickets) n += t.started && t.done && t.what == o;
+    return n;
+  }
+  void look() { model::check(b.c->waiting() <= places_, "more wait than may"); }
+  void expect() override {
+    look();
+    expect_ends();
+  }
+  virtual void expect_ends() {}
+  void after() override {
+    if (b.cancels[0]) forget_cancel(0);
+  }
+  std::size_t places_ = 0;
+};
+
+struct bounded_two final : bounded {
+  bounded_two() : bounded("bounded: wait | wait", 2) {}
+  void prepare() override { make(0, 0, 2); }
+  void thread(int i) override {
+    start(i);
+    look();
+  }
+  void expect_ends() override {
+    model::check(count(outcome::queue_full) == 1, "not one is refused");
+  }
+} bounded_two_instance;
+
+struct bounded_release final : bounded {
+  bounded_release() : bounded("bounded: wait | wait | release", 3) {}
+  void prepare() override { make(0, 0, 2); }
+  void thread(int i) override {
+    if (i == 2)
+      release(1);
+    else
+      start(i);
+  }
+  void expect_ends() override {
+    model::check(count(outcome::granted) == 1, "the permit is lost");
+    model::check(count(outcome::queue_full) <= 1, "refused though there is room");
+  }
+} bounded_release_instance;
+
+struct bounded_arrival final : bounded {
+  bounded_arrival() : bounded("bounded: wait | release, one waits", 2) {}
+  void prepare() override { make(0, 1, 1); }
+  void thread(int i) override {
+    if (i == 0)
+      start(1);
+    else
+      release(1);
+    look();
+  }
+  void expect_ends() override {
+    model::check(b.tickets[0].what == outcome::granted, "the permit is lost");
+  }
+} bounded_arrival_instance;
+
+// A place that a call has made free can be had after that call, if no other thread has the strand.
+struct bounded_place final : bounded {
+  bounded_place() : bounded("bounded: release, wait | try_acquire, one waits", 2) {}
+  void prepare() override { make(0, 1, 1); }
+  void thread(int i) override {
+    if (i == 1) {
+      model::check(!try_acquire(1), "the waiter is overtaken");
+      return;
+    }
+    release(1);
+    start(1);
+  }
+  void expect_ends() override {
+    model::check(count(outcome::queue_full) == 0, "refused though there is room");
+  }
+} bounded_place_instance;
+
+struct bounded_cancel final : bounded {
+  bounded_cancel() : bounded("bounded: wait | cancel one, one waits", 2) {}
+  void prepare() override { make(0, 1, 1); }
+  void thread(int i) override {
+    if (i == 0)
+      start(1);
+    else
+      cancel_one(0);
+    look();
+  }
+  void expect_ends() override {
+    model::check(b.tickets[0].what == outcome::aborted, "not cancelled");
+  }
+} bounded_cancel_instance;
+
+struct bounded_close final : bounded {
+  bounded_close() : bounded("bounded: wait | close, one waits", 2) {}
+  void prepare() override { make(0, 1, 1); }
+  void thread(int i) override {
+    if (i == 0)
+      start(1);
+    else
+      b.c->close();
+  }
+  void expect_ends() override {
+    model::check(b.tickets[0].what == outcome::closed, "not closed");
+    model::check(b.tickets[1].done, "waits at a closed semaphore");
+  }
+} bounded_close_instance;
+
+// No place: what is granted after all has never waited.
+struct bounded_none final : bounded {
+  bounded_none() : bounded("bounded, no place: wait | wait | release", 3) {}
+  void prepare() override { make(1, 0, 2, 0); }
+  void thread(int i) override {
+    if (i == 2) {
+      if (try_acquire(1)) release(1);
+      return;
+    }
+    start(i);
+    look();
+  }
+  void expect_ends() override {
+    model::check(count(outcome::granted) + count(outcome::queue_full) == 2, "an acquire waits");
+  }
+} bounded_none_instance;
 
 // ---- The strand is offered: a call delivers nothing for others, and leaves a resumption behind
 

@@ -18,6 +18,7 @@
                  no call ever offers it. The core has a larger share, and adds the completions that the
                  call decided itself. Waiters of other contexts, and executors that refuse, are left to
                  the explorer.
+   -DBOUND=n     n waiters may wait; more are refused
    -DMUTANT_name has a seeded bug
 
    A lost wake-up is found as an invalid end state. Everything else is asserted.
@@ -62,6 +63,10 @@
      mutant release_only_clears_offer: N=4 SHARE=1
      mutant pass_on_despite_offer: N=4 PERMITS=1 CANCEL_ALL SHARE=1
      mutant at_once_overtakes_offer: N=4 PERMITS=3 CANCEL HOLD SHARE=1
+   The bound:
+     mutant enter_in_two_steps: N=4 BOUND=1
+     mutant entry_not_taken_back: N=3 BOUND=1
+     mutant entry_not_left: N=3 BOUND=1
 */
 
 #ifndef N
@@ -117,6 +122,11 @@ bool returned[N];  /* the call has returned, the completion has not run */
 bool delivered[N]; /* the completion may run */
 #ifdef SHARE
 byte resumptions; /* posted, and not run */
+#endif
+
+#ifdef BOUND
+byte entered; /* counted as waiting: in the mailbox, in the queue, or about to be */
+byte left_queue; /* of these, decided by the strand */
 #endif
 
 byte holding = HELD; /* permits in the callers' hands */
@@ -183,6 +193,9 @@ inline put(m) {
 
 /* Takes waiter x out of the queue, with its new state. */
 inline decide(x, o) {
+#if defined(BOUND) && !defined(MUTANT_entry_not_left)
+  left_queue++;
+#endif
   k = 0;
   do
   :: k < queued_count && queue[k] != x -> k++
@@ -220,6 +233,9 @@ inline decide_all(o) {
 inline enqueue(x) {
   queue[queued_count] = x;
   queued_count++;
+#ifdef BOUND
+  assert(queued_count <= BOUND);
+#endif
   in_queue[x] = true
 }
 
@@ -501,6 +517,19 @@ inline set(flags) {
   }
 }
 
+#ifdef BOUND
+#define MUST_WAIT(i) (!HAS(word, CLOSED) && (HAS(word, QUEUED) || WANTS(i) > FREE(word)))
+#define NOT_FULL !refused
+#ifdef MUTANT_entry_not_taken_back
+#define NOT_ENTERED skip
+#else
+#define NOT_ENTERED entered = (counted -> entered - 1 : entered)
+#endif
+#else
+#define NOT_FULL true
+#define NOT_ENTERED skip
+#endif
+
 inline run_if_has_strand() {
   if
   :: has_strand -> has_strand = false; run_strand()
@@ -516,7 +545,8 @@ inline run_if_has_strand() {
 #define COMMON_LOCALS                                                     \
   byte w, next, head, rest, j, k, t, first;                               \
   bool grant, leaves, leaving, more, settled, delivering, has_strand, announce; \
-  byte flags
+  byte flags;                                                             \
+  bool refused, counted
 
 #ifdef MUTANT_at_once_overtakes_busy
 #define AT_ONCE true
@@ -531,15 +561,49 @@ inline wait() {
   atomic {
     (me == N - 1 || started == me);
     started = (me < N - 1 -> started + 1 : started);
-    begin_call(me);
+    begin_call(me)
+  };
+#ifdef BOUND
+look:
+  if
+  :: MUST_WAIT(me) ->
+     /* core::enter() */
+#ifdef MUTANT_enter_in_two_steps
+     refused = (entered - left_queue >= BOUND);
+     atomic {
+       if
+       :: refused
+       :: else -> entered++; counted = true
+       fi
+     }
+#else
+     atomic {
+       refused = (entered - left_queue >= BOUND);
+       if
+       :: refused
+       :: else -> entered++; counted = true
+       fi
+     }
+#endif
+  :: else
+  fi;
+#endif
+  atomic {
     if
-    :: HAS(word, CLOSED) -> state[me] = SHUT; ahead[me] = 0; delivered[me] = true
-    :: !HAS(word, CLOSED) &&
+#ifdef BOUND
+    :: refused -> state[me] = SHUT; ahead[me] = 0; delivered[me] = true
+    :: !refused && !counted && MUST_WAIT(me) -> goto look
+#endif
+    :: NOT_FULL && HAS(word, CLOSED) ->
+       NOT_ENTERED;
+       state[me] = SHUT; ahead[me] = 0; delivered[me] = true
+    :: NOT_FULL && !HAS(word, CLOSED) &&
 #ifdef MUTANT_acquire_overtakes_queue
        WANTS(me) <= FREE(word) ->
 #else
        !HAS(word, QUEUED) && WANTS(me) <= FREE(word) ->
 #endif
+       NOT_ENTERED;
        check_grant(me);
        state[me] = GRANTED;
        if
@@ -773,5 +837,8 @@ init {
 #endif
   /* All permits are back, the strand is free and not offered, and nothing is left. */
   assert(WITHOUT(word, CLOSED) == HELD);
-  assert(holding == HELD && mails == 0 && queued_count == 0 && decided_count == 0)
+  assert(holding == HELD && mails == 0 && queued_count == 0 && decided_count == 0);
+#ifdef BOUND
+  assert(entered == left_queue)
+#endif
 }
