@@ -1478,7 +1478,7 @@ void lower_to_used::expect() {
 
 // ---- The number of waiters is bounded: each program has one place, unless it says otherwise
 
-struct bounded : base {
+struct bounding : base {
   using base::base;
   // For `free` permits, `waiters` of which wait, and one more acquire for each thread.
   void make(std::uint32_t free, int waiters, int more, std::size_t places = 1) {
@@ -1506,8 +1506,8 @@ struct bounded : base {
   std::size_t places_ = 0;
 };
 
-struct bounded_two final : bounded {
-  bounded_two() : bounded("bounded: wait | wait", 2) {}
+struct bounded_two final : bounding {
+  bounded_two() : bounding("bounded: wait | wait", 2) {}
   void prepare() override { make(0, 0, 2); }
   void thread(int i) override {
     start(i);
@@ -1518,8 +1518,8 @@ struct bounded_two final : bounded {
   }
 } bounded_two_instance;
 
-struct bounded_release final : bounded {
-  bounded_release() : bounded("bounded: wait | wait | release", 3) {}
+struct bounded_release final : bounding {
+  bounded_release() : bounding("bounded: wait | wait | release", 3) {}
   void prepare() override { make(0, 0, 2); }
   void thread(int i) override {
     if (i == 2)
@@ -1533,8 +1533,8 @@ struct bounded_release final : bounded {
   }
 } bounded_release_instance;
 
-struct bounded_arrival final : bounded {
-  bounded_arrival() : bounded("bounded: wait | release, one waits", 2) {}
+struct bounded_arrival final : bounding {
+  bounded_arrival() : bounding("bounded: wait | release, one waits", 2) {}
   void prepare() override { make(0, 1, 1); }
   void thread(int i) override {
     if (i == 0)
@@ -1549,8 +1549,8 @@ struct bounded_arrival final : bounded {
 } bounded_arrival_instance;
 
 // A place that a call has made free can be had after that call, if no other thread has the strand.
-struct bounded_place final : bounded {
-  bounded_place() : bounded("bounded: release, wait | try_acquire, one waits", 2) {}
+struct bounded_place final : bounding {
+  bounded_place() : bounding("bounded: release, wait | try_acquire, one waits", 2) {}
   void prepare() override { make(0, 1, 1); }
   void thread(int i) override {
     if (i == 1) {
@@ -1565,8 +1565,8 @@ struct bounded_place final : bounded {
   }
 } bounded_place_instance;
 
-struct bounded_cancel final : bounded {
-  bounded_cancel() : bounded("bounded: wait | cancel one, one waits", 2) {}
+struct bounded_cancel final : bounding {
+  bounded_cancel() : bounding("bounded: wait | cancel one, one waits", 2) {}
   void prepare() override { make(0, 1, 1); }
   void thread(int i) override {
     if (i == 0)
@@ -1580,8 +1580,8 @@ struct bounded_cancel final : bounded {
   }
 } bounded_cancel_instance;
 
-struct bounded_close final : bounded {
-  bounded_close() : bounded("bounded: wait | close, one waits", 2) {}
+struct bounded_close final : bounding {
+  bounded_close() : bounding("bounded: wait | close, one waits", 2) {}
   void prepare() override { make(0, 1, 1); }
   void thread(int i) override {
     if (i == 0)
@@ -1596,8 +1596,8 @@ struct bounded_close final : bounded {
 } bounded_close_instance;
 
 // No place: what is granted after all has never waited.
-struct bounded_none final : bounded {
-  bounded_none() : bounded("bounded, no place: wait | wait | release", 3) {}
+struct bounded_none final : bounding {
+  bounded_none() : bounding("bounded, no place: wait | wait | release", 3) {}
   void prepare() override { make(1, 0, 2, 0); }
   void thread(int i) override {
     if (i == 2) {
@@ -2094,6 +2094,13 @@ base* const programs[] = {
     &close_release_instance,
     &close_then_limit_instance,
     &granted_by_mail_instance,
+    &bounded_two_instance,
+    &bounded_release_instance,
+    &bounded_arrival_instance,
+    &bounded_place_instance,
+    &bounded_cancel_instance,
+    &bounded_close_instance,
+    &bounded_none_instance,
     &announced_unchanged_instance,
     &limit_beside_mail_instance,
     &try_in_turn_instance,
