@@ -13,8 +13,9 @@
 // another's call may return before its release or cancellation has reached the queue. So the model
 // may serve the head of the queue later than the release that made it possible, but no later than
 // the next moment at which no call is under way. (That is why release(); close() may report `closed`
-// to a waiter while somebody else's call has the strand.) And of two acquires of which one had
-// returned when the other began, the first one's handler is posted first.
+// to a waiter while another thread's call has the strand.) Until then, a waiter that has left may still
+// take a place of a bounded queue. And of two acquires of which one had returned when the other began,
+// the first one's handler is posted first.
 //
 // The clock orders more than a semaphore promises to; test/verify/model looks at the weaker orders.
 
@@ -63,7 +64,7 @@ constexpr const char* names[] = {"try_acquire",   "release",   "shrink", "availa
                                  "async_acquire", "cancel",    "close"};
 
 // What an acquire has come to.
-enum outcome : std::size_t { waits, granted, aborted, closed, exceeds };
+enum outcome : std::size_t { waits, granted, aborted, closed, exceeds, full };
 
 struct operation {
   int thread;
@@ -77,7 +78,7 @@ constexpr int most_operations = 12;
 
 struct history {
   bool bounded, waiters;
-  std::size_t limit, initial;
+  std::size_t limit, initial, places;  // so many may wait
   std::vector<operation> operations;
   std::vector<int> posted;                 // the acquires, in the order of their handlers
   std::size_t available = 0, waiting = 0;  // at the end
@@ -116,6 +117,7 @@ class model {
   bool serve() {
     const operation& head = get(queue_[0]);
     used_ += head.n;
+    ++leaving_;
     std::move(queue_.begin() + 1, queue_.begin() + waiting_, queue_.begin());
     if (--waiting_ == 0) unsettled_ = true;
     return head.result == granted;
@@ -126,6 +128,7 @@ class model {
     while (can_serve())
       if (!serve()) return false;
     unsettled_ = false;
+    leaving_ = 0;
     return true;
   }
 
@@ -167,6 +170,10 @@ class model {
       used_ += op.n;
       return op.result == granted;
     }
+    const auto waiting = static_cast<std::size_t>(waiting_);
+    // The strand may have yet to take those out of the queue that have left it.
+    if (op.result == full) return waiting + leaving_ >= h_->places;
+    if (waiting >= h_->places) return false;
     queue_[static_cast<std::size_t>(waiting_++)] = index;
     return true;
   }
@@ -176,6 +183,7 @@ class model {
     for (int i = kept; i != waiting_; ++i)
       if (get(queue_[static_cast<std::size_t>(i)]).result != o) return false;
     if (waiting_ != kept) unsettled_ = true;
+    leaving_ += static_cast<std::size_t>(waiting_ - kept);
     waiting_ = kept;
     return true;
   }
@@ -187,7 +195,8 @@ class model {
   const history* h_;
   std::size_t used_, limit_;
   bool closed_ = false;
-  bool unsettled_ = false;  // the queue is empty, and may not have been looked at yet
+  bool unsettled_ = false;   // the queue is empty, and may not have been looked at yet
+  std::size_t leaving_ = 0;  // so many have left the queue since no call was under way
   int waiting_ = 0;
   std::array<int, most_operations> queue_{};
 };
@@ -251,7 +260,8 @@ void print(const history& h) {
   std::fprintf(stderr, "  at the end %zu available, %zu waiting; handlers:", h.available,
                h.waiting);
   for (int i : h.posted) std::fprintf(stderr, " %d", i);
-  std::fputs("\n  (of an acquire: 0 waits, 1 granted, 2 aborted, 3 closed, 4 exceeds)\n", stderr);
+  std::fputs("\n  (of an acquire: 0 waits, 1 granted, 2 aborted, 3 closed, 4 exceeds, 5 full)\n",
+             stderr);
 }
 
 // ---- The histories ----------------------------------------------------------------------------
@@ -261,6 +271,7 @@ history make_history(test::dice& dice, int threads) {
   history h{};
   h.bounded = dice.one_in(2);
   h.waiters = dice.one_in(2);
+  h.places = dice.one_in(2) ? semaphore::max() : dice.below(4);
   if (h.bounded) {
     h.limit = 1 + dice.below(3);
     if (h.waiters) h.limit += 2;  // so that nobody's request is ever too large
@@ -318,6 +329,7 @@ void call(Semaphore& s, history& h, std::size_t index) {
         h.operations[index].result = !e                                    ? granted
                                      : e == asio::error::operation_aborted ? aborted
                                      : e == errc::closed                   ? closed
+                                     : e == errc::queue_full               ? full
                                                                            : exceeds;
         h.posted.push_back(static_cast<int>(index));
       });
@@ -371,6 +383,7 @@ class crew {
     history_ = &h;
     seed_ = seed;
     set(s);
+    s.set_max_waiting(h.places);
     meeting_.wait();
     take_part(0);
     meeting_.wait();
