@@ -356,19 +356,16 @@ bug('a place stays taken by an acquire that was granted after all',
     found_by=[explorer('bounded: wait | wait | release')])
 bug('a place stays taken by a waiter that was decided',
     (QUEUE, '    count_left(1);\n    if (x->cancellation_) x->c', '    if (x->cancellation_) x->c'),
-    found_by=[unit('bounded_waiting: a_place_is_free_as_soon_as_the_wait_is_decided')])
+    found_by=[unit('bounded_waiting: one_semaphore/a_place_is_free_as_soon_as_the_wait_is_decided')])
 bug('a waiter is counted twice beside a busy strand',
     (CORE, 'if ((announcement & queued) && !entered) entered_', 'if (announcement & queued) entered_'),
-    found_by=[explorer('bounded: wait | wait')])
+    found_by=[explorer('bounded: wait | release, one waits')])
 bug('a waiter is counted twice at a free strand',
     (CORE, 'queue_.enqueue(&x, entered);', 'queue_.enqueue(&x, false);'),
-    found_by=[unit('bounded_waiting: an_acquire_beyond_the_bound_is_refused')])
+    found_by=[unit('bounded_waiting: one_semaphore/an_acquire_beyond_the_bound_is_refused')])
 bug('the bound counts one too many',
     (CORE, 'while (waiting_among(entered) < max_waiting())', 'while (waiting_among(entered) <= max_waiting())'),
-    found_by=[explorer('bounded: wait | wait'), unit('bounded_waiting: an_acquire_beyond_the_bound_is_refused')])
-bug('a closed semaphore says that its queue is full',
-    (CORE, '    if (o != outcome::waiting) return o;\n    if (!entered', '    if (!entered'),
-    found_by=[unit('bounded_waiting: errors_of_the_state_come_before_a_full_queue')])
+    found_by=[explorer('bounded: wait | wait'), unit('bounded_waiting: one_semaphore/an_acquire_beyond_the_bound_is_refused')])
 
 # ---- Cancellations -------------------------------------------------------------------------------
 

@@ -100,6 +100,7 @@ class run {
     check(s.waiting() == model_.waiting(), "waiting");
     check(s.locked() == !model_.can_acquire(1), "locked");
     check(s.is_closed() == model_.is_closed(), "is_closed");
+    check(s.max_waiting() == model_.max_waiting(), "max_waiting");
     if constexpr (bounded) {
       check(static_cast<long>(s.in_use()) == model_.in_use(), "in_use");
       check(static_cast<long>(s.limit()) == model_.limit(), "limit");
@@ -171,6 +172,9 @@ class run {
         } else if (k < 4) {
           s.cancel();
           model_.cancel_all();
+        } else if (k < 8) {
+          s.set_max_waiting(k == 7 ? SIZE_MAX : k - 4);
+          model_.set_max_waiting(k == 7 ? (Semaphore::max)() : k - 4);
         }
         return;
       default:
@@ -232,6 +236,7 @@ class run {
                                 : t.what == aborted ? error_code(asio::error::operation_aborted)
                                 : t.what == closed  ? error_code(turnstile::errc::closed)
                                 : t.what == exceeds ? error_code(turnstile::errc::exceeds_limit)
+                                : t.what == full    ? error_code(turnstile::errc::queue_full)
                                                     : turnstile::errc::timed_out;
     check(ec == expected, "what a handler is told");
     if (p) {

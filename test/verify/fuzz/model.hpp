@@ -13,7 +13,7 @@
 
 namespace fuzz {
 
-enum class result { granted, aborted, closed, exceeds, timed_out };
+enum class result { granted, aborted, closed, exceeds, full, timed_out };
 
 struct told {
   int id;
@@ -49,6 +49,8 @@ class model {
       grant(id, n);
     else if (impatient)
       tell(id, result::timed_out);
+    else if (queue_.size() >= max_waiting_)
+      tell(id, result::full);
     else
       queue_.push_back({id, n});
   }
@@ -73,6 +75,9 @@ class model {
     free_ -= n;
     return n;
   }
+
+  std::size_t max_waiting() const { return max_waiting_; }
+  void set_max_waiting(std::size_t n) { max_waiting_ = n; }
 
   void set_limit(long n) {
     free_ += n - limit_;
@@ -133,6 +138,7 @@ class model {
   long free_;
   long limit_;
   bool closed_ = false;
+  std::size_t max_waiting_ = 0x7fffffff;
   std::deque<wait> queue_;
 };
 
