@@ -54,6 +54,7 @@ set(pages
   example/recipes.md
   example/connection_limiter/README.md
   src/README.md
+  src/adaptive_limit.md
   src/debugging.md
   test/README.md
   test/bench/README.md

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iostream>
 #include <string>
 #include <utility>
 
@@ -147,4 +148,28 @@ BOOST_AUTO_TEST_CASE(async_with_permit_writes_and_gives_the_permit_back) {
   io.run();
   BOOST_TEST(written == 4);
   BOOST_TEST(writers.available() == 1);
+}
+
+// ---- adaptive_limit ------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(adaptive_limit_sets_the_limit_of_a_semaphore) {
+  boost::asio::io_context io;
+  turnstile::adaptive_limit adaptive({.initial = 8, .lowest = 2, .highest = 200});
+  turnstile::bounded_semaphore upstream(io, adaptive.limit());
+  BOOST_TEST(upstream.limit() == 8);
+}
+
+// ---- wait_statistics -----------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(wait_statistics_count_what_is_granted) {
+  boost::asio::io_context io;
+  turnstile::semaphore sem(io, 1);
+  turnstile::wait_statistics waits;
+  auto upstream = turnstile::measured(sem, waits);
+  upstream.async_acquire_permit([](turnstile::error_code, turnstile::permit) {});
+  io.run();
+  auto now = waits.read();
+  std::cout << now.granted << " granted, 99 % of them within " << now.quantile(0.99).count()
+            << " ns\n";
+  BOOST_TEST(now.granted == 1);
 }

@@ -5,6 +5,7 @@
 
 #define BOOST_TEST_MODULE recipes
 
+#include "recipes/adaptive.hpp"
 #include "recipes/hosts.hpp"
 #include "recipes/limits.hpp"
 #include "recipes/object_pool.hpp"
@@ -644,6 +645,87 @@ BOOST_AUTO_TEST_CASE(retry_ends_when_the_retries_are_used_up_and_they_come_back)
   asio::co_spawn(io, recipes::refill(retries, 1000), asio::detached);
   run(io, until_all_are_back());
   BOOST_TEST(retries.available() == 3u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(adaptive)
+
+namespace {
+
+// Runs `clients` coroutines that send `requests` each, one after the other.
+template <typename Context>
+void send(Context& context, recipes::adaptive_upstream& upstream, int clients, int requests,
+          std::function<awaitable<void>()> request) {
+  for (int i = 0; i != clients; ++i)
+    asio::co_spawn(
+        context,
+        [&upstream, requests, request]() -> awaitable<void> {
+          for (int k = 0; k != requests; ++k) {
+            try {
+              co_await upstream.call(request);
+            } catch (const boost::system::system_error&) {
+            }
+          }
+        },
+        asio::detached);
+}
+
+awaitable<void> fail(error_code ec) {
+  co_await sleep_for(100us);
+  throw boost::system::system_error(ec);
+}
+
+awaitable<void> succeed() { co_await sleep_for(100us); }
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(adaptive_upstream_limit_falls_with_timeouts_and_rises_again) {
+  asio::io_context io;
+  recipes::adaptive_upstream upstream(io.get_executor(), {.lowest = 2, .window = 1ms});
+  send(io, upstream, 50, 20, [] { return fail(asio::error::timed_out); });
+  io.run();
+  BOOST_TEST(upstream.limit() == 2u);
+  send(io, upstream, 50, 40, succeed);
+  io.restart();
+  io.run();
+  BOOST_TEST(upstream.limit() > 4u);
+}
+
+BOOST_AUTO_TEST_CASE(adaptive_upstream_ignores_what_is_cancelled) {
+  asio::io_context io;
+  recipes::adaptive_upstream upstream(io.get_executor(), {.window = 1ms});
+  send(io, upstream, 50, 20, [] { return fail(asio::error::operation_aborted); });
+  io.run();
+  BOOST_TEST(upstream.limit() == 8u);
+}
+
+BOOST_AUTO_TEST_CASE(adaptive_upstream_passes_exceptions_on_and_gets_permits_back) {
+  asio::io_context io;
+  recipes::adaptive_upstream upstream(io.get_executor(), {.initial = 1});
+  const auto broken = []() -> awaitable<void> {
+    throw std::runtime_error("broken");
+    co_return;
+  };
+  for (int i = 0; i != 3; ++i) BOOST_TEST(run(io, upstream.call(broken)).message == "broken");
+  BOOST_TEST(run(io, upstream.call([] { return fail(asio::error::eof); })).error ==
+             asio::error::eof);
+  BOOST_TEST(!run(io, upstream.call(succeed)).error);
+}
+
+BOOST_AUTO_TEST_CASE(adaptive_upstream_runs_on_a_pool) {
+  asio::thread_pool pool(3);
+  recipes::adaptive_upstream upstream(pool.get_executor(),
+                                      {.initial = 8, .highest = 20, .window = 1ms});
+  occupancy inside;
+  send(pool, upstream, 40, 50, [&inside]() -> awaitable<void> {
+    inside.enter();
+    co_await sleep_for(100us);
+    inside.leave();
+  });
+  pool.join();
+  BOOST_TEST(inside.most() <= 20u);
+  BOOST_TEST(upstream.limit() <= 20u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
