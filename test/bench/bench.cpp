@@ -7,6 +7,7 @@
 #include "peers.hpp"
 
 #include <turnstile.hpp>
+#include <turnstile/detail/lanes.hpp>
 
 #include <benchmark/benchmark.h>
 
@@ -323,6 +324,39 @@ void depth(State& state) {
   io.stop();
 }
 
+// ---- Keys ----
+
+// A waiter that is only queued.
+struct bare_waiter final : turnstile::detail::lane_waiter {
+  bare_waiter() : lane_waiter(1) {}
+  bool deliver() noexcept override { return true; }
+  void discard() noexcept override {}
+  void post_resumption() noexcept override {}
+};
+
+// Fair hand-offs of one permit with so many lanes waiting, two waiters in each. What was served waits again. The
+// lanes take turns in the order of their memory, or at random.
+void fair_handoff(State& state, bool at_random) {
+  const auto n = static_cast<std::size_t>(state.range(0));
+  turnstile::detail::lanes queue({.total = 1});
+  std::vector<turnstile::detail::lane> all(n);
+  std::vector<bare_waiter> waiters(2 * n);
+  std::vector<std::size_t> order(2 * n);
+  std::iota(order.begin(), order.end(), std::size_t(0));
+  if (at_random) std::shuffle(order.begin(), order.end(), std::mt19937_64(1));
+  for (const std::size_t i : order) queue.enqueue(all[i % n], waiters[i]);
+  auto* served = queue.next(1);
+  queue.grant(*served);
+  for (auto _ : state) {
+    auto& l = served->get_lane();
+    queue.give_back(l, 1);
+    queue.enqueue(l, *served);
+    served = queue.next(1);
+    queue.grant(*served);
+  }
+  while (auto* const x = queue.front()) queue.erase(*x);
+}
+
 // ---- Memory ----
 
 // What was allocated with it. Without a state, so that it adds nothing to what it counts.
@@ -431,6 +465,10 @@ void register_all() {
     add("cancel_at_random/turnstile", cancel, true)->Arg(n);
   }
   for (const int n : {10, 1'000, 1'000'000}) add("depth/turnstile", depth)->Arg(n);
+  for (const int n : {10, 1'000, 100'000}) {
+    add("fair_handoff_in_order/turnstile", fair_handoff, false)->Arg(n);
+    add("fair_handoff_at_random/turnstile", fair_handoff, true)->Arg(n);
+  }
   add("memory/turnstile", memory<io_executor>)->Iterations(1);
   add("memory/turnstile_any", memory<asio::any_io_executor>)->Iterations(1);
 }

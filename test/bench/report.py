@@ -65,6 +65,10 @@ def main(bench, others, svg):
             t.get(f"cancel_{order}/post/10000"), None)
     for n in (1_000, 1_000_000):
         row(f"depth, {n:,}", f"depth/turnstile/{n}", "10", t.get("depth/turnstile/10"), 1.5)
+    for order in ("in_order", "at_random"):
+        name = f"fair_handoff_{order}"
+        for n in (1_000, 100_000):
+            row(f"{name}, {n:,}", f"{name}/turnstile/{n}", "10", t.get(f"{name}/turnstile/10"), None)
 
     print(f"{'work':<28}{'turnstile':>12}   {'beside':<14}{'':>12}{'ratio':>8}  target")
     for work, mine, name, other, ratio, most in rows:

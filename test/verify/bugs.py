@@ -19,7 +19,7 @@ QUEUE, MAILBOX, CANCELLATION = DETAIL + 'wait_queue.hpp', DETAIL + 'mailbox.hpp'
 OP, SERVICE = DETAIL + 'acquire_op.hpp', DETAIL + 'service.hpp'
 ASIO, COMPLETION = DETAIL + 'asio_internals.hpp', DETAIL + 'completion.hpp'
 EXECUTOR, INITIATE = DETAIL + 'handler_executor.hpp', DETAIL + 'initiate_acquire.hpp'
-REQUEST = DETAIL + 'cancel_request.hpp'
+REQUEST, LANES = DETAIL + 'cancel_request.hpp', DETAIL + 'lanes.hpp'
 PERMIT, SEMAPHORE = 'include/turnstile/permit.hpp', 'include/turnstile/semaphore.hpp'
 
 
@@ -742,3 +742,33 @@ bug("an error code is of another library's type",
      '      permit_.forget();\n      std::move(handler_)(std::error_code(ec));'),
     (SEMAPHORE, '      if (core().would_grant(n)) return try_and_wait<false, void>(n, token);\n', ''),
     found_by=[unit('cancellation: a_cancelled_co_await_throws')], row='H13')
+
+# ---- The lanes: fairness between keys ------------------------------------------------------------
+
+bug('the key that holds most comes first',
+    (LANES, 'return a.held < b.held;', 'return a.held > b.held;'),
+    found_by=[unit('lanes: turns/a_permit_goes_to_the_key_that_holds_fewest')])
+bug('the key whose head came last comes first',
+    (LANES, 'return a.arrival < b.arrival;', 'return a.arrival > b.arrival;'),
+    found_by=[unit('lanes: turns/of_keys_that_hold_the_same_the_one_whose_head_waits_longest_comes_first')])
+bug('a lane keeps its turn when its head leaves',
+    (LANES, 'const bool was_head = head(l) == &x;', 'const bool was_head = l.waiting_ == 1;'),
+    found_by=[unit('lanes: turns/a_new_head_waits_since_it_came'), unit('lanes: histories')])
+bug('an arrival overtakes the head whose turn it is',
+    (LANES, '!other || other->turn_.passed_over || other->held_ > l.held_', 'true || !other'),
+    found_by=[unit('lanes: limits/the_head_whose_turn_it_is_holds_back_the_others')])
+bug('a key at its limit holds back arrivals of others',
+    (LANES, '!other || other->turn_.passed_over || ', '!other || '),
+    found_by=[unit('lanes: limits/a_head_that_does_not_fit_under_the_limit_of_its_key_is_passed_over')])
+bug('a key at its limit holds back the waiters of others',
+    (LANES, 'if (a.passed_over != b.passed_over) return b.passed_over;', ''),
+    found_by=[unit('lanes: histories')])
+bug('a key that holds more than a lowered limit is granted more',
+    (LANES, 'l.held_ > limits_.per_key || ', ''),
+    found_by=[unit('lanes: limits/a_lowered_limit_takes_nothing_from_the_holders')])
+bug('a waiter that was put back is missed by a lowered limit',
+    (LANES, '  unlink(l);\n  largest_ = (std::max)(largest_, x.permits());\n', '  unlink(l);\n'),
+    found_by=[unit('lanes: histories')])
+bug('a key may have one waiter more than its bound',
+    (LANES, 'l.waiting_ >= limits_.max_waiting_per_key', 'l.waiting_ > limits_.max_waiting_per_key'),
+    found_by=[unit('lanes: bounds/a_key_may_have_so_many_waiters')])

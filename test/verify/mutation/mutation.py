@@ -36,6 +36,7 @@ KILLERS = {
         'initiate_acquire.hpp', 'token.hpp')],
         ['queue', 'cancellation', 'executors', 'lifetime', 'allocation', 'tokens', 'timed', 'coroutines', 'permits',
          'with_permit', 'threads', 'closing', 'bounded', 'weighted', 'counting']),
+    DETAIL + 'lanes.hpp': ['lanes'],
     DETAIL + 'service.hpp': ['lifetime', 'cancellation', 'executors', 'permits', 'threads', 'tokens'],
     'include/turnstile/permit.hpp': ['permits', 'closing', 'bounded', 'lifetime', 'counting', 'cancellation',
                                      'threads', 'executors', 'with_permit', 'allocation'],
