@@ -33,11 +33,11 @@ using detail::time_histogram;
 
 wait_statistics::outcome wait_statistics::outcome_of(const error_code& ec) noexcept {
   if (ec.category() == error_category()) {
-    switch (ec.value()) {
-      case 1: return closed;
-      case 3: return exceeding;
-      case 4: return full;  // errc::queue_full
-      case 5: return timed_out;
+    switch (static_cast<errc>(ec.value())) {
+      case errc::closed: return closed;
+      case errc::exceeds_limit: return exceeding;
+      case errc::queue_full: return full;
+      case errc::timed_out: return timed_out;
       default: return other;
     }
   }
