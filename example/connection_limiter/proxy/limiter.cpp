@@ -166,7 +166,8 @@ awaitable<void> limiter::drain() {
   if (first.index() == 0) co_return;
   log_(text(listening_on_, ": cutting ", stats_.active.now(), " connections"));
   cut();
-  co_await open_connections_.async_acquire_permit(all, use_awaitable);
+  const turnstile::permit every =
+      co_await open_connections_.async_acquire_permit(all, use_awaitable);
 }
 
 void limiter::cut() {
