@@ -33,7 +33,7 @@ class Semaphore:
         core = self.implementation['core_'].dereference()
         word, permits = scalar(core['word_']), int(core['used_mask'])  # see state_word.hpp
         used, limit = word & permits, scalar(core['limit_']) & permits
-        waiting = scalar(core['mailed_']) + scalar(core['queue_']['waiting_'])
+        waiting = (scalar(core['entered_']) - scalar(core['queue_']['left_'])) % 2**32
 
         available = str(max(limit - used, 0))
         if self.bounded:

@@ -47,6 +47,16 @@ BOOST_AUTO_TEST_CASE(semaphore_limits_coroutines) {
 
 void use() { ++most; }
 
+BOOST_AUTO_TEST_CASE(a_queue_has_a_bound) {
+  asio::io_context io;
+  turnstile::semaphore sem(io, 0);
+  sem.set_max_waiting(1000);
+  sem.async_acquire([&](turnstile::error_code ec) {
+    if (ec == turnstile::errc::queue_full) return;  // too busy: refuse the request
+  });
+  BOOST_TEST(sem.waiting() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(async_acquire_calls_the_handler_with_a_permit) {
   asio::io_context io;
   turnstile::semaphore sem(io, 1);
