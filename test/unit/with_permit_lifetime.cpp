@@ -52,7 +52,7 @@ namespace {
 const auto never = asio::steady_timer::time_point::max();
 constexpr std::size_t none = 100;
 
-// More than a short string holds, so that AddressSanitizer sees who reads it too late.
+// More than a short string holds, so that AddressSanitizer sees a read that comes too late.
 const std::string long_text = "a text that does not fit into the string object itself";
 
 struct fixture : test::recorder {

@@ -261,7 +261,7 @@ bug('a release gives its permits to a waiter that was put back decided',
 bug('a waiter that was granted the permits of a release still seems to wait',
     (CORE, 'if (first->permits_ != n', 'if (!first || first->permits_ != n'),
     (CORE, 'if (!wait_queue::next(first)) {', 'if (false) {'),
-    found_by=[explorer('release | who is granted releases, try_acquire')])
+    found_by=[explorer('release | the granted waiter releases, try_acquire')])
 bug('the permits of a release are given back twice',
     (CORE, 'if (n > used(w)) {  // another', 'if (false) {  // another'),
     found_by=[explorer('release | release, one in use, one waits')])
@@ -277,7 +277,7 @@ bug('a refused grant keeps its permits',
               unit('executors: custom/a_waiter_that_is_refused_is_the_head_again')], row='H5')
 bug('a waiter that was put back decided stands behind those that wait again',
     (QUEUE, 'standing.push_front(y)', 'queue_.push_front(y)'),
-    found_by=[explorer('a refusing executor | release | wait, cancel who waited')])
+    found_by=[explorer('a refusing executor | release | wait, cancel the first waiter')])
 bug('after a refusal no waiter is delivered again',
     (CORE, 'abandoned)) refused = false;', 'abandoned)) {}'),
     found_by=[explorer('a refusing executor | release | destroy')])

@@ -27,7 +27,7 @@ class model {
   // What is held is limit - free: `free` is below zero while a lowered limit is a debt.
   model(long initial, long limit) : free_(initial), limit_(limit) {}
 
-  // Who is to be told, in this order.
+  // The acquires whose handlers are to be called, in this order.
   std::deque<told> telling;
 
   long available() const { return std::max(free_, 0L); }

@@ -949,7 +949,7 @@ struct refuse_destroy final : refusing {
 // Both are decided when the executor refuses the first; the other is told at the next opportunity,
 // though the first may have to wait.
 struct refuse_behind final : refusing {
-  refuse_behind() : refusing("a refusing executor | release | wait, cancel who waited", 2) {
+  refuse_behind() : refusing("a refusing executor | release | wait, cancel the first waiter", 2) {
     retry_ = true;
     left_over_ = 15;
   }
@@ -1046,7 +1046,7 @@ void release_behind::expect() {
 }
 
 // The handler that gets the last permit knows that no acquire waits any more.
-PROGRAM(release_then_try, "release | who is granted releases, try_acquire", 2)
+PROGRAM(release_then_try, "release | the granted waiter releases, try_acquire", 2)
 void release_then_try::prepare() {
   make_core(1, 1);
   make_op(0, 1);

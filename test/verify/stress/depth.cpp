@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(a_million_callbacks_that_are_granted_at_once) {
   run();
 }
 
-// Who waits is served by the release that follows.
+// The waiter is served by the release that follows.
 BOOST_AUTO_TEST_CASE(a_million_callbacks_that_wait) {
   struct step {
     fixture& f;
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_million_callbacks_that_wait) {
   run();
 }
 
-// Who waits is served by the permit that goes out of scope.
+// The waiter is served by the permit that goes out of scope.
 BOOST_AUTO_TEST_CASE(a_million_permits) {
   struct step {
     fixture& f;

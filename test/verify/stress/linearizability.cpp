@@ -9,8 +9,8 @@
 // that had ended when it began, and in which a semaphore without threads (`model`, below) returns
 // the same. The orders are tried one after the other, as Wing and Gong do.
 //
-// Half of the histories have waiters. Who waits is served by the thread that has the strand, and
-// another's call may return before its release or cancellation has reached the queue. So the model
+// Half of the histories have waiters. A waiter is served by the thread that has the strand, and another
+// thread's call may return before its release or cancellation has reached the queue. So the model
 // may serve the head of the queue later than the release that made it possible, but no later than
 // the next moment at which no call is under way. (That is why release(); close() may report `closed`
 // to a waiter while another thread's call has the strand.) Until then, a waiter that has left may still
@@ -146,7 +146,7 @@ class model {
   }
 
   bool try_acquire(std::size_t n, std::size_t result) {
-    // While the queue has not been looked at, it may seem that somebody still waits.
+    // While the queue has not been looked at, it may seem that an acquire still waits.
     if (!result) return !can_take(n) || (unsettled_ && n != 0);
     if (!can_take(n)) return false;
     used_ += n;
@@ -154,7 +154,7 @@ class model {
   }
 
   bool shrink(std::size_t n, std::size_t result) {
-    // What was released while somebody waits is the queue's until that has been looked at.
+    // What was released while an acquire waits is the queue's until that has been looked at.
     if (result == 0 && (waiting_ != 0 || unsettled_)) return true;
     if (can_serve() && !unsettled_) return false;
     if (result != std::min(n, free())) return false;
@@ -189,7 +189,7 @@ class model {
   }
 
   // The call that has the strand may have decided on the head before cancel(), and take its permits
-  // afterwards. (Only a release of what nobody holds yet, which is refused, can tell the difference.)
+  // afterwards. (Only a release of what is not held yet, which is refused, can tell the difference.)
   int about_to_be_served() const { return can_serve() && get(queue_[0]).result == granted; }
 
   const history* h_;
@@ -274,7 +274,7 @@ history make_history(test::dice& dice, int threads) {
   h.places = dice.one_in(2) ? semaphore::max() : dice.below(4);
   if (h.bounded) {
     h.limit = 1 + dice.below(3);
-    if (h.waiters) h.limit += 2;  // so that nobody's request is ever too large
+    if (h.waiters) h.limit += 2;  // so that no request is ever too large
     h.initial = dice.below(static_cast<std::uint32_t>(h.limit) + 1);
   } else {
     h.limit = semaphore::max();
@@ -418,7 +418,7 @@ class crew {
     // Once more, now that all are awake. Three threads may not have a core each.
     meeting_.wait(threads_ == 2 ? 20'000 : 200);
     test::dice dice(seed_ + static_cast<unsigned>(thread));
-    // Whoever comes last to the meeting begins first: that is to be somebody else each time.
+    // The thread that comes last to the meeting begins first: that is to be another one each time.
     for (volatile std::uint32_t pause = dice.below(32); pause != 0;) pause = pause - 1;
     for (std::size_t i = 0; i != history_->operations.size(); ++i) {
       if (history_->operations[i].thread != thread) continue;
@@ -467,7 +467,7 @@ int main(int argc, char** argv) {
       }
       operations += h.operations.size();
       overlapping += overlap(h);
-      context.poll();  // who still waited
+      context.poll();  // what still waited
     }
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;

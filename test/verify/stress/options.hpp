@@ -62,7 +62,7 @@ class dice {
   std::uint64_t state_;
 };
 
-// A seed that nobody has chosen.
+// A random seed.
 inline std::uint64_t any_seed() { return std::random_device{}() % 1'000'000'000u; }
 
 }  // namespace test

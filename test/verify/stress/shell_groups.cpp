@@ -212,7 +212,7 @@ struct breaker {
 // called. So that thread, too, keeps alive what they belong to.
 template <typename Group>
 void launch(stage& s, const std::shared_ptr<Group>& g, dice d) {
-  // Those who hold what others wait for do not wait for more: only with a time limit for all.
+  // A group that holds what others wait for does not wait for more: only with a time limit for all.
   const auto type = some_type(d);
   const condition early{d.one_in(2) ? condition::one : condition::one_success, type};
   const condition any{static_cast<int>(d.below(4)), type};

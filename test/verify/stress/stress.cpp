@@ -348,7 +348,7 @@ class actor {
 
 template <typename Semaphore>
 void check_books(books& r, Semaphore& s, std::size_t permits) {
-  r.check(s.waiting() == 0, "somebody waits at the end");
+  r.check(s.waiting() == 0, "an acquire waits at the end");
   r.check(s.available() == permits, "the permits available are not those that there are");
   if constexpr (traits<Semaphore>::bounded) r.check(s.in_use() == 0, "permits in use at the end");
 }
