@@ -277,7 +277,7 @@ bug('a refused grant keeps its permits',
               unit('executors: custom/a_waiter_that_is_refused_is_the_head_again')], row='H5')
 bug('a waiter that was put back decided stands behind those that wait again',
     (QUEUE, 'standing.push_front(y)', 'queue_.push_front(y)'),
-    found_by=[explorer('a refusing executor | release | wait, cancel the first waiter')])
+    found_by=[explorer('a refusing executor | release | wait, cancel the third')])
 bug('after a refusal no waiter is delivered again',
     (CORE, 'abandoned)) refused = false;', 'abandoned)) {}'),
     found_by=[explorer('a refusing executor | release | destroy')])

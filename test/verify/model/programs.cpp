@@ -949,7 +949,7 @@ struct refuse_destroy final : refusing {
 // Both are decided when the executor refuses the first; the other is told at the next opportunity,
 // though the first may have to wait.
 struct refuse_behind final : refusing {
-  refuse_behind() : refusing("a refusing executor | release | wait, cancel the first waiter", 2) {
+  refuse_behind() : refusing("a refusing executor | release | wait, cancel the third", 2) {
     retry_ = true;
     left_over_ = 15;
   }
