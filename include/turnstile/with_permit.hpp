@@ -22,6 +22,7 @@ namespace turnstile::inline v1 {
 
 namespace detail {
 
+// Less than `acquirable`, which would have the compiler instantiate an acquire.
 template <typename T>
 concept a_semaphore = requires(T& s) {
   typename T::executor_type;
@@ -72,7 +73,7 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
 /// Permits that are available are taken inside this call, unless the token is lazy, such as
 /// `boost::asio::use_awaitable` or `boost::asio::deferred`, the default of most executors.
 ///
-/// @tparam Semaphore a `basic_semaphore` or `basic_bounded_semaphore`.
+/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, or another `acquirable` type.
 /// @tparam Operation the type of `operation`.
 /// @tparam Token a completion token for the signature.
 /// @param sem the semaphore. It has to live until the acquire is initiated, which is later than this
@@ -159,7 +160,7 @@ decltype(auto) async_with_permit(Semaphore& sem, std::size_t n, Operation&& oper
 }
 
 /// Runs one asynchronous operation while holding one permit. Like the overload for n permits.
-/// @tparam Semaphore a `basic_semaphore` or `basic_bounded_semaphore`.
+/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, or another `acquirable` type.
 /// @tparam Operation the type of `operation`.
 /// @tparam Token a completion token for the signature.
 template <typename Semaphore, typename Operation,
