@@ -36,7 +36,7 @@ void core::drop_reference() noexcept {
 }
 
 outcome core::wait(waiter& x) noexcept {
-  bool entered = false;
+  bool entered = false, looked = false;
   word w = word_.load(std::memory_order_acquire);
   for (;;) {
     const outcome o = evaluate(w, x.permits_);
@@ -52,9 +52,13 @@ outcome core::wait(waiter& x) noexcept {
       break;
     }
     if (o != outcome::waiting) return o;
-    if (!entered && max_waiting() != max) {
-      entered = enter();
-      if (!entered) return outcome::queue_full;
+    if (!entered && max_waiting() != max && !(entered = enter())) {
+      if (looked || !is_idle(w)) return outcome::queue_full;
+      // Waiters that their executor refused may fill the queue. They are tried again, as by every call.
+      looked = true;
+      run_if_needed();
+      w = word_.load(std::memory_order_acquire);
+      continue;
     }
     if (!is_idle(w)) break;
     if (word_.compare_exchange_weak(w, w | busy | queued, std::memory_order_acquire)) {
@@ -63,7 +67,7 @@ outcome core::wait(waiter& x) noexcept {
       // Usually nothing is to be done: the waiters in front could not be served either. (Those that a
       // new limit excludes are set_limit()'s work.)
       if (!queue_.has_hopeless(w, max) && !queue_.has_decided()) w = try_leave(w);
-      if (w & busy) run(w, 0);
+      if (w & busy) run(w, false);
       return outcome::waiting;
     }
   }
@@ -106,19 +110,19 @@ bool core::release_to_queue(std::size_t n, word w) noexcept {
   if (waiter* const x = work_was_left ? nullptr : grant_to_first(n, w)) {
     const bool refused = !deliver(x);
     w = try_leave(w);
-    if (w & busy) run(w, 0, refused);
+    if (w & busy) run(w, false, refused);
     return true;
   }
   // Acquires what was recorded meanwhile. No release is needed, here and in grant_to_first(): the swap that
   // took the strand has released what came before.
   do {
     if (n > used(w)) {  // another thread has released more than it held meanwhile,
-      run(w, 0);
+      run(w, false);
       return false;  // and so this release is the one too many
     }
     next = (w - n) | reserved;
   } while (!word_.compare_exchange_weak(w, next, std::memory_order_acquire));
-  run(next, work_was_left ? 0 : (std::min)(n, waiting()));
+  run(next, !work_was_left);
   return true;
 }
 
@@ -168,9 +172,8 @@ void core::cancel() noexcept {
     if (w & closed) return run_if_needed();  // what still waits is closed
     if (!is_idle(w)) break;
     if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
-      const std::size_t own = waiting();
       queue_.decide_all(outcome::aborted);
-      run(w | busy, own);
+      run(w | busy, true);
       return;
     }
   }
@@ -185,9 +188,7 @@ void core::cancel(cancellation& c) noexcept {
   while (is_idle(w)) {
     if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
       if (c.target_) queue_.decide(c.target_, c.requested());
-      w |= busy;
-      const std::uint32_t limit = limit_under(w);
-      run(w, std::size_t(1) + free_permits(w, limit));
+      run(w | busy, true);
       return;
     }
   }
@@ -207,7 +208,7 @@ void core::set_flags(word flags, decides d, word withdrawn) noexcept {
   } while (
       !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed));
   // Work that an offer left behind is not this call's own.
-  if ((next & busy) && !(w & busy)) run(next, d == decides::all && !(w & offered) ? waiting() : 0);
+  if ((next & busy) && !(w & busy)) run(next, d == decides::all && !(w & offered));
 }
 
 bool core::resume(bool can_repeat) noexcept {
@@ -218,7 +219,7 @@ bool core::resume(bool can_repeat) noexcept {
     if (!word_.compare_exchange_weak(w, with_strand(w), std::memory_order_acquire,
                                      std::memory_order_relaxed))
       continue;
-    if (!(w & busy)) run(with_strand(w), 0);
+    if (!(w & busy)) run(with_strand(w), false);
     break;
   }
   drop_reference();
@@ -242,14 +243,13 @@ void cancellation::finish() noexcept {
 // Works until nothing is left, or until this call has done its share. w is the word as this thread last saw or
 // set it, `busy` included. Each turn collects what was recorded, plans, publishes the plan by one
 // compare-and-swap from the very word that the plan was made for, and delivers. Afterwards *this may be gone.
-// The completions that were decided before the first delivery, up to `own`, are this call's own. With `refused`,
-// an executor has thrown, and the waiters that were put back are left to the next call.
-void core::run(word w, std::size_t own, bool refused) noexcept {
-  std::size_t for_others = most_for_others;
-  std::size_t turns = own / most_grants + most_turns;
-  const waiter* last_own = nullptr;
+// With `has_own`, the completions that this call decides before it meets work of other threads are its own. With
+// `refused`, an executor has thrown, and the waiters that were put back are left to the next call.
+void core::run(word w, bool has_own, bool refused) noexcept {
+  own_work own{has_own};
+  std::size_t for_others = most_for_others, turns = most_turns;
   for (;;) {
-    const std::uint32_t limit = collect(w, refused);
+    const std::uint32_t limit = collect(w, own, refused);
 
     const plan p = make_plan(w, limit, refused);
     if (p.leaves && ((w & dead) || ((w & orphaned) && sum_references(w)))) {
@@ -258,27 +258,27 @@ void core::run(word w, std::size_t own, bool refused) noexcept {
     }
 
     // Acquires what was recorded; releases the queue to the next holder.
+    const word planned = w;
     if (p.next != w && !word_.compare_exchange_weak(w, p.next, std::memory_order_acq_rel,
-                                                    std::memory_order_acquire))
+                                                    std::memory_order_acquire)) {
+      if (w != planned) own.end(queue_);
       continue;
+    }
     if (p.leaves) return;
     w = p.next;
     granted_refs_ += p.grants;
     for (unsigned i = 0; i != p.grants; ++i) queue_.decide(queue_.front(), outcome::granted);
 
     // First everything is decided. But other threads cannot keep this one from delivering by adding work.
-    if (!p.complete && turns != 0) {
-      --turns;
-      continue;
-    }
+    if (!p.complete && (own.goes_on || turns-- != 0)) continue;
     turns = most_turns;
-    if (own != 0 && !last_own && !(last_own = queue_.last_decided())) own = 0;
-    for (refused = false; own + for_others != 0 && !refused && queue_.has_decided();) {
+    own.end(queue_);
+    for (refused = false; (own.last || for_others != 0) && !refused && queue_.has_decided();) {
       waiter* const x = queue_.take_decided();
-      --(own != 0 ? own : for_others);
-      const bool was_last = x == last_own;
+      const bool was_last = x == own.last;
+      if (!own.last) --for_others;
       refused = !deliver(x);
-      if (was_last || refused) own = 0;
+      if (was_last || refused) own.last = nullptr;
     }
     if (queue_.has_decided()) {
       switch (offer_strand()) {
@@ -293,10 +293,13 @@ void core::run(word w, std::size_t own, bool refused) noexcept {
 }
 
 // Takes the mail, and decides the waiters that are hopeless. Returns the limit that belongs to w.
-std::uint32_t core::collect(word& w, bool& refused) noexcept {
+std::uint32_t core::collect(word& w, own_work& own, bool& refused) noexcept {
   // The mailbox is checked after each change of w, so that in the end all mail announced in w has been taken.
   std::uint32_t limit = limit_under(w);
-  for (; !mailbox_.empty(); limit = limit_under(w)) read_mail(w);
+  for (; !mailbox_.empty(); limit = limit_under(w)) {
+    own.end(queue_);
+    read_mail(w);
+  }
   // Another call has come, so that refused waiters are tried again.
   if (w & (pending | reserved | orphaned | abandoned)) refused = false;
   if (!refused && queue_.has_hopeless(w, limit)) queue_.decide_hopeless(w, limit);

@@ -446,7 +446,8 @@ class basic_semaphore {
   /// soon as the wait is decided, before its handler is posted.
   ///
   /// Acquires that wait already go on waiting, also if they are more than n. So does an acquire that its
-  /// executor refused, and that waits again. Without a bound nothing is counted that was not counted before.
+  /// executor refused, and that waits again. While other threads call, an acquire may be refused for a place that
+  /// has just become free: if another thread is working on the queue, that thread has to see the release first.
   ///
   /// @par Example
   /// @code

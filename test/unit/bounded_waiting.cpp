@@ -217,6 +217,22 @@ BOOST_FIXTURE_TEST_CASE(a_refused_waiter_may_exceed_the_bound, fixture) {
   BOOST_TEST(c->waiting() == 0u);
 }
 
+// Else the queue would stay full although permits are free, since no release comes.
+BOOST_FIXTURE_TEST_CASE(an_acquire_that_finds_the_queue_full_has_refused_waiters_tried_again,
+                        fixture) {
+  make(1, 1);
+  c->set_max_waiting(1);
+  BOOST_TEST((c->try_acquire(1) == outcome::granted));
+  queued("a").refuse();
+  c->release(1);
+  BOOST_TEST(read() == "a?");
+  BOOST_TEST(c->available() == 1u);
+  BOOST_TEST(((*this)("b").wait() == outcome::waiting));  // in the place of a
+  BOOST_TEST(read() == "a");
+  c->release(1);
+  BOOST_TEST(read() == "b");
+}
+
 // Threads that all come at once: exactly as many wait as may.
 BOOST_AUTO_TEST_CASE(the_bound_is_strict_for_threads_that_come_at_once) {
   const test::watchdog guard;

@@ -22,8 +22,8 @@
 namespace turnstile::inline v1::detail {
 
 inline std::ostream& operator<<(std::ostream& s, outcome o) {
-  constexpr const char* names[] = {"waiting", "granted",       "aborted",
-                                   "closed",  "exceeds_limit", "timed_out"};
+  constexpr const char* names[] = {"waiting",       "granted",    "aborted",  "closed",
+                                   "exceeds_limit", "queue_full", "timed_out"};
   return s << names[static_cast<int>(o)];
 }
 

@@ -291,7 +291,7 @@ bug('the holder leaves work behind without an offer (lost wake-up)',
     (CORE, 'if (word_.compare_exchange_weak(w, w & ~busy, ', 'if (word_.compare_exchange_weak(w, w & ~(busy | offered), '),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('a resumption takes the strand though a thread has it',
-    (CORE, '    if (!(w & busy)) run(with_strand(w), 0);\n', '    run(with_strand(w), 0);\n'),
+    (CORE, '    if (!(w & busy)) run(with_strand(w), false);\n', '    run(with_strand(w), false);\n'),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('a resumption that comes too early leaves the offer standing (lost wake-up)',
     (CORE, '    if ((w & busy) && can_repeat) return false;\n', '    if (w & busy) break;\n'),
@@ -338,10 +338,10 @@ bug('the strand is offered though mail was not read',
     (CORE, '(before & (pending | orphaned | abandoned))', '(before & (orphaned | abandoned))'),
     found_by=[explorer('offered: release, wait elsewhere before the offer')])
 bug('a call hands over completions of others without bound',
-    (CORE, 'for_others = most_for_others;', 'for_others = ~std::size_t(0) / 2;'),
+    (CORE, 'for_others = most_for_others,', 'for_others = ~std::size_t(0),'),
     found_by=[unit('bounded_work: the_core/one_call_hands_over_at_most_64_for_others')])
 bug('a call leaves what it has decided itself to others',
-    (CORE, 'if (was_last || refused) own = 0;', 'own = 0;'),
+    (CORE, '    own.end(queue_);\n    for (refused', '    own.last = nullptr;\n    for (refused'),
     found_by=[unit('bounded_work: the_core/what_a_call_decides_itself_is_handed_over_by_it')])
 
 # ---- The bound of the queue ----------------------------------------------------------------------
@@ -357,6 +357,9 @@ bug('a place stays taken by an acquire that was granted after all',
 bug('a place stays taken by a waiter that was decided',
     (QUEUE, '    count_left(1);\n    if (x->cancellation_) x->c', '    if (x->cancellation_) x->c'),
     found_by=[unit('bounded_waiting: one_semaphore/a_place_is_free_as_soon_as_the_wait_is_decided')])
+bug('a full queue keeps refused waiters from being tried again',
+    (CORE, 'if (looked || !is_idle(w)) return outcome::queue_full;', 'return outcome::queue_full;'),
+    found_by=[unit('bounded_waiting: an_acquire_that_finds_the_queue_full_has_refused_waiters_tried_again')])
 bug('a waiter is counted twice beside a busy strand',
     (CORE, 'if ((announcement & queued) && !entered) entered_', 'if (announcement & queued) entered_'),
     found_by=[explorer('bounded: wait | release, one waits')])
@@ -468,7 +471,7 @@ bug('relaxed: the mailbox, put into',
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 RUN = '''\
 w, p.next, std::memory_order_acq_rel,
-                                                    std::memory_order_acquire))
+                                                    std::memory_order_acquire)) {
 '''
 bug('no release: the strand, left by a thread that found nothing to do',
     order(CORE, RUN, 'acq_rel', 'acquire'), found_by=[explorer('2 threads x 2 rounds, 1 permit')])
@@ -493,7 +496,6 @@ bug('relaxed: the strand, taken by an acquire',
     found_by=[explorer('3 threads x 1 round, 1 permit')])
 TAKEN = '''\
 w | busy, std::memory_order_acquire)) {
-      const std::size_t own = waiting();
       '''
 bug('relaxed: the strand, taken by cancel()',
     order(CORE, TAKEN + 'queue_', 'acquire', 'relaxed'),

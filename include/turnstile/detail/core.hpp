@@ -23,8 +23,8 @@
 // other call can take them. Usually the first waiter wants just as many, and gets them without another change
 // of the count (grant_to_first()). Otherwise they go back to the count, and run() looks at the queue.
 //
-// Bounded work. A call delivers what it has decided before its first delivery, up to what it can have decided
-// itself, and some more for other threads. If others are left then, it offers the strand: it sets `offered`,
+// Bounded work. A call delivers what it has decided before it met the work of another thread, and some more
+// for other threads. If others are left then, it offers the strand: it sets `offered`,
 // posts a resumption to the context of a waiter, and leaves, by a compare-and-swap that clears `busy` and
 // succeeds only if `offered` is still set. From then on, `offered` without `busy` says that work is left. The
 // next call with work for the queue records it as if the strand were busy, and takes the strand with all that
@@ -85,6 +85,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace turnstile::inline v1::detail {
 
@@ -165,7 +166,12 @@ class core : private state_word {
     return free_permits(w, limit_under(w));
   }
   std::size_t waiting() const noexcept {
-    return waiting_among(entered_.load(std::memory_order_acquire));
+    for (std::uint32_t entered = entered_.load(std::memory_order_acquire);;) {
+      const std::size_t n = waiting_among(entered);
+      // A waiter that has entered since may have left, too, and would be missing.
+      const std::uint32_t now = entered_.load(std::memory_order_acquire);
+      if (std::exchange(entered, now) == now) return n;
+    }
   }
 
   // How many acquires may wait; max is no bound. If more wait already, they go on waiting.
@@ -244,9 +250,7 @@ class core : private state_word {
     return outcome::granted;
   }
 
-  // How many waits a call may decide itself: none, or all that are queued. So many completions, and
-  // `most_for_others`, it delivers before it offers the strand. "All" is an upper bound: a set_limit() that
-  // has room for one waiter counts them all.
+  // Whether a call may decide waits itself.
   enum class decides { none, all };
 
   // Sets the flags. If the strand is busy, also clears those of `withdrawn`. If it is free and there may be
@@ -264,8 +268,16 @@ class core : private state_word {
     bool complete;    // afterwards nothing but deliveries is left to do
     bool leaves;      // nothing at all is left to do: `next` clears `busy`
   };
-  void run(word w, std::size_t own, bool refused = false) noexcept;
-  std::uint32_t collect(word& w, bool& refused) noexcept;
+  // What a call decides itself: everything until it meets the work of another thread.
+  struct own_work {
+    bool goes_on;
+    const waiter* last = nullptr;  // null: nothing, or all of it was delivered
+    void end(const wait_queue& q) noexcept {
+      if (std::exchange(goes_on, false)) last = q.last_decided();
+    }
+  };
+  void run(word w, bool has_own, bool refused = false) noexcept;
+  std::uint32_t collect(word& w, own_work& own, bool& refused) noexcept;
   plan make_plan(word w, std::uint32_t limit, bool refused) const noexcept;
   void read_mail(word& w) noexcept;
   inline waiter* grant_to_first(std::size_t n, word& w) noexcept;

@@ -103,8 +103,8 @@ class wait_queue {
     has_elsewhere_ = x->elsewhere_ || (has_elsewhere_ && (front() || has_decided()));
   }
 
-  // Only the holder of the strand writes. Relaxed: a thread that knows of a decision sees it counted, and one
-  // that does not may take the queue for longer than it is.
+  // Only the holder of the strand writes. Relaxed: a thread that knows of a decision by its completion sees it
+  // counted, and another may take the queue for longer than it is.
   void count_left(std::int32_t change) noexcept {
     left_.store(left() + static_cast<std::uint32_t>(change), std::memory_order_relaxed);
   }
