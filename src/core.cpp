@@ -40,7 +40,8 @@ outcome core::wait(waiter& x) noexcept {
   word w = word_.load(std::memory_order_acquire);
   for (;;) {
     const outcome o = evaluate(w, x.permits_);
-    // Relaxed: only a number. It was entered while x would have had to wait, which x does not after all.
+    // It was entered while x would have had to wait, which x does not after all. Relaxed: a thread that still
+    // counts it has read the number while x was waiting.
     if (o != outcome::waiting && std::exchange(entered, false))
       entered_.fetch_sub(1, std::memory_order_relaxed);
     if (o == outcome::granted) {
@@ -67,11 +68,12 @@ outcome core::wait(waiter& x) noexcept {
       // Usually nothing is to be done: the waiters in front could not be served either. (Those that a
       // new limit excludes are set_limit()'s work.)
       if (!queue_.has_hopeless(w, max) && !queue_.has_decided()) w = try_leave(w);
-      if (w & busy) run(w, false);
+      if (w & busy) run(w, decides::none);
       return outcome::waiting;
     }
   }
   const word announcement = pending | (x.outcome_ == outcome::waiting ? queued : 0);
+  // Relaxed: the mail publishes it.
   if ((announcement & queued) && !entered) entered_.fetch_add(1, std::memory_order_relaxed);
   // From put() on, x and its reference may be gone at any moment.
   add_reference();
@@ -110,19 +112,19 @@ bool core::release_to_queue(std::size_t n, word w) noexcept {
   if (waiter* const x = work_was_left ? nullptr : grant_to_first(n, w)) {
     const bool refused = !deliver(x);
     w = try_leave(w);
-    if (w & busy) run(w, false, refused);
+    if (w & busy) run(w, decides::none, refused);
     return true;
   }
   // Acquires what was recorded meanwhile. No release is needed, here and in grant_to_first(): the swap that
   // took the strand has released what came before.
   do {
     if (n > used(w)) {  // another thread has released more than it held meanwhile,
-      run(w, false);
+      run(w, decides::none);
       return false;  // and so this release is the one too many
     }
     next = (w - n) | reserved;
   } while (!word_.compare_exchange_weak(w, next, std::memory_order_acquire));
-  run(next, !work_was_left);
+  run(next, work_was_left ? decides::none : decides::some);
   return true;
 }
 
@@ -173,13 +175,13 @@ void core::cancel() noexcept {
     if (!is_idle(w)) break;
     if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
       queue_.decide_all(outcome::aborted);
-      run(w | busy, true);
+      run(w | busy, decides::some);
       return;
     }
   }
   add_reference();  // the waiters, which hold the others, may be gone before set_flags()
   mailbox_.mark_cancel_all();
-  set_flags(pending, decides::all);
+  set_flags(pending, decides::some);
   drop_reference();
 }
 
@@ -188,13 +190,13 @@ void core::cancel(cancellation& c) noexcept {
   while (is_idle(w)) {
     if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
       if (c.target_) queue_.decide(c.target_, c.requested());
-      run(w | busy, true);
+      run(w | busy, decides::some);
       return;
     }
   }
   c.add_reference();  // the mailbox's
   mailbox_.put(c);
-  set_flags(pending, decides::all);
+  set_flags(pending, decides::some);
 }
 
 void core::set_flags(word flags, decides d, word withdrawn) noexcept {
@@ -208,7 +210,7 @@ void core::set_flags(word flags, decides d, word withdrawn) noexcept {
   } while (
       !word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed));
   // Work that an offer left behind is not this call's own.
-  if ((next & busy) && !(w & busy)) run(next, d == decides::all && !(w & offered));
+  if ((next & busy) && !(w & busy)) run(next, (w & offered) ? decides::none : d);
 }
 
 bool core::resume(bool can_repeat) noexcept {
@@ -219,7 +221,7 @@ bool core::resume(bool can_repeat) noexcept {
     if (!word_.compare_exchange_weak(w, with_strand(w), std::memory_order_acquire,
                                      std::memory_order_relaxed))
       continue;
-    if (!(w & busy)) run(with_strand(w), false);
+    if (!(w & busy)) run(with_strand(w), decides::none);
     break;
   }
   drop_reference();
@@ -243,10 +245,10 @@ void cancellation::finish() noexcept {
 // Works until nothing is left, or until this call has done its share. w is the word as this thread last saw or
 // set it, `busy` included. Each turn collects what was recorded, plans, publishes the plan by one
 // compare-and-swap from the very word that the plan was made for, and delivers. Afterwards *this may be gone.
-// With `has_own`, the completions that this call decides before it meets work of other threads are its own. With
-// `refused`, an executor has thrown, and the waiters that were put back are left to the next call.
-void core::run(word w, bool has_own, bool refused) noexcept {
-  own_work own{has_own};
+// If the call decides waits itself, those that it decides before it meets work of other threads are its own.
+// With `refused`, an executor has thrown, and the waiters that were put back are left to the next call.
+void core::run(word w, decides d, bool refused) noexcept {
+  own_work own{d == decides::some};
   std::size_t for_others = most_for_others, turns = most_turns;
   for (;;) {
     const std::uint32_t limit = collect(w, own, refused);

@@ -291,7 +291,7 @@ bug('the holder leaves work behind without an offer (lost wake-up)',
     (CORE, 'if (word_.compare_exchange_weak(w, w & ~busy, ', 'if (word_.compare_exchange_weak(w, w & ~(busy | offered), '),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('a resumption takes the strand though a thread has it',
-    (CORE, '    if (!(w & busy)) run(with_strand(w), false);\n', '    run(with_strand(w), false);\n'),
+    (CORE, '    if (!(w & busy)) run(with_strand(w), decides::none);\n', '    run(with_strand(w), decides::none);\n'),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('a resumption that comes too early leaves the offer standing (lost wake-up)',
     (CORE, '    if ((w & busy) && can_repeat) return false;\n', '    if (w & busy) break;\n'),
@@ -340,6 +340,12 @@ bug('the strand is offered though mail was not read',
 bug('a call hands over completions of others without bound',
     (CORE, 'for_others = most_for_others,', 'for_others = ~std::size_t(0),'),
     found_by=[unit('bounded_work: the_core/one_call_hands_over_at_most_64_for_others')])
+bug('a call counts what other threads released before its plan as its own',
+    (CORE, '      if (w != planned) own.end(queue_);\n', ''),
+    found_by=[explorer('offered: set_limit | release of three, four wait')])
+bug('a call counts the mail of other threads as its own',
+    (CORE, '    own.end(queue_);\n    read_mail(w);\n', '    read_mail(w);\n'),
+    found_by=[explorer('offered: set_limit | cancel(), three wait')])
 bug('a call leaves what it has decided itself to others',
     (CORE, '    own.end(queue_);\n    for (refused', '    own.last = nullptr;\n    for (refused'),
     found_by=[unit('bounded_work: the_core/what_a_call_decides_itself_is_handed_over_by_it')])
@@ -366,6 +372,15 @@ bug('a waiter is counted twice beside a busy strand',
 bug('a waiter is counted twice at a free strand',
     (CORE, 'queue_.enqueue(&x, entered);', 'queue_.enqueue(&x, false);'),
     found_by=[unit('bounded_waiting: one_semaphore/an_acquire_beyond_the_bound_is_refused')])
+bug('waiting() misses waiters while others come and leave',
+    (CORE_HPP, 'if (std::exchange(entered, now) == now) return n;', 'return static_cast<void>(now), n;'),
+    found_by=[explorer('bounded: wait, release | waiting(), one waits')])
+bug('relaxed: a reading of the waiters that have left',
+    order(QUEUE, 'return left_.load(std::memory_order_acquire)', 'acquire', 'relaxed'),
+    found_by=[explorer('bounded: wait, release | waiting(), one waits')])
+bug('relaxed: an entry under the bound',
+    order(CORE, 'entered + 1, std::memory_order_acq_rel', 'acq_rel', 'acquire'),
+    found_by=[explorer('bounded: wait | release, one waits')])
 bug('the bound counts one too many',
     (CORE, 'while (waiting_among(entered) < max_waiting())', 'while (waiting_among(entered) <= max_waiting())'),
     found_by=[explorer('bounded: wait | wait'), unit('bounded_waiting: one_semaphore/an_acquire_beyond_the_bound_is_refused')])
@@ -431,7 +446,7 @@ bug('a mailed acquire has no reference',
     found_by=[explorer('wait | release | the handler destroys')])
 bug('a cancel() that leaves a mark has no reference',
     (CORE, '  add_reference();  // the waiters, which hold the others, may be gone before set_flags()\n', ''),
-    (CORE, '  set_flags(pending, decides::all);\n  drop_reference();\n', '  set_flags(pending, decides::all);\n'),
+    (CORE, '  set_flags(pending, decides::some);\n  drop_reference();\n', '  set_flags(pending, decides::some);\n'),
     found_by=[explorer('cancel() | release | the handler destroys')])
 bug('a granted waiter has no reference to the core',
     (CORE, '    granted_refs_ += p.grants;\n', ''),
@@ -458,7 +473,7 @@ bug('the reference of a grant during the last delivery is not added up',
     (CORE, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', '  if (w & orphaned) return w;\n'),
     found_by=[explorer('destroy, the aborted acquires | a permit comes back')])
 bug('the end of the semaphore does not have the references added up',
-    (CORE_HPP, 'set_flags(orphaned | pending, decides::all)', 'set_flags(orphaned, decides::all)'),
+    (CORE_HPP, 'set_flags(orphaned | pending, decides::some)', 'set_flags(orphaned, decides::some)'),
     found_by=[explorer('acquire | release')])
 
 # ---- Memory orders -------------------------------------------------------------------------------

@@ -147,9 +147,9 @@ class core : private state_word {
   TURNSTILE_API void cancel() noexcept;
   TURNSTILE_API void cancel(cancellation& c) noexcept;
 
-  void close() noexcept { set_flags(closed, decides::all); }
-  void orphan() noexcept { set_flags(orphaned | pending, decides::all); }
-  void abandon() noexcept { set_flags(abandoned, decides::all); }
+  void close() noexcept { set_flags(closed, decides::some); }
+  void orphan() noexcept { set_flags(orphaned | pending, decides::some); }
+  void abandon() noexcept { set_flags(abandoned, decides::some); }
 
   // Called by each resumption: takes the strand if it is offered. If the offer is still being made, the
   // resumption comes too early. If it can repeat the call later, this returns false; otherwise the offer ends.
@@ -174,7 +174,8 @@ class core : private state_word {
     }
   }
 
-  // How many acquires may wait; max is no bound. If more wait already, they go on waiting.
+  // How many acquires may wait; max is no bound. If more wait already, they go on waiting. Relaxed: nothing else
+  // is read or written by this number.
   std::size_t max_waiting() const noexcept { return max_waiting_.load(std::memory_order_relaxed); }
   // Requires n <= max.
   void set_max_waiting(std::size_t n) noexcept {
@@ -251,12 +252,12 @@ class core : private state_word {
   }
 
   // Whether a call may decide waits itself.
-  enum class decides { none, all };
+  enum class decides { none, some };
 
   // Sets the flags. If the strand is busy, also clears those of `withdrawn`. If it is free and there may be
   // work for it, takes it and runs it.
   TURNSTILE_API void set_flags(word flags, decides d, word withdrawn = 0) noexcept;
-  void run_if_needed() noexcept { set_flags(0, decides::all); }
+  void run_if_needed() noexcept { set_flags(0, decides::some); }
   TURNSTILE_API bool release_to_queue(std::size_t n, word w) noexcept;
 
   // The rest is for the holder of the strand.
@@ -276,7 +277,7 @@ class core : private state_word {
       if (std::exchange(goes_on, false)) last = q.last_decided();
     }
   };
-  void run(word w, bool has_own, bool refused = false) noexcept;
+  void run(word w, decides d, bool refused = false) noexcept;
   std::uint32_t collect(word& w, own_work& own, bool& refused) noexcept;
   plan make_plan(word w, std::uint32_t limit, bool refused) const noexcept;
   void read_mail(word& w) noexcept;

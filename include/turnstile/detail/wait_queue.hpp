@@ -23,8 +23,9 @@ namespace turnstile::inline v1::detail {
 
 class wait_queue {
  public:
-  // How many waiters were decided, less those that came without being counted elsewhere. Modulo 2^32.
-  std::uint32_t left() const noexcept { return left_.load(std::memory_order_relaxed); }
+  // How many waiters were decided, less those that came without being counted elsewhere. Modulo 2^32. Acquires:
+  // a thread that sees a waiter leave sees afterwards that it had entered.
+  std::uint32_t left() const noexcept { return left_.load(std::memory_order_acquire); }
 
   // The first queued waiter, and the one after x; null if there is none.
   waiter* front() const noexcept { return queue_.front(); }
@@ -103,10 +104,10 @@ class wait_queue {
     has_elsewhere_ = x->elsewhere_ || (has_elsewhere_ && (front() || has_decided()));
   }
 
-  // Only the holder of the strand writes. Relaxed: a thread that knows of a decision by its completion sees it
-  // counted, and another may take the queue for longer than it is.
+  // Only the holder of the strand writes. Releases: see left(). A thread that knows of a decision by its
+  // completion sees it counted. Another may take the queue for longer than it is.
   void count_left(std::int32_t change) noexcept {
-    left_.store(left() + static_cast<std::uint32_t>(change), std::memory_order_relaxed);
+    left_.store(left() + static_cast<std::uint32_t>(change), std::memory_order_release);
   }
 
   std::atomic<std::uint32_t> left_{0};

@@ -931,6 +931,8 @@ void check(bool ok, const char* what) {
 
 std::uint64_t now() { return ++m.time; }
 
+int thread() { return static_cast<int>(m.current); }
+
 void set_event(int e) {
   thread_state& t = m.threads[m.current];
   m.events[e] = {true, t.seen, t.now, t.trace};

@@ -58,6 +58,7 @@ std::size_t allocated();  // blocks not freed yet
 void note(const char* text, int a = -1, int b = -1);
 void check(bool ok, const char* what);
 std::uint64_t now();  // grows with every step of an execution
+int thread();         // the one that runs
 
 // Once set, threads that wait, now or later, go on; what came before is seen after.
 void set_event(int e);

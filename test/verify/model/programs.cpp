@@ -52,6 +52,7 @@ struct book {
   bool settled;
   int resumptions, resumed;  // so many were posted, and have run
   int refused_resumptions;   // so many are refused
+  int watched, deliveries;   // how many a thread has delivered during a call
   void (*during_post)();     // what the executor does, once, as it takes a resumption
 };
 book b;
@@ -74,6 +75,7 @@ class op final : public waiter {
       model::note("refuses to be delivered", id_);
       return false;
     }
+    if (b.watched == model::thread() + 1) ++b.deliveries;
     complete(get_outcome());
     if (t.then) t.then();
     model::set_event(id_);
@@ -1595,6 +1597,17 @@ struct bounded_close final : bounding {
   }
 } bounded_close_instance;
 
+// One waits all the time, whatever comes and leaves meanwhile.
+struct bounded_reading final : bounding {
+  bounded_reading() : bounding("bounded: wait, release | waiting(), one waits", 2) {}
+  void prepare() override { make(0, 1, 1, 4); }
+  void thread(int i) override {
+    if (i == 1) return model::check(b.c->waiting() != 0, "waiting() misses a waiter");
+    start(1);
+    release(1);
+  }
+} bounded_reading_instance;
+
 // No place: what is granted after all has never waited.
 struct bounded_none final : bounding {
   bounded_none() : bounding("bounded, no place: wait | wait | release", 3) {}
@@ -1769,6 +1782,54 @@ struct offered_and_refused final : offering {
   }
   void expect() override {}
 } offered_and_refused_instance;
+
+// What other threads have recorded before the first delivery is not the call's own.
+struct offered_own : offering {
+  using offering::offering;
+  offered_own() : offering("offered: set_limit | release of three, four wait", 2) {}
+  void prepare() override {
+    make_core(4, 4);
+    wait_for(4);
+  }
+  void wait_for(int n) {
+    share(0);
+    for (int id = 0; id != n; ++id) make_op(id, 1);
+    for (int id = 0; id != n; ++id) start(id);
+    left_over_ = (1 << n) - 1;
+  }
+  void thread(int i) override {
+    if (i == 1) {
+      release(3);
+      return;
+    }
+    count_deliveries([] { b.c->set_limit(5); });
+  }
+  // What this thread delivers during the call.
+  template <typename Call>
+  static void count_deliveries(Call call) {
+    b.watched = model::thread() + 1;
+    call();
+    b.watched = 0;
+    model::check(b.deliveries <= 1, "a call works for others without a bound");
+  }
+  // No executor runs them meanwhile.
+  void settled() override {
+    for (; b.resumed < b.resumptions; ++b.resumed) b.c->resume(false);
+    offering::settled();
+  }
+} offered_own_instance;
+
+struct offered_own_mail final : offered_own {
+  offered_own_mail() : offered_own("offered: set_limit | cancel(), three wait", 2) {}
+  void prepare() override {
+    make_core(4, 4);
+    wait_for(3);
+  }
+  void thread(int i) override {
+    if (i == 1) return b.c->cancel();
+    count_deliveries([] { b.c->set_limit(5); });
+  }
+} offered_own_mail_instance;
 
 // The executor refuses a resumption once: the call goes on, unless another has taken the strand.
 struct offered_resumption_refused final : offering {
@@ -2101,6 +2162,9 @@ base* const programs[] = {
     &bounded_cancel_instance,
     &bounded_close_instance,
     &bounded_none_instance,
+    &bounded_reading_instance,
+    &offered_own_instance,
+    &offered_own_mail_instance,
     &announced_unchanged_instance,
     &limit_beside_mail_instance,
     &try_in_turn_instance,
