@@ -41,6 +41,8 @@ std::size_t adaptive_limit::ended(time_point start, time_point end, std::size_t 
   if (o == outcome::ignored) return state_.limit;
   const bool overloaded = o == outcome::overloaded ||
                           detail::seconds_between(start, end) > seconds(settings_.tolerable);
+  // Relaxed: nothing depends on it. A call of waited() between the two is forgotten, but that one came no later
+  // than what is reported here.
   const bool waited = waited_.load(std::memory_order_relaxed);
   if (waited) waited_.store(false, std::memory_order_relaxed);
   const detail::adaptive_bounds bounds{settings_.lowest, settings_.highest,

@@ -45,6 +45,7 @@ wait_statistics::outcome wait_statistics::outcome_of(const error_code& ec) noexc
 }
 
 void wait_statistics::add(const error_code& ec, std::chrono::nanoseconds waited) noexcept {
+  // Each counter is a number by itself, so relaxed is enough, except where it says more.
   if (ec) {
     failed_[outcome_of(ec)].fetch_add(1, std::memory_order_relaxed);
     return;
@@ -63,7 +64,7 @@ void wait_statistics::add(const error_code& ec, std::chrono::nanoseconds waited)
 wait_statistics::reading wait_statistics::read() const noexcept {
   reading r;
   for (std::size_t i = 0; i != waits_.size(); ++i) {
-    r.waits_[i] = waits_[i].load(std::memory_order_acquire);
+    r.waits_[i] = waits_[i].load(std::memory_order_acquire);  // see add()
     r.granted += r.waits_[i];
   }
   r.sum_ = sum_.load(std::memory_order_relaxed);

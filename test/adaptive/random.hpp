@@ -6,26 +6,20 @@
 
 // Random numbers that are the same with every standard library.
 
+#include "../verify/stress/options.hpp"
+
 #include <cmath>
 #include <cstdint>
 #include <numbers>
 
 namespace simulation {
 
-// SplitMix64.
 class random {
  public:
-  explicit random(std::uint64_t seed) noexcept : state_(seed) {}
-
-  std::uint64_t bits() noexcept {
-    std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
+  explicit random(std::uint64_t seed) noexcept : dice_(seed) {}
 
   // In (0, 1].
-  double uniform() noexcept { return (static_cast<double>(bits() >> 11) + 1) * 0x1p-53; }
+  double uniform() noexcept { return (static_cast<double>(dice_() >> 11) + 1) * 0x1p-53; }
 
   double exponential(double mean) noexcept { return -mean * std::log(uniform()); }
 
@@ -35,7 +29,7 @@ class random {
   }
 
  private:
-  std::uint64_t state_;
+  test::dice dice_;
 };
 
 // How service times are spread around their mean.

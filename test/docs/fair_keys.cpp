@@ -5,6 +5,8 @@
 // heavy one for 3.0 of it. With one queue for both, each gets the same share of its demand, about a third. With a
 // lane for each, the light tenant gets all of its demand, and the heavy one gets the rest.
 
+#include "../verify/fuzz/lanes_history.hpp"
+
 #include <turnstile/detail/lanes.hpp>
 
 #include <algorithm>
@@ -36,11 +38,8 @@ struct tenant {
 };
 
 // A request of a tenant.
-struct request final : lane_waiter {
-  request(tenant& t, double time) : lane_waiter(1), by(t), came(time) {}
-  bool deliver() noexcept override { return true; }
-  void discard() noexcept override {}
-  void post_resumption() noexcept override {}
+struct request final : fuzz::bare_waiter {
+  request(tenant& t, double time) : bare_waiter(1), by(t), came(time) {}
   tenant& by;
   double came;
 };

@@ -10,11 +10,13 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 using turnstile::adaptive_limit;
@@ -262,4 +264,25 @@ BOOST_AUTO_TEST_CASE(holds_of_no_time_let_the_limit_grow) {
   for (time_point now = origin; now < origin + 60s; now += 1ms)
     adaptive.ended(now, now, adaptive.limit(), outcome::succeeded);
   BOOST_TEST(adaptive.limit() >= 30u);
+}
+
+// One thread reports holds; others wait for permits and read the limit.
+BOOST_AUTO_TEST_CASE(waits_may_be_reported_and_the_limit_read_by_other_threads) {
+  adaptive_limit adaptive({.initial = 4, .lowest = 2, .highest = 50});
+  std::atomic<bool> done{false}, in_range{true};
+  const auto use = [&] {
+    while (!done) {
+      adaptive.waited();
+      const std::size_t limit = adaptive.limit();
+      if (limit < 2 || limit > 50) in_range = false;
+    }
+  };
+  std::thread first(use), second(use);
+  upstream u{adaptive};
+  u.run(30s);
+  done = true;
+  first.join();
+  second.join();
+  BOOST_TEST(in_range);
+  BOOST_TEST(!u.changes.empty());
 }

@@ -5,6 +5,8 @@
 
 #define BOOST_TEST_MODULE allocation
 
+#include "context_executor.hpp"
+
 #include <turnstile.hpp>
 
 #include <boost/asio.hpp>
@@ -680,22 +682,14 @@ void fail_every_operation() {
 #if !defined(TURNSTILE_NO_ASIO_INTERNALS)  // else each completion needs memory, too
 
 // Posts to an io_context, then calls a function.
-struct interrupting {
-  asio::io_context* context;
+struct interrupting : test::context_executor<interrupting> {
   const std::function<void()>* interrupt;
 
-  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
-  static constexpr asio::execution::blocking_t::never_t query(
-      asio::execution::blocking_t) noexcept {
-    return {};
-  }
-  interrupting require(asio::execution::blocking_t::never_t) const { return *this; }
   template <typename F>
   void execute(F f) const {
     context->get_executor().execute(std::move(f));
     (*interrupt)();
   }
-  bool operator==(const interrupting&) const = default;
 };
 
 // A call that would leave the rest to a resumption hands all over itself.
@@ -709,7 +703,7 @@ BOOST_AUTO_TEST_CASE(a_release_without_memory_for_a_resumption_stays) {
     fails = 0;
   };
   sem.async_acquire(
-      asio::bind_executor(interrupting{&context, &interrupt}, [&](error_code) { ++completed; }));
+      asio::bind_executor(interrupting{{&context}, &interrupt}, [&](error_code) { ++completed; }));
   for (int i = 1; i != 200; ++i) sem.async_acquire([&](error_code) { ++completed; });
   sem.release();
   BOOST_TEST(allocations > 0u);  // one failed

@@ -5,13 +5,13 @@
 // completions. The rest is not lost: the next call hands it over, or a resumption, which the call posts.
 
 #define BOOST_TEST_MODULE bounded_work
+#include "context_executor.hpp"
 #include "fake_waiter.hpp"
 #include "support.hpp"
 
 #include <turnstile.hpp>
 
 #include <boost/asio/bind_executor.hpp>
-#include <boost/asio/execution.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -266,22 +266,14 @@ BOOST_AUTO_TEST_SUITE(threads)
 namespace {
 
 // An executor that counts what is handed over on this thread.
-struct counting {
-  asio::io_context* io;
+struct counting : test::context_executor<counting> {
   static inline thread_local std::size_t handed_over = 0;
 
-  asio::execution_context& query(asio::execution::context_t) const noexcept { return *io; }
-  static constexpr asio::execution::blocking_t::never_t query(
-      asio::execution::blocking_t) noexcept {
-    return {};
-  }
-  counting require(asio::execution::blocking_t::never_t) const { return *this; }
   template <typename Function>
   void execute(Function&& f) const {
     ++handed_over;
-    asio::post(*io, std::forward<Function>(f));
+    asio::post(*context, std::forward<Function>(f));
   }
-  bool operator==(const counting&) const = default;
 };
 
 }  // namespace
@@ -290,7 +282,7 @@ struct counting {
 BOOST_AUTO_TEST_CASE(no_release_works_without_bound_for_the_others) {
   const test::watchdog guard;
   asio::io_context io;
-  turnstile::basic_semaphore<counting> sem(counting{&io}, 0);
+  turnstile::basic_semaphore<counting> sem(counting{{&io}}, 0);
   std::atomic<std::size_t> completed{0}, started{0};
   const auto acquire = [&] {
     started.fetch_add(1, std::memory_order_relaxed);
@@ -343,15 +335,7 @@ template <typename E>
 constexpr bool is_resumption<turnstile::detail::resumption<E>> = true;
 
 // Posts to its context, or does what the test tells it to.
-struct scripted {
-  scripted_context* context;
-
-  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
-  static constexpr asio::execution::blocking_t::never_t query(
-      asio::execution::blocking_t) noexcept {
-    return {};
-  }
-  scripted require(asio::execution::blocking_t::never_t) const { return *this; }
+struct scripted : test::context_executor<scripted, scripted_context> {
   template <typename F>
   void execute(F f) const {
     const auto& script = is_resumption<F> ? context->on_resumption : context->on_completion;
@@ -361,7 +345,6 @@ struct scripted {
     else
       asio::post(*context, std::move(copyable));
   }
-  bool operator==(const scripted&) const = default;
 };
 
 // A call for one waiter, during which another thread could have released permits for 199 more.
@@ -369,7 +352,7 @@ template <typename Executor>
 struct offering {
   offering() {
     sem.async_acquire(
-        asio::bind_executor(scripted{&*context}, [this](error_code) { ++completed; }));
+        asio::bind_executor(scripted{{&*context}}, [this](error_code) { ++completed; }));
     for (int i = 1; i != 200; ++i) sem.async_acquire([this](error_code) { ++completed; });
     context->on_completion = [this](std::function<void()> f) {
       context->on_completion = nullptr;
@@ -379,7 +362,7 @@ struct offering {
   }
   static Executor executor_of(scripted_context& c) {
     if constexpr (std::is_same_v<Executor, scripted>)
-      return scripted{&c};
+      return scripted{{&c}};
     else
       return c.get_executor();
   }

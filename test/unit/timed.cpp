@@ -4,6 +4,7 @@
 // Timed acquires: a time-out ends a wait as a cancellation does, with another error, on every executor.
 
 #define BOOST_TEST_MODULE timed
+#include "context_executor.hpp"
 #include "journal.hpp"
 #include "support.hpp"
 
@@ -222,28 +223,20 @@ BOOST_AUTO_TEST_CASE(a_timed_acquire_that_was_granted_outlives_the_context_of_it
 }
 
 // An executor of another context that throws when it is given a completion.
-struct refusing {
-  asio::io_context* context;
+struct refusing : context_executor<refusing> {
   int* refusals;
 
-  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
-  static constexpr asio::execution::blocking_t::never_t query(
-      asio::execution::blocking_t) noexcept {
-    return {};
-  }
-  refusing require(asio::execution::blocking_t::never_t) const { return *this; }
   template <typename F>
   void execute(F f) const {
     if (*refusals > 0 && (*refusals)--) throw std::bad_alloc();
     context->get_executor().execute(std::move(f));
   }
-  bool operator==(const refusing&) const = default;
 };
 
 BOOST_AUTO_TEST_CASE(a_timed_acquire_whose_grant_was_refused_times_out_later) {
   asio::io_context other;
   int refusals = 1;
-  sem.async_acquire_for(20ms, asio::bind_executor(refusing{&other, &refusals}, (*this)("a")));
+  sem.async_acquire_for(20ms, asio::bind_executor(refusing{{&other}, &refusals}, (*this)("a")));
   sem.release();
   BOOST_TEST(refusals == 0);
   BOOST_TEST(sem.waiting() == 1u);

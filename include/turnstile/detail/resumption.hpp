@@ -45,7 +45,8 @@ class resumption {
   void operator()() {
     core& c = *std::exchange(core_, nullptr);
     // An executor may call this inside execute(), that is, while the offer is being made. To post it again would
-    // go on for ever, so there it cannot repeat.
+    // go on for ever, so there it cannot repeat. Another resumption of this core, posted from the same place on
+    // the stack, may be taken for this one: then the call that makes the offer stays.
     if (!c.resume(!delivery::is_active(delivery_, &c))) post(c, executor_);
   }
 

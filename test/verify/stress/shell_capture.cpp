@@ -5,6 +5,7 @@
 // loop, and an executor counts what each call posts. A thread that keeps the strand for as long as others
 // leave work behind would hand over thousands.
 
+#include "../../unit/context_executor.hpp"
 #include "shell.hpp"
 
 #include <boost/asio/execution.hpp>
@@ -19,21 +20,12 @@ namespace {
 thread_local std::size_t handed_over = 0;
 
 // Posts to a context, and counts.
-struct counting_executor {
-  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
-  static constexpr asio::execution::blocking_t::never_t query(
-      asio::execution::blocking_t) noexcept {
-    return {};
-  }
-  counting_executor require(asio::execution::blocking_t::never_t) const { return *this; }
+struct counting_executor : test::context_executor<counting_executor> {
   template <typename F>
   void execute(F&& f) const {
     ++handed_over;
     asio::post(*context, std::forward<F>(f));
   }
-  bool operator==(const counting_executor&) const = default;
-
-  asio::io_context* context;
 };
 
 }  // namespace
@@ -44,7 +36,7 @@ void play_capture(std::uint64_t seed, dice d) {
       "shell, one semaphore in a loop on " + std::to_string(threads) + " threads";
   asio::io_context io;
   auto work = asio::make_work_guard(io);
-  resource<turnstile::basic_semaphore<counting_executor>> r(counting_executor{&io}, 1, seed,
+  resource<turnstile::basic_semaphore<counting_executor>> r(counting_executor{{&io}}, 1, seed,
                                                             name.c_str());
   const std::size_t ahead = 1 + d.below(8);  // acquires of each thread that wait
   std::thread runs([&] { io.run(); });
