@@ -339,7 +339,7 @@ bug('the strand is offered though mail was not read',
     found_by=[explorer('offered: release, wait elsewhere before the offer')])
 bug('a call hands over completions of others without bound',
     (CORE, 'for_others = most_for_others,', 'for_others = ~std::size_t(0),'),
-    found_by=[unit('bounded_work: the_core/one_call_hands_over_at_most_64_for_others')])
+    found_by=[unit('bounded_work: the_core/one_call_hands_over_at_most_64_for_others'), shell_asan])
 bug('a call counts what other threads released before its plan as its own',
     (CORE, '      if (w != planned) own.end(queue_);\n', ''),
     found_by=[explorer('offered: set_limit | release of three, four wait')])
