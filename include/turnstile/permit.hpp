@@ -18,7 +18,8 @@ class permit;
 void swap(permit& a, permit& b) noexcept;
 
 namespace detail {
-permit make_permit(core& c, std::size_t n) noexcept;
+permit make_permit(permit_owner& o, std::size_t n) noexcept;
+void forget_core_permit(permit& p) noexcept;
 }
 
 /// Owns a number of permits of one semaphore, and releases them when it is destroyed.
@@ -54,7 +55,7 @@ class [[nodiscard]] permit {
 
   /// Takes over what the source owns, and leaves it empty.
   permit(permit&& other) noexcept
-      : core_(std::exchange(other.core_, nullptr)), count_(std::exchange(other.count_, 0)) {}
+      : owner_(std::exchange(other.owner_, nullptr)), count_(std::exchange(other.count_, 0)) {}
 
   /// Takes over what the source owns, leaves it empty, and releases what this permit owned before.
   permit& operator=(permit&& other) noexcept {
@@ -64,7 +65,7 @@ class [[nodiscard]] permit {
 
   /// Releases all permits that this object owns.
   ~permit() {
-    if (core_) release();
+    if (owner_) release();
   }
 
   /// Returns whether `count()` is not zero.
@@ -77,10 +78,7 @@ class [[nodiscard]] permit {
   void release() noexcept {
     // Empty first: the release may run user code that looks here.
     const std::size_t n = std::exchange(count_, 0);
-    if (detail::core* const c = std::exchange(core_, nullptr)) {
-      c->give_back(n);
-      c->drop_reference();
-    }
+    if (detail::permit_owner* const o = std::exchange(owner_, nullptr)) o->return_permits(n);
   }
 
   /// Releases n of the permits now, and keeps the others.
@@ -91,7 +89,7 @@ class [[nodiscard]] permit {
   /// `basic_semaphore::release`. @returns how many. The permit is empty afterwards.
   std::size_t forget() noexcept {
     const std::size_t n = std::exchange(count_, 0);
-    if (detail::core* const c = std::exchange(core_, nullptr)) c->drop_reference();
+    if (detail::permit_owner* const o = std::exchange(owner_, nullptr)) o->drop_object();
     return n;
   }
 
@@ -101,9 +99,9 @@ class [[nodiscard]] permit {
     if (n > count_) throw std::invalid_argument("turnstile::permit: more than it holds");
     if (n == 0) return {};
     if (n == count_) return std::move(*this);
-    core_->add_reference();
+    owner_->add_object();
     count_ -= n;
-    return {*core_, n};
+    return {*owner_, n};
   }
 
   /// Takes over what another permit of the same semaphore owns, and leaves it empty. Either may be empty.
@@ -115,33 +113,41 @@ class [[nodiscard]] permit {
       swap(other);
       return;
     }
-    if (core_ != other.core_)
+    if (owner_ != other.owner_)
       throw std::invalid_argument("turnstile::permit: of different semaphores");
     count_ += other.forget();
   }
 
  private:
   friend void swap(permit&, permit&) noexcept;
-  friend permit detail::make_permit(detail::core&, std::size_t) noexcept;
+  friend permit detail::make_permit(detail::permit_owner&, std::size_t) noexcept;
+  friend void detail::forget_core_permit(permit&) noexcept;
 
-  // Takes over a reference to c.
-  permit(detail::core& c, std::size_t n) noexcept : core_(&c), count_(n) {}
+  // Takes over a reference to o.
+  permit(detail::permit_owner& o, std::size_t n) noexcept : owner_(&o), count_(n) {}
 
   void swap(permit& other) noexcept {
-    std::swap(core_, other.core_);
+    std::swap(owner_, other.owner_);
     std::swap(count_, other.count_);
   }
 
-  detail::core* core_ = nullptr;  // a reference, unless null
-  std::size_t count_ = 0;         // zero if core_ is null
+  detail::permit_owner* owner_ = nullptr;  // a reference, unless null
+  std::size_t count_ = 0;                  // zero if owner_ is null
 };
 
 inline void swap(permit& a, permit& b) noexcept { a.swap(b); }
 
 namespace detail {
 
-// A permit over n permits, not zero, that the caller has, with the caller's reference to c.
-inline permit make_permit(core& c, std::size_t n) noexcept { return {c, n}; }
+// A permit over n permits, not zero, that the caller has, with the caller's reference to o.
+inline permit make_permit(permit_owner& o, std::size_t n) noexcept { return {o, n}; }
+
+// What p.forget() does, for a permit that is empty or of a core.
+inline void forget_core_permit(permit& p) noexcept {
+  p.count_ = 0;
+  if (permit_owner* const o = std::exchange(p.owner_, nullptr))
+    static_cast<core*>(o)->drop_reference();
+}
 
 }  // namespace detail
 

@@ -22,6 +22,7 @@
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -517,20 +518,20 @@ class basic_semaphore {
   }
 
   basic_semaphore(const executor_type& ex, std::size_t initial, std::size_t limit)
-      : impl_(ex, checked(initial, limit), limit) {}
+      : impl_(ex, checked(initial, limit), static_cast<std::uint32_t>(limit)) {}
 
   // The permits in use of a semaphore that starts with `initial` available.
-  static std::size_t checked(std::size_t initial, std::size_t limit) {
+  static std::uint32_t checked(std::size_t initial, std::size_t limit) {
     if (limit > (max)() || initial > (max)())
       throw std::invalid_argument("turnstile: more than max() permits");
     if (initial > limit)
       throw std::invalid_argument("turnstile: more initial permits than the limit allows");
-    return limit - initial;
+    return static_cast<std::uint32_t>(limit - initial);
   }
 
   detail::core& core() const noexcept { return *impl_.get_core(); }
 
-  detail::implementation<Executor> impl_;
+  detail::implementation<Executor, detail::core> impl_;
 };
 
 /// The semaphore for most uses.

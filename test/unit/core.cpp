@@ -616,7 +616,7 @@ BOOST_AUTO_TEST_CASE(orphan_discards_waiters_that_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(orphan_and_abandon_inside_a_refusal_discard_the_waiter) {
-  for (auto call : {&core::orphan, &core::abandon}) {
+  for (auto call : {&turnstile::detail::counter::orphan, &turnstile::detail::counter::abandon}) {
     make(0);
     queued("a").refuse().then([&] { (c->*call)(); });
     c->release(1);

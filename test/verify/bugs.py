@@ -15,6 +15,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DETAIL = 'include/turnstile/detail/'
 DELIVERY = DETAIL + 'delivery.hpp'
 CORE, CORE_HPP = 'src/core.cpp', DETAIL + 'core.hpp'
+STRAND, STRAND_HPP = 'src/strand.hpp', DETAIL + 'strand.hpp'
+COUNTER, DECISIONS = DETAIL + 'counter.hpp', DETAIL + 'decisions.hpp'
 QUEUE, MAILBOX, CANCELLATION = DETAIL + 'wait_queue.hpp', DETAIL + 'mailbox.hpp', DETAIL + 'cancellation.hpp'
 OP, SERVICE = DETAIL + 'acquire_op.hpp', DETAIL + 'service.hpp'
 ASIO, COMPLETION = DETAIL + 'asio_internals.hpp', DETAIL + 'completion.hpp'
@@ -77,31 +79,31 @@ bug('a release to the queue leaves the strand alone (lost wake-up)',
     (CORE, 'next | reserved : with_strand(w);', 'next | reserved : next;'),
     found_by=[explorer('acquire | release'), linearizability, tsan])
 bug('the strand is left with mail pending (lost wake-up)',
-    (CORE, 'p.grants == 0 && !(w & pending) && !queue_', 'p.grants == 0 && !queue_'),
+    (STRAND, 'p.grants == 0 && !(w & pending) && !queue_', 'p.grants == 0 && !queue_'),
     found_by=[explorer('cancel one | cancel() | grant, two wait'), linearizability])
 bug('a raised limit is not followed by a look at the queue (lost wake-up)',
-    (CORE, 'another thread has\n  run_if_needed();\n', 'another thread has\n'),
+    (CORE, '  change_limit(n);\n  run_if_needed();\n', '  change_limit(n);\n'),
     found_by=[explorer('set_limit | set_limit | acquire')])
 bug('`queued` is cleared from a word with `pending`',
-    (CORE, 'if (!(w & pending)) p.next &= ~queued;', 'p.next &= ~queued;'),
+    (STRAND, 'if (!(w & pending)) p.next &= ~queued;', 'p.next &= ~queued;'),
     found_by=[explorer('a call back | wait, try_acquire')])
 bug('`queued` is cleared while a waiter is left',
-    (CORE, '  if (rest) p.next |= queued;\n', ''),
+    (STRAND, '  if (t.rest) p.next |= queued;\n', ''),
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('the waiters behind a cancelled head are not reconsidered',
-    (CORE, 'free = refused ? 0', 'free = refused || !(w & (reserved | pending)) ? 0'),
+    (STRAND, 't = refused ? ', 't = refused || !(w & (reserved | pending)) ? '),
     found_by=[explorer('weighted head + canceller'), tsan, fuzz,
               unit('weighted: those_behind_a_head_that_leaves/a_cancelled_head_lets_those_behind_it_go')], row='Q1')
 bug('the waiters behind a head that a lowered limit excludes are not reconsidered',
-    (CORE, 'free = refused ? 0', 'free = refused || !(w & (reserved | pending)) ? 0'),
+    (STRAND, 't = refused ? ', 't = refused || !(w & (reserved | pending)) ? '),
     (CORE, '((w & queued) ? reserved : 0)', 'word(0)'),
     found_by=[unit('weighted: those_behind_a_head_that_leaves/a_head_that_a_lowered_limit_excludes_lets_those_behind_it_go')], row='Q1')
 bug('the head is granted without a look at what is free',
-    (CORE, 'rest && rest->permits_ <= free; ++p.grants', 'rest; ++p.grants'),
+    (QUEUE, 'rest && rest->permits_ <= free; ++t.grants', 'rest; ++t.grants'),
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('a release wakes one waiter',
-    (CORE, 'p.grants != most_grants && rest', 'p.grants != 1 && rest'),
-    (CORE, 'more = rest && rest->permits_ <= free;', 'more = false;'),
+    (QUEUE, 't.grants != most_grants && rest', 't.grants != 1 && rest'),
+    (QUEUE, 't.more = rest && rest->permits_ <= free;', 't.more = false;'),
     found_by=[fuzz, unit('queue: order/one_release_serves_as_many_as_it_suffices_for')], row='Q3')
 bug('several releases in one turn wake one waiter',
     (CORE, '    if (w & queued) next = (w & busy)',
@@ -139,18 +141,18 @@ bug('an acquire completes at once while the strand hands over others',
     (CORE, 'if (is_idle(w)) return o;', 'return o;'),
     found_by=[explorer('set_limit | release | acquire'), linearizability])
 bug('try_acquire overtakes the queue',
-    (CORE_HPP, '(w & queued) || n > free', 'n > free'),
+    (COUNTER, '(w & queued) || n > free', 'n > free'),
     found_by=[explorer('set_limit | release | acquire'), linearizability,
               unit('queue: from_hand_to_hand/try_acquire_does_not_overtake')], row='Q4')
 bug('the permits of a grant are free until its handler is called',
-    (CORE, '    p.next += rest->permits_;\n', ''), (CORE, '  if (first->permits_ != n', '  if (true'),
-    (CORE_HPP, '(w & queued) || n > free', 'n > free'),
+    (QUEUE, '      t.permits += rest->permits_;\n', ''), (CORE, '  if (first->permits_ != n', '  if (true'),
+    (COUNTER, '(w & queued) || n > free', 'n > free'),
     found_by=[unit('queue: from_hand_to_hand/no_acquire_gets_between_the_release_and_the_handler')], row='Q4')
 # A cancelled waiter is marked, and stays until it is the head.
 STAYS = [
-    (CORE, 'if (c.target_) queue_.decide(c.target_, c.requested());',
+    (STRAND, 'if (c.target_) queue_.decide(c.target_, c.requested());',
      'if (c.target_) c.target_->outcome_ = c.requested();'),
-    (CORE, 'if (c->target_) queue_.decide(c->target_, c->requested());',
+    (STRAND, 'if (c->target_) queue_.decide(c->target_, c->requested());',
      'if (c->target_) c->target_->outcome_ = c->requested();'),
 ]
 bug('a cancelled waiter stays in the queue until it is the head', *STAYS,
@@ -164,7 +166,7 @@ bug('a cancellation walks through the queue',
      '    for (waiter* y = front(); y != x;) y = waiter_list::next(y);\n    queue_.erase(x);\n'),
     found_by=[unit('cancellation: a_storm/a_cancellation_takes_no_longer_the_more_waits_there_are')], row='Q7')
 bug('mail is compared with a limit that was read before the mail was taken',
-    (CORE, '''\
+    (STRAND, '''\
   const mailbox::batch b = mailbox_.take();
   // Afterwards, so that no waiter is held to an older limit than its call has seen.
   const std::uint32_t limit = limit_under(w);
@@ -186,7 +188,7 @@ bug('close() does not complete the waiters',
     (QUEUE, '  if (w & state_word::closed) decide_all(outcome::closed);\n', ''),
     found_by=[explorer('close, then release | acquire')])
 bug('a closed semaphore grants',
-    (CORE_HPP, 'if (w & closed) return outcome::closed;\n', '\n'),
+    (COUNTER, 'if (w & closed) return outcome::closed;\n', '\n'),
     found_by=[fuzz])
 bug('shrink() reopens a closed semaphore',
     (CORE, 'compare_exchange_weak(w, w + taken,', 'compare_exchange_weak(w, (w + taken) & ~closed,'),
@@ -195,7 +197,7 @@ bug('shrink() reopens a closed semaphore',
 # ---- The count of permits ------------------------------------------------------------------------
 
 bug('try_acquire is a load, then a store',
-    (CORE_HPP, 'if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;\n      if (ref)',
+    (COUNTER, 'if (!word_.compare_exchange_weak(w, next, std::memory_order_acquire)) continue;\n      if (ref)',
      'word_.store(next);\n      if (ref)'),
     found_by=[linearizability])
 bug('release is a load, then a store',
@@ -279,31 +281,31 @@ bug('a waiter that was put back decided stands behind those that wait again',
     (QUEUE, 'standing.push_front(y)', 'queue_.push_front(y)'),
     found_by=[explorer('a refusing executor | release | wait, cancel the third')])
 bug('after a refusal no waiter is delivered again',
-    (CORE, 'abandoned)) refused = false;', 'abandoned)) {}'),
+    (STRAND, 'abandoned)) refused = false;', 'abandoned)) {}'),
     found_by=[explorer('a refusing executor | release | destroy')])
 bug('a refused waiter of a destroyed semaphore is not discarded',
-    (CORE, '& (orphaned | abandoned)) {', '& abandoned) {'),
+    (STRAND, '& (orphaned | abandoned)) {', '& abandoned) {'),
     found_by=[explorer('a refusing executor | release | destroy')])
 
 # ---- The strand is offered -----------------------------------------------------------------------
 
 bug('the holder leaves work behind without an offer (lost wake-up)',
-    (CORE, 'if (word_.compare_exchange_weak(w, w & ~busy, ', 'if (word_.compare_exchange_weak(w, w & ~(busy | offered), '),
+    (STRAND, 'if (word_.compare_exchange_weak(w, w & ~busy, ', 'if (word_.compare_exchange_weak(w, w & ~(busy | offered), '),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('a resumption takes the strand though a thread has it',
-    (CORE, '    if (!(w & busy)) run(with_strand(w), decides::none);\n', '    run(with_strand(w), decides::none);\n'),
+    (STRAND, '    if (!(w & busy)) run(with_strand(w), decides::none);\n', '    run(with_strand(w), decides::none);\n'),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('a resumption that comes too early leaves the offer standing (lost wake-up)',
-    (CORE, '    if ((w & busy) && can_repeat) return false;\n', '    if (w & busy) break;\n'),
+    (STRAND, '    if ((w & busy) && can_repeat) return false;\n', '    if (w & busy) break;\n'),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('a resumption that comes too early does not come again (lost wake-up)',
-    (CORE, '    if ((w & busy) && can_repeat) return false;\n', '    if ((w & busy) && can_repeat) break;\n'),
+    (STRAND, '    if ((w & busy) && can_repeat) return false;\n', '    if ((w & busy) && can_repeat) break;\n'),
     found_by=[unit('bounded_work: the_core/a_resumption_that_comes_too_early_comes_again')])
 bug('the holder leaves though its offer was cleared (lost wake-up)',
-    (CORE, 'std::memory_order_relaxed); w & offered;) {', 'std::memory_order_relaxed);;) {'),
+    (STRAND, 'std::memory_order_relaxed); w & offered;) {', 'std::memory_order_relaxed);;) {'),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('no resumption is posted for an offer (lost wake-up)',
-    (CORE, '    queue_.first_decided()->post_resumption();\n', '    drop_reference();\n'),
+    (STRAND, '    queue_.first_decided()->post_resumption();\n', '    drop_reference();\n'),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('an acquire completes at once though completions were left with an offer',
     (CORE_HPP, 'take<not_idle>', 'take<busy>'),
@@ -315,39 +317,39 @@ bug('a release hands its permits past those that are reserved for the queue',
     (CORE, ' || (w & reserved) ||', ' ||'),
     found_by=[explorer('set_limit to what is in use | release, one waits')])
 bug('a resumption has no reference',
-    (CORE, "    add_reference();  // the resumption's\n", ''),
-    (CORE, '    break;\n  }\n  drop_reference();\n  return true;', '    break;\n  }\n  return true;'),
+    (STRAND, "    add_reference();  // the resumption's\n", ''),
+    (STRAND, '    break;\n  }\n  drop_reference();\n  return true;', '    break;\n  }\n  return true;'),
     found_by=[explorer('offered: permits come back | destroy | resumptions')])
 bug('the reference of a resumption stays',
-    (CORE, '    break;\n  }\n  drop_reference();\n  return true;', '    break;\n  }\n  return true;'),
+    (STRAND, '    break;\n  }\n  drop_reference();\n  return true;', '    break;\n  }\n  return true;'),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('the offer of a refused resumption stands (lost wake-up)',
-    (CORE, 'if ((w & busy) && can_repeat) return false;\n', 'if (w & busy) return can_repeat ? false : (drop_reference(), true);\n'),
+    (STRAND, 'if ((w & busy) && can_repeat) return false;\n', 'if (w & busy) return can_repeat ? false : (drop_reference(), true);\n'),
     found_by=[explorer('offered: release | release thrice | resumptions, one is refused')])
 bug('a waiter of another context does not withdraw an offer',
     (CORE, 'const word withdrawn = x.elsewhere_ ? offered : 0;', 'const word withdrawn = 0;'),
     found_by=[explorer('offered: release, wait elsewhere during the offer')])
 bug('the strand is offered though a waiter of another context is queued',
-    (CORE, '  if (queue_.has_elsewhere()) return offer::impossible;\n', ''),
+    (STRAND, '  if (queue_.has_elsewhere()) return offer::impossible;\n', ''),
     found_by=[explorer('offered: release twice | wait elsewhere | release twice'),
               unit('bounded_work: the_core/a_waiter_of_another_context_is_never_left_behind')])
 bug('a waiter of another context is forgotten when the next waiter is queued',
-    (QUEUE, 'x->elsewhere_ || (has_elsewhere_ && (front() || has_decided()));', 'x->elsewhere_;'),
+    (DECISIONS, 'x->elsewhere_ || (has_elsewhere_ && (others || has_decided()));', 'x->elsewhere_;'),
     found_by=[unit('bounded_work: the_core/a_waiter_of_another_context_is_never_left_behind')])
 bug('the strand is offered though mail was not read',
-    (CORE, '(before & (pending | orphaned | abandoned))', '(before & (orphaned | abandoned))'),
+    (STRAND, '(before & (pending | orphaned | abandoned))', '(before & (orphaned | abandoned))'),
     found_by=[explorer('offered: release, wait elsewhere before the offer')])
 bug('a call hands over completions of others without bound',
-    (CORE, 'for_others = most_for_others,', 'for_others = ~std::size_t(0),'),
+    (STRAND, 'for_others = most_for_others,', 'for_others = ~std::size_t(0),'),
     found_by=[unit('bounded_work: the_core/one_call_hands_over_at_most_64_for_others'), shell_asan])
 bug('a call counts what other threads released before its plan as its own',
-    (CORE, '      if (w != planned) own.end(queue_);\n', ''),
+    (STRAND, '      if (w != planned) own.end(queue_);\n', ''),
     found_by=[explorer('offered: set_limit | release of three, four wait')])
 bug('a call counts the mail of other threads as its own',
-    (CORE, '    own.end(queue_);\n    read_mail(w);\n', '    read_mail(w);\n'),
+    (STRAND, '    own.end(queue_);\n    read_mail(w);\n', '    read_mail(w);\n'),
     found_by=[explorer('offered: set_limit | cancel(), three wait')])
 bug('a call leaves what it has decided itself to others',
-    (CORE, '    own.end(queue_);\n    for (refused', '    own.last = nullptr;\n    for (refused'),
+    (STRAND, '    own.end(queue_);\n    for (refused', '    own.last = nullptr;\n    for (refused'),
     found_by=[unit('bounded_work: the_core/what_a_call_decides_itself_is_handed_over_by_it')])
 
 # ---- The bound of the queue ----------------------------------------------------------------------
@@ -402,7 +404,7 @@ bug('a decided waiter can still be cancelled',
     (QUEUE, '    if (x->cancellation_) x->cancellation_->target_ = nullptr;\n', ''),
     found_by=[explorer('2 acquirers | canceller of one'), asan])
 bug('a mailed cancellation has no reference',
-    (CORE, "  c.add_reference();  // the mailbox's\n", ''), (CORE, '      c->drop_reference();\n', ''),
+    (STRAND, "  c.add_reference();  // the mailbox's\n", ''), (STRAND, '      c->drop_reference();\n', ''),
     found_by=[explorer('2 acquirers | canceller of one'), asan])
 bug('a cancellation is never freed',
     (CANCELLATION, 'if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;',
@@ -413,10 +415,8 @@ bug('the end of a wait does not drop the reference of its cancellation',
     found_by=[explorer('2 acquirers | canceller of one'), asan])
 bug('a cancellation keeps the core until the slot is cleared',
     (CORE, '  if (claim(outcome::granted)) core_.drop_reference();\n', ''),
-    (CANCELLATION, '  virtual ~cancellation() = default;\n', '  virtual inline ~cancellation();\n'),
-    (CORE_HPP, 'inline cancellation::cancellation(core& c)',
-     'inline cancellation::~cancellation() {\n  if (claim(outcome::granted)) core_.drop_reference();\n}\n'
-     'inline cancellation::cancellation(core& c)'),
+    (CANCELLATION, '  virtual ~cancellation() = default;\n',
+     '  virtual ~cancellation() {\n    if (claim(outcome::granted)) core_.drop_reference();\n  }\n'),
     found_by=[unit('cancellation: emitted/what_stays_in_the_slot_keeps_no_memory_of_the_semaphore')])
 bug('a request that comes second drops the reference of the first',
     (CORE, '  if (!claim(o)) return;\n  core_.cancel(*this);\n', '  if (claim(o)) core_.cancel(*this);\n'),
@@ -425,7 +425,7 @@ bug('a request that comes second drops the reference of the first',
 # ---- References and lifetime of the core ---------------------------------------------------------
 
 bug('the holder of the strand does not notice the last reference',
-    (CORE, '(w & dead) || ((w & orphaned)', '((w & orphaned)'),
+    (STRAND, '(w & dead) || ((w & orphaned)', '((w & orphaned)'),
     found_by=[explorer('release | the handler destroys')])
 bug('the last reference deletes the core under the strand',
     (CORE, 'if (!(word_.fetch_or(dead, std::memory_order_acq_rel) & busy)) delete this;',
@@ -445,35 +445,35 @@ bug('a mailed acquire has no reference',
 '''),
     found_by=[explorer('wait | release | the handler destroys')])
 bug('a cancel() that leaves a mark has no reference',
-    (CORE, '  add_reference();  // the waiters, which hold the others, may be gone before set_flags()\n', ''),
-    (CORE, '  set_flags(pending, decides::some);\n  drop_reference();\n', '  set_flags(pending, decides::some);\n'),
+    (STRAND, '  add_reference();  // the waiters, which hold the others, may be gone before set_flags()\n', ''),
+    (STRAND, '  set_flags(pending, decides::some);\n  drop_reference();\n', '  set_flags(pending, decides::some);\n'),
     found_by=[explorer('cancel() | release | the handler destroys')])
 bug('a granted waiter has no reference to the core',
-    (CORE, '    granted_refs_ += p.grants;\n', ''),
+    (STRAND, 'granted_refs_ += p.grants;', ';'),
     found_by=[asan])
 bug('a waiter that is granted the permits of a release has no reference to the core',
     (CORE, '  ++granted_refs_;\n', ''),
     found_by=[explorer('acquire | release')])
 bug('the references of grants by the strand are not added up',
-    (CORE, 'missing = granted_refs_ + ', 'missing = '),
+    (STRAND, 'missing = granted_refs_ + ', 'missing = '),
     found_by=[explorer('acquire | release')])
 bug('the references of grants at once, in the word, are not added up',
-    (CORE, 'granted_refs_ + static_cast<std::int64_t>(w / ref_unit)', 'granted_refs_'),
+    (STRAND, 'granted_refs_ + static_cast<std::int64_t>(w / ref_unit)', 'granted_refs_'),
     found_by=[explorer('acquire | release')])
 bug('a refused grant keeps its reference',
-    (CORE, '  granted_refs_ -= r.references;\n', ''),
+    (STRAND, '  granted_refs_ -= r.references;\n', ''),
     found_by=[explorer('a refusing executor | release | release')])
 bug('the references are added up twice',
-    (CORE, 'std::exchange(references_summed_, true)', 'references_summed_'),
+    (STRAND, 'std::exchange(references_summed_, true)', 'references_summed_'),
     found_by=[explorer('destroy | a permit comes back')])
 bug('the strand is left without adding up the references',
-    (CORE, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', ''),
+    (STRAND, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', ''),
     found_by=[explorer('weighted head + canceller | release | try_acquire')])
 bug('the reference of a grant during the last delivery is not added up',
-    (CORE, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', '  if (w & orphaned) return w;\n'),
+    (STRAND, '  if (w & orphaned) return word_.load(std::memory_order_acquire);\n', '  if (w & orphaned) return w;\n'),
     found_by=[explorer('destroy, the aborted acquires | a permit comes back')])
 bug('the end of the semaphore does not have the references added up',
-    (CORE_HPP, 'set_flags(orphaned | pending, decides::some)', 'set_flags(orphaned, decides::some)'),
+    (STRAND_HPP, 'set_flags(orphaned | pending, decides::some)', 'set_flags(orphaned, decides::some)'),
     found_by=[explorer('acquire | release')])
 
 # ---- Memory orders -------------------------------------------------------------------------------
@@ -489,22 +489,22 @@ w, p.next, std::memory_order_acq_rel,
                                                     std::memory_order_acquire)) {
 '''
 bug('no release: the strand, left by a thread that found nothing to do',
-    order(CORE, RUN, 'acq_rel', 'acquire'), found_by=[explorer('2 threads x 2 rounds, 1 permit')])
+    order(STRAND, RUN, 'acq_rel', 'acquire'), found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('no acquire: the strand, going on',
-    order(CORE, RUN, 'acq_rel', 'release'), found_by=[explorer('cancel the head | wait, wait, try_acquire')])
+    order(STRAND, RUN, 'acq_rel', 'release'), found_by=[explorer('cancel the head | wait, wait, try_acquire')])
 bug('no acquire: the strand, after the word has changed',
-    order(CORE, RUN, 'acquire', 'relaxed'), found_by=[explorer('release, too few for the head | set_limit')])
+    order(STRAND, RUN, 'acquire', 'relaxed'), found_by=[explorer('release, too few for the head | set_limit')])
 LEAVE = 'w & ~busy, std::memory_order_release,\n                                       std::memory_order_acquire)'
 bug('no release: the strand, left at once',
-    order(CORE, LEAVE, 'release', 'relaxed'), found_by=[explorer('acquire | release'), tsan])
+    order(STRAND, LEAVE, 'release', 'relaxed'), found_by=[explorer('acquire | release'), tsan])
 bug('no acquire: the strand, not left after all',
-    order(CORE, LEAVE, 'acquire', 'relaxed'),
+    order(STRAND, LEAVE, 'acquire', 'relaxed'),
     found_by=[explorer('lower the limit | release, with a heavy waiter')])
 bug('no release: the strand, offered',
-    order(CORE, 'if (word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release', 'release', 'relaxed'),
+    order(STRAND, 'if (word_.compare_exchange_weak(w, w & ~busy, std::memory_order_release', 'release', 'relaxed'),
     found_by=[explorer('offered: release | release thrice | resumptions')])
 bug('no acquire: the strand, taken by a resumption',
-    order(CORE, 'with_strand(w), std::memory_order_acquire,\n', 'acquire', 'relaxed'),
+    order(STRAND, 'with_strand(w), std::memory_order_acquire,\n', 'acquire', 'relaxed'),
     found_by=[explorer('offered: release | release | two run resumptions')])
 bug('relaxed: the strand, taken by an acquire',
     order(CORE, 'w | busy | queued, std::memory_order_acquire', 'acquire', 'relaxed'),
@@ -513,10 +513,10 @@ TAKEN = '''\
 w | busy, std::memory_order_acquire)) {
       '''
 bug('relaxed: the strand, taken by cancel()',
-    order(CORE, TAKEN + 'queue_', 'acquire', 'relaxed'),
+    order(STRAND, TAKEN + 'queue_', 'acquire', 'relaxed'),
     found_by=[explorer('cancel() | release | the handler destroys')])
 bug('relaxed: the strand, taken by a cancellation',
-    order(CORE, 'w | busy, std::memory_order_acquire)) {\n      if (c', 'acquire', 'relaxed'), found_by=[explorer('2 acquirers | canceller of one')])
+    order(STRAND, 'w | busy, std::memory_order_acquire)) {\n      if (c', 'acquire', 'relaxed'), found_by=[explorer('2 acquirers | canceller of one')])
 RELEASE = 'std::memory_order_acq_rel, std::memory_order_relaxed));\n  if (!(next & busy)'
 bug('no release: a release to the queue',
     order(CORE, RELEASE, 'acq_rel', 'acquire'), found_by=[explorer('acquire | release')])
@@ -527,10 +527,10 @@ bug('relaxed: the permits of a release, given back to the count',
     found_by=[explorer('release, too few for the head | set_limit')])
 SET = 'std::memory_order_acq_rel, std::memory_order_relaxed));\n  // Work that an offer'
 bug('no release: a flag, set',
-    order(CORE, SET, 'acq_rel', 'acquire'),
+    order(STRAND, SET, 'acq_rel', 'acquire'),
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('no acquire: a flag, set',
-    order(CORE, SET, 'acq_rel', 'release'),
+    order(STRAND, SET, 'acq_rel', 'release'),
     found_by=[explorer('2 threads x 2 rounds, 1 permit')])
 bug('relaxed: permits, taken by a waiting acquire',
     order(CORE, '''\
@@ -541,10 +541,11 @@ bug('relaxed: permits, taken by shrink',
     order(CORE, 'w + taken, std::memory_order_acquire', 'acquire', 'relaxed'),
     found_by=[explorer('shrink by two | release | release')])
 bug('relaxed: permits, taken at once',
-    order(CORE_HPP, 'compare_exchange_weak(w, next, std::memory_order_acquire)', 'acquire', 'relaxed'),
+    order(COUNTER, 'compare_exchange_weak(w, next, std::memory_order_acquire)', 'acquire', 'relaxed'),
     found_by=[explorer('try_acquire, release | try_acquire, release')])
 bug('relaxed: permits, released',
-    order(CORE_HPP, 'w - n, std::memory_order_release', 'release', 'relaxed'),
+    order(CORE_HPP, 'w - n, std::memory_order_release,\n', 'release', 'relaxed'),
+    order(CORE_HPP, 'w - n, std::memory_order_release, std::memory_order_relaxed', 'release', 'relaxed'),
     found_by=[explorer('acquire | release'), tsan])
 REFERENCE = 'references_.fetch_sub(1, std::memory_order_acq_rel)'
 bug('no acquire: a reference, dropped',
@@ -556,7 +557,7 @@ bug('no acquire: a cancellation, dropped',
 bug('no release: a cancellation, dropped',
     order(CANCELLATION, REFERENCE, 'acq_rel', 'acquire'), found_by=[explorer('2 acquirers | canceller of one')])
 bug('no acquire: the references, added up',
-    order(CORE, 'references_.fetch_add(missing, std::memory_order_acquire', 'acquire', 'relaxed'),
+    order(STRAND, 'references_.fetch_add(missing, std::memory_order_acquire', 'acquire', 'relaxed'),
     found_by=[explorer('release | the handler destroys')])
 DEAD = 'fetch_or(dead, std::memory_order_acq_rel)'
 bug('no release: the dead flag',
@@ -576,16 +577,17 @@ bug('no release: the epoch of a limit',
 # ---- Asio: contexts and lifetime -----------------------------------------------------------------
 
 bug('handlers are destroyed with a mutex locked',
-    (SERVICE, '    while (core* const c = next_to_abandon()) {',
-     '    const std::scoped_lock lock(mutex_);\n    while (core* const c = next_to_abandon()) {'),
+    (SERVICE, '    while (counter* const c = next_to_abandon()) {',
+     '    const std::scoped_lock lock(mutex_);\n    while (counter* const c = next_to_abandon()) {'),
     (SERVICE, '    const std::scoped_lock lock(mutex_);\n    is_shut_down_', '    is_shut_down_'),
     found_by=[unit('lifetime: contexts/destructors_of_handlers_may_close_and_destroy')], row='H1')
 bug('a semaphore that is made during the destruction of its context is not abandoned',
     (SERVICE, 'if (s.is_shut_down_) c.abandon();', ''),
     found_by=[unit('lifetime: contexts/destructors_of_handlers_may_make_semaphores')], row='H1')
 bug('a handler is destroyed while its waiter is in a list',
-    (CORE, '    x->discard();\n', '    queue_.add_decided(x);\n    x->discard();\n    queue_.remove_decided(x);\n'),
-    (QUEUE, '  bool has_decided()',
+    (STRAND, '    x->discard();\n', '    queue_.put_decided(x);\n    x->discard();\n    queue_.remove_decided(x);\n'),
+    (DECISIONS, '  bool has_decided()',
+     '  void put_decided(waiter* x) noexcept { decided_.push_back(x); }\n'
      '  void remove_decided(waiter* x) noexcept { decided_.erase(x); }\n  bool has_decided()'),
     found_by=[unit('lifetime: contexts/destructors_of_handlers_may_call_every_member')], row='H1')
 bug('the service of strands shuts down before that of the semaphores',
@@ -608,31 +610,39 @@ bug('a completion that was granted at once and is destroyed uncalled keeps its p
      '  if constexpr (!WithPermit) p.forget();\n  completion<handler_type, WithPermit> f{'),
     found_by=[unit('lifetime: contexts/permits_of_handlers_that_are_destroyed_go_to_the_next')], row='H2')
 bug('permits do not share ownership of the core',
-    (PERMIT, '      c->give_back(n);\n      c->drop_reference();\n', '      c->give_back(n);\n'),
-    (PERMIT, 'if (detail::core* const c = std::exchange(core_, nullptr)) c->drop_reference();', 'core_ = nullptr;'),
-    (PERMIT, '    core_->add_reference();\n', ''),
-    (PERMIT, 'noexcept { return {c, n}; }', 'noexcept {\n  c.drop_reference();\n  return {c, n};\n}'),
+    (CORE_HPP, '  c()->drop_reference();\n', ''), (CORE, '  give_back(n);\n  drop_reference();\n', '  give_back(n);\n'),
+    (PERMIT, 'if (detail::permit_owner* const o = std::exchange(owner_, nullptr)) o->drop_object();',
+     'owner_ = nullptr;'),
+    (PERMIT, '    static_cast<core*>(o)->drop_reference();\n', '    {}\n'),
+    (PERMIT, '    owner_->add_object();\n', ''),
+    (PERMIT, 'noexcept { return {o, n}; }', 'noexcept {\n  o.drop_object();\n  return {o, n};\n}'),
     found_by=[unit('permits: outliving_the_semaphore/all_members_of_a_permit_work_without_its_semaphore', address=True)], row='H3')
 bug('granted operations do not share ownership of the core',
-    (CORE, '    granted_refs_ += p.grants;\n', ''), (CORE, '  granted_refs_ -= r.references;\n', ''),
-    (OP, '    const outcome o = get_outcome();\n', '    core_->add_reference();\n    const outcome o = get_outcome();\n'),
+    (STRAND, 'granted_refs_ += p.grants;', ';'), (STRAND, '  granted_refs_ -= r.references;\n', ''),
+    (OP, '    const outcome o = this->get_outcome();\n',
+     '    owner_->get_counter().add_reference();\n    const outcome o = this->get_outcome();\n'),
     found_by=[unit('lifetime: semaphores/the_last_grant_outlives_the_semaphore', address=True)], row='H3')
 bug('an operation refers to the object that it was started on',
-    (SERVICE, '  core* get_core() const noexcept { return core_; }\n',
-     '  core* get_core() const noexcept { return core_; }\n'
-     '  core* const& place() const noexcept { return core_; }\n'),
-    (OP, 'core_(sem.get_core()),', 'core_(sem.place()),'),
-    (OP, '  core* core_;  // from', '  core* const& core_;  // from'),
+    (SERVICE, '  bool has_context() const',
+     '  counter* const& place() const noexcept { return core_; }\n  bool has_context() const'),
+    (OP, 'owner_(&owner),', 'owner_{sem.place()},'),
+    (OP, '  Owner* owner_;  // from', '''\
+  struct owner_of {
+    counter* const& core_;
+    Owner& operator*() const noexcept { return static_cast<Owner&>(*core_); }
+    Owner* operator->() const noexcept { return &**this; }
+  };
+  owner_of owner_;  // from'''),
     found_by=[unit('lifetime: moves/waits_and_permits_follow_the_state')], row='H11')
 
 # ---- Asio: executors -----------------------------------------------------------------------------
 
 # The mutex is the one that Boost.SAM's semaphore and Asio's channels have.
 bug('completions are handed over with a mutex locked',
-    (CORE, '#include <turnstile/detail/core.hpp>\n',
-     '#include <turnstile/detail/core.hpp>\n\n#include <mutex>\nnamespace { std::mutex guard; }\n'),
-    (CORE, '    for (refused = false;', '    guard.lock();\n    for (refused = false;'),
-    (CORE, 'refused = !deliver(x);\n      if (was', 'refused = !deliver(x);\n      guard.unlock();\n      if (was'),
+    (STRAND, '#include <turnstile/detail/strand.hpp>\n',
+     '#include <turnstile/detail/strand.hpp>\n\n#include <mutex>\nnamespace { std::mutex guard; }\n'),
+    (STRAND, '    for (refused = false;', '    guard.lock();\n    for (refused = false;'),
+    (STRAND, 'refused = !deliver(x);\n      if (was', 'refused = !deliver(x);\n      guard.unlock();\n      if (was'),
     (CORE, 'bool core::release_to_queue(std::size_t n, word w) noexcept {\n',
      'bool core::release_to_queue(std::size_t n, word w) noexcept {\n  guard.lock();\n  guard.unlock();\n'),
     found_by=[unit('executors: custom/an_executor_that_runs_inline_neither_deadlocks_nor_recurses')], row='H4')
@@ -675,8 +685,8 @@ bug('an exception of a handler does not leave run()',
     (ASIO, '      op.call();', '      try {\n        op.call();\n      } catch (...) {\n      }'),
     found_by=[unit('lifetime: throwing_handlers/throwing_handlers_leave_nothing_half_done')], row='H9')
 bug('permits are passed on after the handler has returned',
-    (COMPLETION, "      permit_.forget();  // they belong to the handler now\n      std::move(handler_)(ec);",
-     '      std::move(handler_)(ec);\n      permit_.forget();'),
+    (COMPLETION, '      forget_core_permit(permit_);  // they belong to the handler now\n      std::move(handler_)(ec);',
+     '      std::move(handler_)(ec);\n      forget_core_permit(permit_);'),
     found_by=[unit('lifetime: throwing_handlers/throwing_handlers_leave_nothing_half_done')], row='H9')
 bug("there is no work on the handler's executor",
     (ASIO, '{ s.work_started(); }', '{}'), (ASIO, '    if (scheduler_) scheduler_->work_finished();\n', ''),
@@ -699,13 +709,13 @@ bug("the work on the semaphore's executor is kept until the handler has returned
 
 # ---- Asio: slots, memory, tokens -----------------------------------------------------------------
 
-CLEAR = 'if (cancellation_) asio::get_associated_cancellation_slot(handler_).clear();\n'
+CLEAR = 'if (this->cancellation_) asio::get_associated_cancellation_slot(handler_).clear();\n'
 bug('the thread that releases clears the slot',
     (OP, '  bool deliver() noexcept override {\n', '  bool deliver() noexcept override {\n    ' + CLEAR),
     found_by=[tsan, shell_tsan, unit('cancellation: emitted/the_slot_is_touched_in_the_initiating_call_only')],
     row='H6')
 bug('the completion clears the slot',
-    (OP, '    const outcome o = get_outcome();\n', '    ' + CLEAR + '    const outcome o = get_outcome();\n'),
+    (OP, '    const outcome o = this->get_outcome();\n', '    ' + CLEAR + '    const outcome o = this->get_outcome();\n'),
     found_by=[shell_tsan, unit('cancellation: emitted/the_slot_is_touched_in_the_initiating_call_only')], row='H6')
 bug('the slot is cleared after the handler was called',
     (OP, '    take_apart()();\n',
@@ -723,15 +733,15 @@ bug("the slot's handler uses itself after it was destroyed",
     found_by=[unit('cancellation: during_the_emission/everything_may_be_destroyed_during_the_emission', address=True)], row='H6')
 bug('the handler is called before its memory is free',
     (OP, '    take_apart()();\n',
-     '    const outcome o = get_outcome();\n'
+     '    const outcome o = this->get_outcome();\n'
      '    completion<Handler, WithPermit>{std::move(handler_), o, '
-     'o == outcome::granted ? make_permit(*core_, permits()) : permit(), tracking_}();\n'
-     '    if (o == outcome::granted) core_->add_reference();\n    take_apart().permit_.forget();\n'),
+     'o == outcome::granted ? make_permit(*owner_, this->permits()) : permit(), tracking_}();\n'
+     '    if (o == outcome::granted) owner_->get_counter().add_reference();\n    take_apart().permit_.forget();\n'),
     found_by=[unit('allocation: user_code/a_handler_may_own_its_memory')], row='H8')
 bug('the handler is destroyed before its memory is free',
     (OP, '    this->~acquire_op();\n', '    { const Handler first(std::move(c.handler_)); }\n    this->~acquire_op();\n'),
-    (OP, '    take_apart()();\n', '    completion<Handler, WithPermit>{std::move(handler_), get_outcome(), '
-     'make_permit(*core_, permits()), tracking_}();\n'),
+    (OP, '    take_apart()();\n', '    completion<Handler, WithPermit>{std::move(handler_), this->get_outcome(), '
+     'make_permit(*owner_, this->permits()), tracking_}();\n'),
     found_by=[unit('allocation: user_code/a_handler_that_owns_its_memory_may_be_destroyed', address=True)], row='H8')
 bug('a coroutine goes on at once on the thread of another executor',
     (SEMAPHORE, '''\
@@ -755,8 +765,8 @@ bug("an error code is of another library's type",
 ''', '''\
     return boost::asio::async_initiate<Token, void(std::error_code)>(initiation<false>(), token, n);
 '''),
-    (COMPLETION, "      permit_.forget();  // they belong to the handler now\n      std::move(handler_)(ec);",
-     '      permit_.forget();\n      std::move(handler_)(std::error_code(ec));'),
+    (COMPLETION, '  // they belong to the handler now\n      std::move(handler_)(ec);',
+     '\n      std::move(handler_)(std::error_code(ec));'),
     (SEMAPHORE, '      if (core().would_grant(n)) return try_and_wait<false, void>(n, token);\n', ''),
     found_by=[unit('cancellation: a_cancelled_co_await_throws')], row='H13')
 

@@ -1,7 +1,8 @@
 """Builds the library as it is, changed copies of it, and the programs that find the changes.
 
-A changed copy is a folder with the changed files only: they come before the others on the compiler's
-path. An object is compiled again in a copy only if it depends on a file that is changed there."""
+A changed copy is a folder with the changed headers, which come before the others on the compiler's path, and
+with all of src/, whose files include each other from their own folder. An object is compiled again in a copy
+only if it depends on a file that is changed there."""
 
 import collections
 import fcntl
@@ -235,6 +236,8 @@ class Copy:
         self.base, self.folder, self.changed = base, COPIES / folder, set(texts)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
+        for path in (BASE / 'src').iterdir():
+            write(self.folder / 'src' / path.name, path.read_bytes())
         for file, text in texts.items():
             write(self.folder / file, text)
 
@@ -247,7 +250,7 @@ class Copy:
             if files & self.changed:
                 differs = True
                 object = self.folder / (source.replace('/', '_') + f'.{program.name}.o')
-                place = self.folder if source in self.changed else BASE
+                place = self.folder if source.startswith('src/') else BASE
                 run_tool(LAUNCHER + program.command(flags) +
                          ['-I', self.folder / 'include', '-I', BASE / 'include', '-c', place / source, '-o', object], log)
             arguments.append(object)

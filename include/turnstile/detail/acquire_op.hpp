@@ -43,8 +43,14 @@
 
 namespace turnstile::inline v1::detail {
 
-template <typename Handler, typename HandlerExecutor, typename Executor, bool WithPermit,
-          bool Timed>
+// What the operation waits at: a core, or a key of a keyed semaphore. It is a base of the operation's permits, and
+// needs
+//   waiter_type            the base of the operation, which passes itself to wait()
+//   get_counter()          what a cancellation and a resumption refer to
+//   begin_wait()           called for each operation
+//   end_wait()             called for each operation that was not granted, after it is gone
+template <typename Handler, typename HandlerExecutor, typename Executor, typename Owner,
+          bool WithPermit, bool Timed>
 class acquire_op;
 
 // A base of the operation, which keeps the handler's executor from running out of work.
@@ -52,11 +58,11 @@ template <typename Operation, typename HandlerExecutor>
 using handler_work =
     std::conditional_t<is_scheduled<HandlerExecutor>, scheduled<Operation>, work<HandlerExecutor>>;
 
-template <typename Handler, typename HandlerExecutor, typename Executor, bool WithPermit,
-          bool Timed>
+template <typename Handler, typename HandlerExecutor, typename Executor, typename Owner,
+          bool WithPermit, bool Timed>
 class acquire_op final
-    : public waiter,
-      private handler_work<acquire_op<Handler, HandlerExecutor, Executor, WithPermit, Timed>,
+    : public Owner::waiter_type,
+      private handler_work<acquire_op<Handler, HandlerExecutor, Executor, Owner, WithPermit, Timed>,
                            HandlerExecutor> {
   using handler_work_type = handler_work<acquire_op, HandlerExecutor>;
   friend handler_work_type;
@@ -84,13 +90,13 @@ class acquire_op final
 
   // Allocates the operation. If the allocation throws, nothing has happened to the handler.
   template <typename H>
-  static pointer create(const registration& sem, std::uint32_t permits, H&& handler,
+  static pointer create(const registration& sem, Owner& owner, std::uint32_t permits, H&& handler,
                         const HandlerExecutor& handler_ex, const Executor& ex, const tracking& t) {
     rebound<acquire_op> allocator(detail::allocator_of(static_cast<const Handler&>(handler)));
     acquire_op* const p = std::allocator_traits<rebound<acquire_op>>::allocate(allocator, 1);
     try {
-      return pointer(::new (static_cast<void*>(p))
-                         acquire_op(sem, permits, std::forward<H>(handler), handler_ex, ex, t));
+      return pointer(::new (static_cast<void*>(p)) acquire_op(
+          sem, owner, permits, std::forward<H>(handler), handler_ex, ex, t));
     } catch (...) {
       std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, p, 1);
       throw;
@@ -105,23 +111,24 @@ class acquire_op final
   outcome connect_and_wait([[maybe_unused]] const Executor& ex, Time... time) {
     auto slot = asio::get_associated_cancellation_slot(handler_);
     const bool connected = slot.is_connected();
-    if (connected || Timed) cancellation_ = new recycled_cancellation(*core_);
-    if (connected) slot.template emplace<cancel_handler>(*cancellation_);
+    if (connected || Timed) this->cancellation_ = new recycled_cancellation(owner_->get_counter());
+    if (connected) slot.template emplace<cancel_handler>(*this->cancellation_);
     (limit_wait(ex, time), ...);
-    return core_->wait(*this);
+    return owner_->wait(*this);
   }
 
   // Frees the operation and returns what was in it.
   // The handler is moved out before the memory is freed, for it may own that memory.
   completion<Handler, WithPermit> take_apart() noexcept {
     rebound<acquire_op> allocator(detail::allocator_of(handler_));
-    const outcome o = get_outcome();
-    core& sem = *core_;
+    const outcome o = this->get_outcome();
+    Owner& owner = *owner_;
     completion<Handler, WithPermit> c{
-        std::move(handler_), o, o == outcome::granted ? make_permit(sem, permits()) : permit(),
-        tracking_};
+        std::move(handler_), o,
+        o == outcome::granted ? make_permit(owner, this->permits()) : permit(), tracking_};
     this->~acquire_op();
     std::allocator_traits<rebound<acquire_op>>::deallocate(allocator, this, 1);
+    if (o != outcome::granted) owner.end_wait();
     return c;
   }
 
@@ -164,11 +171,11 @@ class acquire_op final
 
   TURNSTILE_COLD void post_resumption() noexcept override {
     if constexpr (is_scheduled<HandlerExecutor>)
-      scheduled_resumption::post(*core_, *this->get_scheduler());
+      scheduled_resumption::post(owner_->get_counter(), *this->get_scheduler());
     else if constexpr (posts)
-      detail::post_resumption(*core_, this->executor());
+      detail::post_resumption(owner_->get_counter(), this->executor());
     else
-      detail::post_resumption(*core_, semaphore_work_->executor());
+      detail::post_resumption(owner_->get_counter(), semaphore_work_->executor());
   }
 
  private:
@@ -192,13 +199,14 @@ class acquire_op final
   };
 
   template <typename H>
-  acquire_op(const registration& sem, std::uint32_t permits, H&& handler,
+  acquire_op(const registration& sem, Owner& owner, std::uint32_t permits, H&& handler,
              const HandlerExecutor& handler_ex, const Executor& ex, const tracking& t)
-      : waiter(permits),
+      : Owner::waiter_type(permits),
         handler_work_type(run_by(sem, handler_ex)),
-        core_(sem.get_core()),
+        owner_(&owner),
         handler_(std::forward<H>(handler)),
         tracking_(t) {
+    owner.begin_wait();
     if constexpr (!posts) {
       semaphore_work_.emplace(ex);
     } else if constexpr (!no_executor) {
@@ -209,7 +217,7 @@ class acquire_op final
   }
 
   ~acquire_op() {
-    if (cancellation_) cancellation_->finish();
+    if (this->cancellation_) this->cancellation_->finish();
   }
 
   // What handler_work is constructed from.
@@ -256,11 +264,11 @@ class acquire_op final
   }
   void restart_timer([[maybe_unused]] const stopped_timer& s) noexcept {
     if constexpr (Timed) {
-      if (!s || get_outcome() != outcome::granted) return;  // a decision stands
+      if (!s || this->get_outcome() != outcome::granted) return;  // a decision stands
       try {
-        expiry_.emplace(s->executor).start(s->time, *cancellation_);
+        expiry_.emplace(s->executor).start(s->time, *this->cancellation_);
       } catch (...) {
-        cancellation_->request(outcome::timed_out);  // rather than never
+        this->cancellation_->request(outcome::timed_out);  // rather than never
       }
     }
   }
@@ -269,12 +277,12 @@ class acquire_op final
     // Without time it cannot wait. But core::wait() still grants it if no other acquire waits, even if the
     // strand is busy and has to deliver it.
     if (time <= patience::zero())
-      cancellation_->request(outcome::timed_out);
+      this->cancellation_->request(outcome::timed_out);
     else
-      expiry_.emplace(ex).start(time, *cancellation_);
+      expiry_.emplace(ex).start(time, *this->cancellation_);
   }
 
-  core* core_;  // from the grant on, a reference, which take_apart() passes on to a permit
+  Owner* owner_;  // from the grant on, a reference, which take_apart() passes on to a permit
   [[no_unique_address]] Handler handler_;
   [[no_unique_address]] tracking tracking_;
   [[no_unique_address]] std::conditional_t<Timed, std::optional<expiry<Executor>>, no_timer>

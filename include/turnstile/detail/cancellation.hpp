@@ -4,6 +4,7 @@
 #ifndef TURNSTILE_DETAIL_CANCELLATION_HPP
 #define TURNSTILE_DETAIL_CANCELLATION_HPP
 
+#include <turnstile/detail/counter.hpp>
 #include <turnstile/detail/waiter.hpp>
 
 #include <atomic>
@@ -18,7 +19,9 @@ namespace turnstile::inline v1::detail {
 class cancellation : public mail {
  public:
   // One reference, the waiter's.
-  explicit inline cancellation(core& c) noexcept;
+  explicit cancellation(counter& c) noexcept : mail(kind::cancellation), core_(c) {
+    core_.add_reference();
+  }
   virtual ~cancellation() = default;
 
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
@@ -35,8 +38,10 @@ class cancellation : public mail {
   TURNSTILE_API void finish() noexcept;
 
  private:
-  friend core;
+  friend lane_queue;
   friend wait_queue;
+  template <typename>
+  friend class basic_strand;
 
   // True once: for the first request, or for finish() if it comes first. That call drops the reference to
   // the core. Relaxed: a request is published by what core::cancel() does.
@@ -49,7 +54,7 @@ class cancellation : public mail {
     return static_cast<outcome>(requested_.load(std::memory_order_relaxed));
   }
 
-  core& core_;
+  counter& core_;
   waiter* target_ = nullptr;  // the strand's: the waiter while it is queued
   std::atomic<std::uint32_t> references_{1};
   std::atomic<std::uint32_t> requested_{static_cast<std::uint32_t>(outcome::waiting)};

@@ -40,7 +40,7 @@ TURNSTILE_COLD inline error_code to_error_code(outcome o) noexcept {
 }
 
 // A permit over the n permits of an acquire that had that outcome, with the reference that came with them.
-inline permit permit_for(core& c, outcome o, std::size_t n) noexcept {
+inline permit permit_for(permit_owner& c, outcome o, std::size_t n) noexcept {
   if (o != outcome::granted || n == 0) return {};
   return make_permit(c, n);
 }
@@ -62,7 +62,7 @@ struct completion {
     if constexpr (WithPermit) {
       std::move(handler_)(ec, std::move(permit_));
     } else {
-      permit_.forget();  // they belong to the handler now
+      forget_core_permit(permit_);  // they belong to the handler now
       std::move(handler_)(ec);
     }
     TURNSTILE_HANDLER_INVOCATION_END;

@@ -5,7 +5,7 @@
 #define TURNSTILE_DETAIL_MAILBOX_HPP
 
 // What a thread that finds the strand busy leaves behind for its holder: waiters, cancellations of one waiter,
-// and a mark for a cancellation of all. Any thread puts mail in, without blocking; the holder of the strand
+// keys that have given permits back, and a mark for a cancellation of all. Any thread puts mail in, without blocking; the holder of the strand
 // takes all of it, the oldest first.
 
 #include <turnstile/detail/config.hpp>
@@ -27,14 +27,19 @@ enum class outcome : unsigned char {
 };
 
 class core;
+class decisions;
+class keyed_core;
+class lane_queue;
 class mailbox;
 class wait_queue;
 class waiter_list;
+template <typename Queue>
+class basic_strand;
 
-// One piece of mail: a waiter or the cancellation of one. Each may be in the mailbox once.
+// One piece of mail. Each may be in the mailbox once.
 class mail {
  protected:
-  enum class kind : unsigned char { waiter, cancellation };
+  enum class kind : unsigned char { waiter, cancellation, key };
 
   explicit mail(kind k, std::uint32_t permits = 0) noexcept : kind_(k), permits_(permits) {}
   ~mail() = default;
@@ -42,9 +47,11 @@ class mail {
   mail& operator=(const mail&) = delete;
 
  private:
-  friend core;
+  friend lane_queue;
   friend mailbox;
   friend waiter_list;
+  template <typename>
+  friend class basic_strand;
 
   mail* next_ = nullptr;        // older mail in the mailbox; the next waiter in a list
   bool cancels_older_ = false;  // cancel() came after all older mail and before this

@@ -9,7 +9,7 @@
 // owns a reference to the core.
 
 #include <turnstile/detail/asio_internals.hpp>
-#include <turnstile/detail/core.hpp>
+#include <turnstile/detail/counter.hpp>
 #include <turnstile/detail/delivery.hpp>
 #include <turnstile/detail/handler_executor.hpp>
 
@@ -23,7 +23,7 @@ namespace turnstile::inline v1::detail {
 template <typename E>
 class resumption {
  public:
-  resumption(core& c, const E& ex, const delivery& d) noexcept
+  resumption(counter& c, const E& ex, const delivery& d) noexcept
       : core_(&c), executor_(ex), delivery_(&d) {}
   resumption(resumption&& other) noexcept
       : core_(std::exchange(other.core_, nullptr)),
@@ -34,7 +34,7 @@ class resumption {
     if (core_) core_->resume(false);
   }
 
-  TURNSTILE_COLD static void post(core& c, const E& ex) noexcept {
+  TURNSTILE_COLD static void post(counter& c, const E& ex) noexcept {
     const delivery d(&c);
     try {
       detail::post(ex, resumption(c, ex, d), asio::recycling_allocator<void>());
@@ -43,7 +43,7 @@ class resumption {
   }
 
   void operator()() {
-    core& c = *std::exchange(core_, nullptr);
+    counter& c = *std::exchange(core_, nullptr);
     // An executor may call this inside execute(), that is, while the offer is being made. To post it again would
     // go on for ever, so there it cannot repeat. Another resumption of this core, posted from the same place on
     // the stack, may be taken for this one: then the call that makes the offer stays.
@@ -51,13 +51,13 @@ class resumption {
   }
 
  private:
-  core* core_;
+  counter* core_;
   E executor_;
   const delivery* delivery_;
 };
 
 template <typename E>
-void post_resumption(core& c, const E& ex) noexcept {
+void post_resumption(counter& c, const E& ex) noexcept {
   resumption<E>::post(c, ex);
 }
 
@@ -69,7 +69,7 @@ class scheduled_resumption final : private scheduled<scheduled_resumption> {
   using allocator = asio::recycling_allocator<scheduled_resumption>;
 
  public:
-  static void post(core& c, scheduler& s) noexcept {
+  static void post(counter& c, scheduler& s) noexcept {
     try {
       scheduled_resumption* const p = allocator().allocate(1);
       (::new (static_cast<void*>(p)) scheduled_resumption(c, s))->schedule();
@@ -79,7 +79,7 @@ class scheduled_resumption final : private scheduled<scheduled_resumption> {
   }
 
  private:
-  scheduled_resumption(core& c, scheduler& s)
+  scheduled_resumption(counter& c, scheduler& s)
       : scheduled<scheduled_resumption>(s), core_(c), scheduler_(s) {}
   ~scheduled_resumption() = default;
 
@@ -90,7 +90,7 @@ class scheduled_resumption final : private scheduled<scheduled_resumption> {
       schedule_again(scheduler_);
   }
   void discard() noexcept {
-    core& c = core_;
+    counter& c = core_;
     destroy();
     c.resume(false);
   }
@@ -99,7 +99,7 @@ class scheduled_resumption final : private scheduled<scheduled_resumption> {
     allocator().deallocate(this, 1);
   }
 
-  core& core_;
+  counter& core_;
   scheduler& scheduler_;
 };
 
@@ -107,7 +107,7 @@ class scheduled_resumption final : private scheduled<scheduled_resumption> {
 
 struct scheduled_resumption {
   template <typename Scheduler>
-  static void post(core&, Scheduler&) noexcept;  // never called
+  static void post(counter&, Scheduler&) noexcept;  // never called
 };
 
 #endif

@@ -10,7 +10,7 @@
 // moved or destroyed, never by an acquire or a release.
 
 #include <turnstile/detail/asio_internals.hpp>
-#include <turnstile/detail/core.hpp>
+#include <turnstile/detail/counter.hpp>
 #include <turnstile/detail/handler_executor.hpp>
 
 #include <boost/asio/execution.hpp>
@@ -52,7 +52,6 @@ class registration : private registration_link {
   registration(const registration&) = delete;
   registration& operator=(const registration&) = delete;
 
-  core* get_core() const noexcept { return core_; }
   bool has_context() const noexcept { return service_; }
   // This requires that it has one.
   inline asio::execution_context& context() const noexcept;
@@ -62,16 +61,18 @@ class registration : private registration_link {
   registration() noexcept = default;
   ~registration() = default;
 
-  inline void enter(service& s, core& c) noexcept;    // takes over a reference to c
-  inline void replace(registration& other) noexcept;  // takes over other's place and core
-  inline void leave() noexcept;                       // aborts the waiters
+  inline void enter(service& s, counter& c) noexcept;  // takes over a reference to c
+  inline void replace(registration& other) noexcept;   // takes over other's place and core
+  inline void leave() noexcept;                        // aborts the waiters
 
  private:
   friend service;
+  template <typename, typename>
+  friend class implementation;
 
   virtual void drop_executor() noexcept = 0;
 
-  core* core_ = nullptr;        // a reference, unless null
+  counter* core_ = nullptr;     // a reference, unless null
   service* service_ = nullptr;  // null when the context is gone
 };
 
@@ -113,13 +114,13 @@ class service final : public asio::execution_context::service {
 
   TURNSTILE_COLD void shutdown() override {
     // User code runs in abandon(), and may make, move and destroy any semaphore.
-    while (core* const c = next_to_abandon()) {
+    while (counter* const c = next_to_abandon()) {
       c->abandon();
       c->drop_reference();
     }
   }
 
-  core* next_to_abandon() noexcept {
+  counter* next_to_abandon() noexcept {
     const std::scoped_lock lock(mutex_);
     is_shut_down_ = live_.empty();
     if (is_shut_down_) return nullptr;
@@ -142,7 +143,7 @@ asio::execution_context& registration::context() const noexcept { return service
 
 const scheduler_finder& registration::schedulers() const noexcept { return service_->schedulers_; }
 
-void registration::enter(service& s, core& c) noexcept {
+void registration::enter(service& s, counter& c) noexcept {
   const std::scoped_lock lock(s.mutex_);
   core_ = &c;
   service_ = &s;
@@ -214,16 +215,18 @@ class executor_slot<Executor> {
 };
 
 // What a semaphore object holds: its core, its executor, and its place in the context's list.
-template <typename Executor>
+template <typename Executor, typename Core>
 class implementation final : public registration {
  public:
-  implementation(const Executor& ex, std::size_t used, std::size_t limit) : executor_(ex) {
+  // Makes a core from the arguments.
+  template <typename... Args>
+  explicit implementation(const Executor& ex, Args... args) : executor_(ex) {
     auto& s = asio::use_service<service>(detail::context_of(ex));
-    enter(s, *new core(static_cast<std::uint32_t>(used), static_cast<std::uint32_t>(limit)));
+    enter(s, *new Core(args...));
   }
 
   template <typename Executor1>
-  explicit implementation(implementation<Executor1>&& other) : executor_(converted(other)) {
+  explicit implementation(implementation<Executor1, Core>&& other) : executor_(converted(other)) {
     replace(other);
     other.drop_executor();
   }
@@ -234,7 +237,7 @@ class implementation final : public registration {
   }
 
   template <typename Executor1>
-  void assign(implementation<Executor1>&& other) {
+  void assign(implementation<Executor1, Core>&& other) {
     const executor_slot<Executor> ex = converted(other);  // may throw: first
     leave();
     executor_.reset(ex);
@@ -244,14 +247,16 @@ class implementation final : public registration {
 
   ~implementation() { leave(); }
 
+  Core* get_core() const noexcept { return static_cast<Core*>(core_); }
+
   const Executor& get_executor() const noexcept { return *executor_; }
 
  private:
-  template <typename>
+  template <typename, typename>
   friend class implementation;
 
   template <typename Executor1>
-  static executor_slot<Executor> converted(const implementation<Executor1>& other) {
+  static executor_slot<Executor> converted(const implementation<Executor1, Core>& other) {
     if (!other.executor_) return {};
     return executor_slot<Executor>(Executor(*other.executor_));
   }

@@ -7,10 +7,11 @@
 // The waiters of a semaphore, and what was decided about them. All of it belongs to the holder of the
 // strand, except left(), which any thread may read.
 //
-// A waiter is enqueued, then decided, and then taken out to be delivered, in the order of the decisions. An
-// executor may refuse a delivery; then requeue() puts everything back that was decided and not delivered.
+// A waiter is enqueued, then decided, and then taken out to be delivered. An executor may refuse a delivery;
+// then requeue() puts everything back that was decided and not delivered.
 
 #include <turnstile/detail/cancellation.hpp>
+#include <turnstile/detail/decisions.hpp>
 #include <turnstile/detail/state_word.hpp>
 #include <turnstile/detail/waiter.hpp>
 
@@ -21,8 +22,10 @@
 
 namespace turnstile::inline v1::detail {
 
-class wait_queue {
+class wait_queue : public decisions {
  public:
+  static constexpr bool grants_come_with_references = true;
+
   // How many waiters were decided, less those that came without being counted elsewhere. Modulo 2^32. Acquires:
   // a thread that sees a waiter leave sees afterwards that it had entered.
   std::uint32_t left() const noexcept { return left_.load(std::memory_order_acquire); }
@@ -31,25 +34,58 @@ class wait_queue {
   waiter* front() const noexcept { return queue_.front(); }
   static const waiter* next(const waiter* x) noexcept { return waiter_list::next(x); }
 
-  bool has_decided() const noexcept { return !decided_.empty(); }
+  // What can be granted next.
+  struct turn {
+    unsigned grants;  // so many waiters at the head
+    std::uint32_t permits;
+    bool more;  // more can be granted after these
+    bool rest;  // the head waits for permits then
+  };
+  // At most so many: if the word changes before the plan is published, the work on the plan is lost.
+  turn plan(std::uint32_t free) const noexcept {
+    turn t{0, 0, false, false};
+    const waiter* rest = front();
+    for (; t.grants != most_grants && rest && rest->permits_ <= free; ++t.grants) {
+      free -= rest->permits_;
+      t.permits += rest->permits_;
+      rest = next(rest);
+    }
+    t.rest = rest;
+    t.more = rest && rest->permits_ <= free;
+    return t;
+  }
+  // The plan that grants nothing.
+  turn no_turn() const noexcept { return {0, 0, false, front() != nullptr}; }
 
-  // Whether a completion may have to be posted to another context than the semaphore's. Once true, it stays
-  // so until a waiter comes while no other is queued or decided.
-  bool has_elsewhere() const noexcept { return has_elsewhere_; }
+  // A waiter from the mailbox, or one that was granted before it came there.
+  void receive(mail& m, word w, std::uint32_t limit) noexcept {
+    waiter* const x = static_cast<waiter*>(&m);
+    if (x->outcome_ == outcome::granted) {
+      note_elsewhere(x, front());
+      add_decided(x);
+      return;
+    }
+    enqueue(x, true);
+    // The limit may have changed since the sender looked.
+    if (x->outcome_ == outcome::waiting && x->permits_ > limit && !(w & state_word::closed))
+      decide(x, outcome::exceeds_limit);
+  }
 
   void enqueue(waiter* x, bool counted) noexcept {
     largest_ = (std::max)(largest_, x->permits_);
-    note_elsewhere(x);
+    note_elsewhere(x, front());
     queue_.push_back(x);
     if (!counted) count_left(-1);
     if (x->cancellation_) [[unlikely]]
       make_cancellable(x);
   }
 
+  void grant_next() noexcept { decide(front(), outcome::granted); }
+
   // Decides a queued waiter.
   void decide(waiter* x, outcome o) noexcept {
     take_out(x, o);
-    decided_.push_back(x);
+    add_decided(x);
   }
   void decide_all(outcome o) noexcept {
     while (front()) decide(front(), o);
@@ -61,23 +97,6 @@ class wait_queue {
     count_left(1);
     if (x->cancellation_) x->cancellation_->target_ = nullptr;
     if (x->outcome_ == outcome::waiting) x->outcome_ = o;  // an earlier decision stands
-  }
-
-  // A waiter that was decided before it was queued.
-  void add_decided(waiter* x) noexcept {
-    note_elsewhere(x);
-    decided_.push_back(x);
-  }
-
-  // The waiters that were decided first and last, or null.
-  waiter* first_decided() const noexcept { return decided_.front(); }
-  const waiter* last_decided() const noexcept { return decided_.back(); }
-
-  // Returns the first one, and takes it out of the list. Requires has_decided().
-  waiter* take_decided() noexcept {
-    waiter* const x = decided_.front();
-    decided_.erase(x);
-    return x;
   }
 
   // Whether a waiter may be queued that is hopeless, that is, can never be granted under that state and limit.
@@ -100,9 +119,7 @@ class wait_queue {
  private:
   inline void make_cancellable(waiter* x) noexcept;
 
-  void note_elsewhere(const waiter* x) noexcept {
-    has_elsewhere_ = x->elsewhere_ || (has_elsewhere_ && (front() || has_decided()));
-  }
+  static constexpr unsigned most_grants = 32;  // by one compare-and-swap
 
   // Only the holder of the strand writes. Releases: see left(). A thread that knows of a decision by its
   // completion sees it counted. Another may take the queue for longer than it is.
@@ -111,11 +128,9 @@ class wait_queue {
   }
 
   std::atomic<std::uint32_t> left_{0};
-  waiter_list queue_;    // first come, first served
-  waiter_list decided_;  // in the order of the decisions
+  waiter_list queue_;  // first come, first served
   // No waiter in queue_ wants more. It may be too high, and is, after requeue().
   std::uint32_t largest_ = 0;
-  bool has_elsewhere_ = false;
 };
 
 inline void wait_queue::make_cancellable(waiter* x) noexcept {
@@ -145,9 +160,8 @@ inline void wait_queue::decide_hopeless(word w, std::uint32_t limit) noexcept {
 inline wait_queue::returned wait_queue::requeue(waiter* x) noexcept {
   returned r{0, 0};
   waiter_list standing;  // their decisions stand
-  decided_.push_front(x);
-  while (waiter* const y = decided_.back()) {
-    decided_.erase(y);
+  for (waiter_list refused = take_all_decided(x); waiter* const y = refused.back();) {
+    refused.erase(y);
     count_left(-1);
     cancellation* const c = y->cancellation_;
     if (y->outcome_ == outcome::granted) {

@@ -43,8 +43,13 @@ class waiter : public mail {
 
  private:
   friend core;
+  friend decisions;
+  friend keyed_core;
+  friend lane_queue;
   friend wait_queue;
   friend waiter_list;
+  template <typename>
+  friend class basic_strand;
 
   waiter* previous_ = nullptr;
 };

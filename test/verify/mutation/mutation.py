@@ -18,7 +18,7 @@ import bugs  # noqa: E402
 import build  # noqa: E402
 import runner  # noqa: E402
 
-CORE = 'src/core.cpp'
+CORE, STRAND = 'src/core.cpp', 'src/strand.hpp'
 DETAIL = 'include/turnstile/detail/'
 
 # The programs that may find a mutant, the likeliest first. A case of `core` that takes long is left out: the
@@ -28,9 +28,11 @@ OF_THE_CORE = ['core', 'explorer', 'bounded_work', 'weighted', 'bounded', 'count
                'lifetime', 'executors', 'threads', 'timed', 'allocation', 'with_permit', 'tokens', 'coroutines']
 KILLERS = {
     CORE: OF_THE_CORE,
-    DETAIL + 'core.hpp': ['core', 'counting', 'bounded'] + OF_THE_CORE,
-    **dict.fromkeys([DETAIL + name for name in ('state_word.hpp', 'mailbox.hpp', 'cancellation.hpp', 'waiter.hpp',
-                                                'wait_queue.hpp')], OF_THE_CORE),
+    STRAND: OF_THE_CORE,
+    **dict.fromkeys([DETAIL + 'core.hpp', DETAIL + 'counter.hpp'], ['core', 'counting', 'bounded'] + OF_THE_CORE),
+    **dict.fromkeys([DETAIL + name for name in (
+        'state_word.hpp', 'mailbox.hpp', 'cancellation.hpp', 'waiter.hpp', 'strand.hpp', 'decisions.hpp',
+        'wait_queue.hpp')], OF_THE_CORE),
     **dict.fromkeys([DETAIL + name for name in (
         'acquire_op.hpp', 'asio_internals.hpp', 'cancel_request.hpp', 'completion.hpp', 'handler_executor.hpp',
         'initiate_acquire.hpp', 'token.hpp')],
@@ -94,7 +96,7 @@ def methods(mutant):
             yield bugs.explorer()
         else:
             yield bugs.unit(f'core: !{SLOW_CASE}' if name == 'core' else name)
-    if mutant.file != CORE and mutant.change.operator != 'memory order':
+    if mutant.file not in (CORE, STRAND) and mutant.change.operator != 'memory order':
         for name in names[:5]:
             if name != 'explorer':
                 yield bugs.unit(name, address=True)
