@@ -1,135 +1,117 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// A simulation of fairness between keys, in virtual time. A light tenant asks for 0.2 of the capacity, and a
-// heavy one for 3.0 of it. With one queue for both, each gets the same share of its demand, about a third. With a
-// lane for each, the light tenant gets all of its demand, and the heavy one gets the rest.
+// Two tenants share a server that works on ten requests at once. The light tenant asks for a fifth of what the
+// server can do, the heavy one for three times as much as it can do. With one queue for both, each gets the
+// same share of what it asks for. With a keyed semaphore, the light tenant gets all of it.
+//
+// This is a simulation in virtual time: it ends at once, and prints the same each time.
 
-#include "../verify/fuzz/lanes_history.hpp"
+#include <turnstile.hpp>
 
-#include <turnstile/detail/lanes.hpp>
+#include <boost/asio/io_context.hpp>
 
-#include <algorithm>
-#include <cstdint>
+#include <cstddef>
 #include <cstdio>
-#include <deque>
 #include <functional>
-#include <queue>
+#include <map>
+#include <memory>
 #include <random>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace {
 
-using turnstile::detail::admission;
-using turnstile::detail::lane;
-using turnstile::detail::lane_limits;
-using turnstile::detail::lane_waiter;
-using turnstile::detail::lanes;
-
-constexpr std::uint32_t capacity = 10;  // permits; each is held for one unit of time on average
-constexpr std::size_t waiting_per_key = 50;
+constexpr std::size_t capacity = 10;  // a request holds its permit for one unit of time on average
+constexpr std::size_t places = 50;    // in the queue, for each tenant
 constexpr double duration = 20'000;
 
 struct tenant {
-  const char* name;
+  std::string name;
   double demand;  // of the capacity
   long asked = 0, served = 0;
   double waited = 0;
 };
 
-// A request of a tenant.
-struct request final : fuzz::bare_waiter {
-  request(tenant& t, double time) : bare_waiter(1), by(t), came(time) {}
-  tenant& by;
-  double came;
-};
+using handler = std::function<void(turnstile::error_code, std::shared_ptr<turnstile::permit>)>;
+using acquire_function = std::function<void(const tenant&, handler)>;
+
+// Lets a handler share the permit: std::function can hold only what can be copied.
+auto sharing(handler h) {
+  return [h = std::move(h)](turnstile::error_code ec, turnstile::permit p) {
+    h(ec, std::make_shared<turnstile::permit>(std::move(p)));
+  };
+}
 
 class simulation {
  public:
-  explicit simulation(bool fair)
-      : fair_(fair),
-        lanes_({.per_key = capacity,
-                .total = capacity,
-                .max_waiting_per_key = fair ? waiting_per_key : 2 * waiting_per_key}) {}
+  simulation(boost::asio::io_context& io, acquire_function acquire)
+      : io_(io), acquire_(std::move(acquire)) {}
 
   void run() {
-    for (tenant& t : tenants_) arrive(t, 0);
+    for (tenant& t : tenants_) arrive_later(t);
     while (!events_.empty()) {
-      const event e = events_.top();
-      events_.pop();
-      now_ = e.time;
-      e.happens();
+      now_ = events_.begin()->first;
+      const auto happens = std::move(events_.begin()->second);
+      events_.erase(events_.begin());
+      happens();
+      io_.restart();
+      io_.poll();  // the handlers of the acquires that this has granted or refused
     }
-    std::printf("%s:\n", fair_ ? "a lane for each tenant" : "one queue for both");
-    for (const tenant& t : tenants_) {
+    for (const tenant& t : tenants_)
       std::printf("  %s tenant, demand %.1f: gets %3.0f %% of it, waits %5.2f service times\n",
-                  t.name, t.demand,
+                  t.name.c_str(), t.demand,
                   100.0 * static_cast<double>(t.served) / static_cast<double>(t.asked),
                   t.waited / static_cast<double>(t.served));
-    }
   }
 
  private:
-  struct event {
-    double time;
-    std::function<void()> happens;
-    bool operator>(const event& other) const { return time > other.time; }
-  };
-
-  lane& lane_of(const tenant& t) { return lane_[fair_ && &t == &tenants_.back() ? 1 : 0]; }
   double random_time(double mean) { return std::exponential_distribution(1 / mean)(random_); }
-  std::uint32_t free_permits() const { return capacity - in_use_; }
 
-  // The next request of a tenant.
-  void arrive(tenant& t, double after) {
-    const double time = after + random_time(1 / (t.demand * capacity));
+  void arrive_later(tenant& t) {
+    const double time = now_ + random_time(1 / (t.demand * capacity));
     if (time > duration) return;
-    events_.push({time, [this, &t] {
-                    acquire(t);
-                    arrive(t, now_);
-                  }});
+    events_.emplace(time, [this, &t] {
+      arrive(t);
+      arrive_later(t);
+    });
   }
 
-  void acquire(tenant& t) {
+  void arrive(tenant& t) {
     ++t.asked;
-    request& r = requests_.emplace_back(t, now_);
-    switch (lanes_.evaluate(lane_of(t), 1, free_permits())) {
-      case admission::granted: lanes_.take(lane_of(t), 1); return serve(r);
-      case admission::waiting: return lanes_.enqueue(lane_of(t), r);
-      default: return;  // refused
-    }
+    acquire_(t, [this, &t, came = now_](turnstile::error_code ec, auto permit) {
+      if (ec) return;  // the queue is full
+      ++t.served;
+      t.waited += now_ - came;
+      events_.emplace(now_ + random_time(1), [permit] { permit->release(); });
+    });
   }
 
-  void serve(const request& r) {
-    ++in_use_;
-    ++r.by.served;
-    r.by.waited += now_ - r.came;
-    events_.push({now_ + random_time(1), [this, &t = r.by] { release(t); }});
-  }
-
-  void release(const tenant& t) {
-    lanes_.give_back(lane_of(t), 1);
-    --in_use_;
-    while (lane_waiter* const x = lanes_.next(free_permits())) {
-      lanes_.grant(*x);
-      serve(static_cast<const request&>(*x));
-    }
-  }
-
-  bool fair_;
-  lanes lanes_;
-  lane lane_[2];
+  boost::asio::io_context& io_;
+  acquire_function acquire_;
   std::vector<tenant> tenants_{{"light", 0.2}, {"heavy", 3.0}};
-  std::deque<request> requests_;
-  std::priority_queue<event, std::vector<event>, std::greater<>> events_;
+  std::multimap<double, std::function<void()>> events_;
   std::mt19937_64 random_{1};
   double now_ = 0;
-  std::uint32_t in_use_ = 0;
 };
 
 }  // namespace
 
 int main() {
-  simulation(false).run();
-  simulation(true).run();
+  boost::asio::io_context io;
+
+  std::printf("one queue for both:\n");
+  turnstile::semaphore one(io, capacity);
+  one.set_max_waiting(2 * places);
+  simulation(io, [&](const tenant&, handler h) {
+    one.async_acquire_permit(sharing(std::move(h)));
+  }).run();
+
+  std::printf("a queue for each tenant, and fairness between them:\n");
+  turnstile::keyed_semaphore<std::string> keyed(
+      io, {.per_key = capacity, .total = capacity, .max_waiting_per_key = places});
+  simulation(io, [&](const tenant& t, handler h) {
+    keyed[t.name].async_acquire_permit(sharing(std::move(h)));
+  }).run();
 }

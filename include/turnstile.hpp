@@ -13,6 +13,7 @@
 #include <turnstile/adaptive_limit.hpp>
 #include <turnstile/bounded_semaphore.hpp>
 #include <turnstile/error.hpp>
+#include <turnstile/keyed_semaphore.hpp>
 #include <turnstile/permit.hpp>
 #include <turnstile/semaphore.hpp>
 #include <turnstile/statistics.hpp>

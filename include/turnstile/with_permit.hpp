@@ -73,11 +73,13 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
 /// Permits that are available are taken inside this call, unless the token is lazy, such as
 /// `boost::asio::use_awaitable` or `boost::asio::deferred`, the default of most executors.
 ///
-/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, or another `acquirable` type.
+/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, a key of a `basic_keyed_semaphore`, or
+/// another `acquirable` type.
 /// @tparam Operation the type of `operation`.
 /// @tparam Token a completion token for the signature.
 /// @param sem the semaphore. It has to live until the acquire is initiated, which is later than this
-/// call only for a lazy token such as `boost::asio::deferred` or `boost::asio::use_awaitable`.
+/// call only for a lazy token such as `boost::asio::deferred` or `boost::asio::use_awaitable`. A key of a keyed
+/// semaphore, and what `measured()` returns, only refer to the semaphore, and may be temporary objects.
 /// @param n how many permits to hold.
 /// @param operation what to run: an operation that waits for its completion token. That is what an
 /// asynchronous function returns for the token `boost::asio::deferred`, or any function object that
@@ -143,14 +145,19 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
 ///       if (!ec) written += n;  // the permit has gone back
 ///     });
 /// @endcode
-template <typename Semaphore, typename Operation,
-          typename Token = typename detail::default_token_of<Semaphore>::type>
-decltype(auto) async_with_permit(Semaphore& sem, std::size_t n, Operation&& operation,
+template <
+    typename Semaphore, typename Operation,
+    typename Token = typename detail::default_token_of<std::remove_reference_t<Semaphore>>::type>
+decltype(auto) async_with_permit(Semaphore&& sem, std::size_t n, Operation&& operation,
                                  Token&& token = Token()) {
   using operation_type = std::decay_t<Operation>;
-  static_assert(detail::a_semaphore<Semaphore>,
+  static_assert(detail::a_semaphore<std::remove_reference_t<Semaphore>>,
                 "turnstile: the first argument of async_with_permit is not a basic_semaphore or "
                 "basic_bounded_semaphore");
+  static_assert(std::is_lvalue_reference_v<Semaphore> ||
+                    std::is_copy_constructible_v<std::remove_reference_t<Semaphore>>,
+                "turnstile: the semaphore of async_with_permit is a temporary object; it has to "
+                "live until the acquire is initiated");
   static_assert(detail::has_signatures<operation_type>,
                 "turnstile: Asio cannot tell the completion signature of the operation that "
                 "async_with_permit is to run; it takes what boost::asio::deferred returns, or a "
@@ -160,15 +167,18 @@ decltype(auto) async_with_permit(Semaphore& sem, std::size_t n, Operation&& oper
 }
 
 /// Runs one asynchronous operation while holding one permit. Like the overload for n permits.
-/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, or another `acquirable` type.
+/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, a key of a `basic_keyed_semaphore`, or
+/// another `acquirable` type.
 /// @tparam Operation the type of `operation`.
 /// @tparam Token a completion token for the signature.
-template <typename Semaphore, typename Operation,
-          typename Token = typename detail::default_token_of<Semaphore>::type>
+template <
+    typename Semaphore, typename Operation,
+    typename Token = typename detail::default_token_of<std::remove_reference_t<Semaphore>>::type>
   requires(!std::is_convertible_v<Operation, std::size_t> ||
            detail::has_signatures<std::decay_t<Operation>>)
-decltype(auto) async_with_permit(Semaphore& sem, Operation&& operation, Token&& token = Token()) {
-  return turnstile::async_with_permit(sem, 1, std::forward<Operation>(operation),
+decltype(auto) async_with_permit(Semaphore&& sem, Operation&& operation, Token&& token = Token()) {
+  return turnstile::async_with_permit(std::forward<Semaphore>(sem), 1,
+                                      std::forward<Operation>(operation),
                                       std::forward<Token>(token));
 }
 

@@ -46,6 +46,8 @@ class lane_waiter : public waiter {
  public:
   // The lane that it was enqueued in last.
   lane& get_lane() const noexcept { return *lane_; }
+  // Before that.
+  void set_lane(lane& l) noexcept { lane_ = &l; }
 
  protected:
   explicit lane_waiter(std::uint32_t permits) noexcept : waiter(permits) {}
@@ -97,6 +99,8 @@ struct lane_limits {
   std::uint32_t total = state_word::max;
   std::size_t max_waiting_per_key = state_word::max;
   std::size_t max_waiting = state_word::max;
+
+  bool operator==(const lane_limits&) const = default;
 };
 
 // What an acquire meets when it arrives.
@@ -113,6 +117,8 @@ class lanes {
   explicit lanes(const lane_limits& l) noexcept : limits_(l) {}
 
   const lane_limits& limits() const noexcept { return limits_; }
+  // The most permits that an acquire can ever get.
+  std::uint32_t most() const noexcept { return (std::min)(limits_.per_key, limits_.total); }
 
   // How many waiters are queued, in all lanes.
   std::size_t waiting() const noexcept { return waiting_; }
@@ -135,11 +141,18 @@ class lanes {
     return x->permits() <= free ? x : nullptr;
   }
 
+  // Whether a waiter waits that is not passed over.
+  bool has_turn() const noexcept {
+    const lane* const l = first();
+    return l && !l->turn_.passed_over;
+  }
+
   // Takes the waiter that next() has returned out of the queue. Its lane holds its permits.
   inline void grant(lane_waiter& x) noexcept;
 
   // Lets a lane hold n permits fewer. Requires n <= held().
-  inline void give_back(lane& l, std::uint32_t n) noexcept;
+  void give_back(lane& l, std::uint32_t n) noexcept { set_held(l, l.held_ - n); }
+  inline void set_held(lane& l, std::uint32_t n) noexcept;
 
   // Takes any queued waiter out of the queue.
   inline void erase(lane_waiter& x) noexcept;
@@ -175,7 +188,6 @@ class lanes {
   }
   const lane* first() const noexcept { return order_.empty() ? nullptr : &*order_.begin(); }
 
-  std::uint32_t most() const noexcept { return (std::min)(limits_.per_key, limits_.total); }
   bool is_passed_over(const lane& l, std::uint32_t n) const noexcept {
     return l.held_ > limits_.per_key || n > limits_.per_key - l.held_;
   }
@@ -228,9 +240,9 @@ inline void lanes::grant(lane_waiter& x) noexcept {
   link(l);
 }
 
-inline void lanes::give_back(lane& l, std::uint32_t n) noexcept {
+inline void lanes::set_held(lane& l, std::uint32_t n) noexcept {
   unlink(l);
-  l.held_ -= n;
+  l.held_ = n;
   link(l);
 }
 

@@ -1,0 +1,109 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_DETAIL_KEYED_CORE_HPP
+#define TURNSTILE_DETAIL_KEYED_CORE_HPP
+
+// The core of a keyed semaphore. The word of the strand counts the permits of all keys, and each key has a node
+// with a word of its own (key_node.hpp). An acquire takes permits of both, or of none.
+//
+// Acquire. The look-up finds the node and claims permits of it, or only pins it. Then one compare-and-swap takes
+// permits of the total. If that fails, the claim is undone, which is a release of the key alone. The acquire
+// waits like that of a plain semaphore, and the strand admits it. `queued` says that a waiter that is not
+// passed over is queued, or that mail is on its way. So acquires of other keys are granted at once beside a
+// key that waits for its own permits.
+//
+// Release. If no acquire of the key waits, and `queued` is not set, the permits leave the total and then the key:
+// until the second step the permits keep the node, and the node keeps the core. Otherwise they leave the key
+// first, and a pin keeps the node. The compare-and-swap that takes them from the total takes the strand, too, or
+// announces the node in the mailbox. So the strand never sees one without the other, and gives the permits to
+// the key that holds fewest now.
+//
+// Both words of an acquire that meets `has_waiters` or `queued` are changed by the strand alone, and only
+// releases of other threads change them meanwhile, downwards. So what the strand has planned stays possible.
+//
+// The mutex guards the table of nodes. It is held to find, insert and remove a node, and never while user code runs,
+// except the comparison of keys.
+
+#include <turnstile/detail/key_node.hpp>
+#include <turnstile/detail/lane_queue.hpp>
+#include <turnstile/detail/strand.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+namespace turnstile::inline v1::detail {
+
+class TURNSTILE_API keyed_core : public basic_strand<lane_queue> {
+ public:
+  // What n permits of a key meet now, if the key is not looked at.
+  outcome evaluate_total(std::size_t n) const noexcept {
+    word w = word_.load(std::memory_order_acquire);
+    const outcome o = evaluate(w, n);
+    return o != outcome::closed && n > queue_.per_key() ? outcome::exceeds_limit : o;
+  }
+
+  // Takes n permits of the total for a key that has claimed them. If that fails, the claim is undone, and its pin stays.
+  outcome take_total(key_node& k, std::uint32_t n, bool beside_strand) noexcept;
+
+  // Like core::wait(). The caller has a pin. If x is granted, its permits have a pin.
+  outcome wait(key_node& k, lane_waiter& x) noexcept;
+
+  // Gives the n permits of a permit object back, with its pin.
+  void give_back(key_node& k, std::uint32_t n) noexcept;
+
+  void unpin(key_node& k) noexcept;
+
+  lane_limits limits() const;
+  // Requires that no limit is above max.
+  void set_limits(const lane_limits& l);
+
+  std::size_t waiting() const noexcept { return queue_.waiting(); }
+  std::uint32_t per_key() const noexcept { return queue_.per_key(); }
+
+  void cancel() noexcept;
+  using basic_strand::cancel;
+  void close() noexcept { set_flags(closed | pending, decides::some); }
+  void abandon() noexcept override { set_flags(abandoned | pending, decides::some); }
+  void orphan() noexcept override;
+
+ protected:
+  explicit keyed_core(const lane_limits& l) noexcept;
+  ~keyed_core() override = default;
+
+  // For the table. The mutex is locked.
+  virtual void remove(key_node& k) noexcept = 0;
+  virtual void remove_unpinned() noexcept = 0;
+  // Destroys what remove_unpinned() has removed. The mutex is not locked.
+  virtual void destroy_removed() noexcept = 0;
+
+  mutable std::mutex mutex_;
+  bool orphaned_nodes_ = false;  // nodes without pins are removed, whatever their keys hold
+
+ private:
+  void return_otherwise(std::size_t) noexcept override {}  // the permits are the keys'
+  void add_object() noexcept override {}
+  void drop_object() noexcept override {}
+
+  void announce(key_node& k, std::uint32_t n) noexcept;
+  bool drop(key_node& k, std::uint64_t& s, std::uint64_t amount) noexcept;
+
+  lane_limits limits_;
+};
+
+inline key_node::key_node(keyed_core& c) noexcept : permit_owner(0), mail(kind::key), core_(c) {
+  core_.add_reference();
+}
+inline key_node::~key_node() { core_.drop_reference(); }
+inline counter& key_node::get_counter() const noexcept { return core_; }
+inline void key_node::end_wait() noexcept { core_.unpin(*this); }
+inline outcome key_node::wait(lane_waiter& x) noexcept { return core_.wait(*this, x); }
+inline void key_node::return_otherwise(std::size_t n) noexcept {
+  core_.give_back(*this, static_cast<std::uint32_t>(n));
+}
+
+}  // namespace turnstile::inline v1::detail
+
+#endif

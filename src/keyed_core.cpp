@@ -1,0 +1,328 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// The core of a keyed semaphore, and its queue. The head of turnstile/detail/keyed_core.hpp explains the protocol.
+
+#include "strand.hpp"
+
+#include <turnstile/detail/keyed_core.hpp>
+
+#include <algorithm>
+
+namespace turnstile::inline v1::detail {
+
+template class basic_strand<lane_queue>;
+
+// ---- Any thread -------------------------------------------------------------------------------
+
+keyed_core::keyed_core(const lane_limits& l) noexcept : basic_strand(0, l.total), limits_(l) {
+  queue_.set_limits(l);
+}
+
+outcome keyed_core::take_total(key_node& k, std::uint32_t n, bool beside_strand) noexcept {
+  // An acquire that can wait does not overtake the completions that the strand has yet to deliver.
+  const outcome o = beside_strand ? take<not_idle>(n, 0) : take<0>(n, 0);
+  if (o == outcome::granted) return o;
+  // Releases nothing that a holder of the permits has done: but the last holder's release is passed on.
+  if (k.state_.fetch_sub(n, std::memory_order_acq_rel) & key_node::has_waiters) announce(k, 0);
+  return o;
+}
+
+outcome keyed_core::wait(key_node& k, lane_waiter& x) noexcept {
+  x.set_lane(k);
+  word w = word_.load(std::memory_order_acquire);
+  for (;;) {
+    const std::uint32_t limit = limit_under(w);
+    if (w & closed) return outcome::closed;
+    if (x.permits_ > (std::min)(limit, queue_.per_key())) return outcome::exceeds_limit;
+    if (!is_idle(w)) break;
+    // `queued`: no acquire takes permits of the total while the strand admits x.
+    if (word_.compare_exchange_weak(w, w | busy | queued, std::memory_order_acquire)) {
+      queue_.receive(x, w, limit);
+      run(w | busy | queued, decides::none);
+      return outcome::waiting;
+    }
+  }
+  // From put() on, x and its pin may be gone at any moment.
+  add_reference();
+  const word withdrawn = x.elsewhere_ ? offered : 0;
+  mailbox_.put(x);
+  set_flags(pending | queued, decides::none, withdrawn);
+  drop_reference();
+  return outcome::waiting;
+}
+
+void keyed_core::give_back(key_node& k, std::uint32_t n) noexcept {
+  std::uint64_t s = k.state_.load(std::memory_order_relaxed);
+  if (!(s & key_node::has_waiters)) {
+    for (word w = word_.load(std::memory_order_relaxed); !(w & queued);) {
+      if (!word_.compare_exchange_weak(w, w - n, std::memory_order_release,
+                                       std::memory_order_relaxed))
+        continue;
+      while (!(s & key_node::has_waiters))
+        if (drop(k, s, n + key_node::one_pin)) return;
+      // A waiter has come meanwhile, and may have met these permits of the key.
+      k.state_.fetch_sub(n, std::memory_order_release);
+      announce(k, 0);
+      return unpin(k);
+    }
+  }
+  k.state_.fetch_sub(n, std::memory_order_release);
+  announce(k, n);
+  unpin(k);
+}
+
+// Gives n permits of the total back, after they have left the key, and has the strand look at the key.
+void keyed_core::announce(key_node& k, std::uint32_t n) noexcept {
+  bool looked = false;
+  word w = word_.load(std::memory_order_relaxed);
+  for (;;) {
+    if (!(w & busy)) {
+      const word next = with_strand(w - n);
+      // Releases what the caller did before; acquires the strand.
+      if (!word_.compare_exchange_weak(w, next, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed))
+        continue;
+      queue_.refresh(k);
+      return run(next, (w & offered) ? decides::none : decides::some);
+    }
+    // If no acquire of the key waits now, the strand reads the word of the key when one comes.
+    if (!looked && (k.state_.load(std::memory_order_relaxed) & key_node::has_waiters) &&
+        !(k.state_.fetch_or(key_node::mailed, std::memory_order_acquire) & key_node::mailed)) {
+      k.pin();  // the mail's
+      mailbox_.put(k);
+    }
+    looked = true;
+    if (word_.compare_exchange_weak(w, (w - n) | pending, std::memory_order_acq_rel,
+                                    std::memory_order_relaxed))
+      return;
+  }
+}
+
+// Takes an amount that includes a pin off the word of the key, if that is s. Otherwise reads it again, and returns
+// false. The last pin goes under the mutex.
+bool keyed_core::drop(key_node& k, std::uint64_t& s, std::uint64_t amount) noexcept {
+  const std::uint64_t left = s - amount;
+  // Releases what was done through this pin.
+  if (left >= key_node::one_pin)
+    return k.state_.compare_exchange_weak(s, left, std::memory_order_release,
+                                          std::memory_order_relaxed);
+  {
+    const std::scoped_lock lock(mutex_);
+    // Acquires what was done through the other pins. It fails if the table has pinned the node again.
+    if (!k.state_.compare_exchange_strong(s, left, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed))
+      return false;
+    if (left != 0 && !orphaned_nodes_) return true;
+    remove(k);
+  }
+  delete &k;
+  return true;
+}
+
+void keyed_core::unpin(key_node& k) noexcept {
+  std::uint64_t s = k.state_.load(std::memory_order_relaxed);
+  while (!drop(k, s, key_node::one_pin)) {
+  }
+}
+
+void keyed_core::cancel() noexcept {
+  // What still waits at a closed semaphore is closed.
+  if (is_closed()) return set_flags(pending, decides::some);
+  cancel_all();
+}
+
+lane_limits keyed_core::limits() const {
+  const std::scoped_lock lock(mutex_);
+  return limits_;
+}
+
+void keyed_core::set_limits(const lane_limits& l) {
+  {
+    const std::scoped_lock lock(mutex_);
+    // A lower limit of a key first, a higher one last: so no mixture allows what neither the old nor the new limits do.
+    const bool lower = l.per_key < limits_.per_key;
+    limits_ = l;
+    if (lower) queue_.set_limits(l);
+    change_limit(l.total);
+    queue_.set_limits(l);
+  }
+  set_flags(pending, decides::some);
+}
+
+void keyed_core::orphan() noexcept {
+  basic_strand::orphan();
+  {
+    const std::scoped_lock lock(mutex_);
+    orphaned_nodes_ = true;
+    remove_unpinned();
+  }
+  destroy_removed();
+}
+
+// ---- The queue --------------------------------------------------------------------------------
+
+void lane_queue::set_limits(const lane_limits& l) noexcept {
+  // Relaxed: the word publishes them.
+  per_key_.store(l.per_key, std::memory_order_relaxed);
+  max_waiting_per_key_.store(static_cast<std::uint32_t>(l.max_waiting_per_key),
+                             std::memory_order_relaxed);
+  max_waiting_.store(static_cast<std::uint32_t>(l.max_waiting), std::memory_order_relaxed);
+}
+
+lane_limits lane_queue::limits_under(std::uint32_t total) const noexcept {
+  return {per_key(), total, max_waiting_per_key_.load(std::memory_order_relaxed),
+          max_waiting_.load(std::memory_order_relaxed)};
+}
+
+void lane_queue::receive(mail& m, word, std::uint32_t) noexcept {
+  if (m.kind_ == mail::kind::key) {
+    key_node& k = static_cast<key_node&>(m);
+    // Before the permits are read: a release that comes afterwards mails the node again. Releases what was done
+    // with the mail.
+    k.state_.fetch_and(~key_node::mailed, std::memory_order_acq_rel);
+    refresh(k);
+    k.end_wait();  // the mail's pin
+  } else {
+    waiter* const x = static_cast<waiter*>(&m);
+    note_elsewhere(x, front() || !inbox_.empty() || !standing_.empty());
+    inbox_.push_back(x);
+  }
+}
+
+void lane_queue::refresh(key_node& k) noexcept {
+  // Acquires what happened before the permits came back.
+  lanes_.set_held(k, k.held());
+}
+
+lane_queue::turn lane_queue::plan(std::uint32_t free) noexcept {
+  for (;;) {
+    next_ = lanes_.next(free);
+    next_is_queued_ = next_;
+    if (!next_ && !inbox_.empty() && is_admitted(inbox_.front(), free)) next_ = inbox_.front();
+    if (next_) return {1, next_->permits_, true, true};
+    if (inbox_.empty()) return no_turn();
+  }
+}
+
+// Whether x, the first waiter of the inbox, can be granted. Otherwise it is queued, or refused.
+bool lane_queue::is_admitted(waiter* x, std::uint32_t free) noexcept {
+  key_node& k = node_of(x);
+  // Before the permits are read: from now on only the strand adds to them, and a release is announced.
+  k.state_.fetch_or(key_node::has_waiters, std::memory_order_acquire);
+  refresh(k);
+  cancellation* const c = x->cancellation_;
+  const outcome requested = c ? c->requested() : outcome::waiting;
+  const admission a = lanes_.evaluate(k, x->permits_, free);
+  if (requested == outcome::waiting && a == admission::granted) return true;
+  inbox_.erase(x);
+  if (requested != outcome::waiting) {
+    finish(x, requested);
+  } else if (a == admission::exceeds_limit) {
+    finish(x, outcome::exceeds_limit);
+  } else if (a == admission::queue_full) {
+    finish(x, outcome::queue_full);
+  } else {
+    if (c) c->target_ = x;
+    lanes_.enqueue(k, static_cast<lane_waiter&>(*x));
+  }
+  count(k);
+  return false;
+}
+
+void lane_queue::grant_next() noexcept {
+  waiter* const x = next_;
+  key_node& k = node_of(x);
+  if (next_is_queued_) {
+    lanes_.grant(static_cast<lane_waiter&>(*x));
+  } else {
+    inbox_.erase(x);
+    lanes::take(k, x->permits_);
+  }
+  // Relaxed: the permits' last holders were acquired when the strand read the word.
+  k.state_.fetch_add(x->permits_, std::memory_order_relaxed);
+  finish(x, outcome::granted);
+  count(k);
+}
+
+void lane_queue::decide(waiter* x, outcome o) noexcept {
+  lanes_.erase(static_cast<lane_waiter&>(*x));
+  finish(x, o);
+  count(node_of(x));
+}
+
+// A decided waiter, in no lane.
+void lane_queue::finish(waiter* x, outcome o) noexcept {
+  if (x->cancellation_) x->cancellation_->target_ = nullptr;
+  x->outcome_ = o;
+  add_decided(x);
+}
+
+void lane_queue::decide_all(outcome o) noexcept {
+  while (front()) decide(front(), o);
+  while (waiter* const x = inbox_.front()) {
+    inbox_.erase(x);
+    finish(x, o);
+    count(node_of(x));  // it may have been admitted before
+  }
+}
+
+// After the number of waiters in a lane has changed. A waiter of the key, or the caller, has a pin.
+void lane_queue::count(key_node& k) noexcept {
+  const std::size_t n = k.lane::waiting();
+  if (n == 0) k.state_.fetch_and(~key_node::has_waiters, std::memory_order_release);
+  k.waiting_.store(static_cast<std::uint32_t>(n), std::memory_order_relaxed);
+  waiting_.store(static_cast<std::uint32_t>(lanes_.waiting()), std::memory_order_relaxed);
+}
+
+bool lane_queue::has_hopeless(word w, std::uint32_t limit) const noexcept {
+  const bool over = w & (state_word::closed | state_word::orphaned | state_word::abandoned);
+  return !standing_.empty() || (over && (front() || !inbox_.empty())) ||
+         lanes_.limits() != limits_under(limit);
+}
+
+void lane_queue::decide_hopeless(word w, std::uint32_t limit) noexcept {
+  while (waiter* const x = standing_.front()) {
+    standing_.erase(x);
+    add_decided(x);
+  }
+  if (w & (state_word::orphaned | state_word::abandoned)) decide_all(outcome::aborted);
+  if (w & state_word::closed) decide_all(outcome::closed);
+  waiter_list excluded;
+  lanes_.set_limits(limits_under(limit), excluded);
+  while (waiter* const x = excluded.front()) {
+    excluded.erase(x);
+    finish(x, outcome::exceeds_limit);
+    count(node_of(x));
+  }
+}
+
+lane_queue::returned lane_queue::requeue(waiter* x) noexcept {
+  returned r{0, 0};
+  for (waiter_list refused = take_all_decided(x); waiter* const y = refused.back();) {
+    refused.erase(y);
+    key_node& k = node_of(y);
+    cancellation* const c = y->cancellation_;
+    if (y->outcome_ == outcome::granted) {
+      r.permits += y->permits_;
+      // First the flag, so that no acquire of the key takes these permits.
+      k.state_.fetch_or(key_node::has_waiters, std::memory_order_relaxed);
+      k.state_.fetch_sub(y->permits_, std::memory_order_release);
+      refresh(k);
+      // A cancellation that came too late for the grant is in time now.
+      y->outcome_ = c ? c->requested() : outcome::waiting;
+      if (y->outcome_ == outcome::waiting && y->permits_ > lanes_.most())
+        y->outcome_ = outcome::exceeds_limit;
+    }
+    if (y->outcome_ == outcome::waiting) {
+      if (c) c->target_ = y;
+      lanes_.put_back(static_cast<lane_waiter&>(*y));
+    } else {
+      standing_.push_front(y);
+    }
+    count(k);
+  }
+  return r;
+}
+
+}  // namespace turnstile::inline v1::detail
