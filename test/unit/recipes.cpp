@@ -9,6 +9,7 @@
 #include "recipes/hosts.hpp"
 #include "recipes/limits.hpp"
 #include "recipes/object_pool.hpp"
+#include "recipes/overload.hpp"
 #include "recipes/retry.hpp"
 #include "recipes/shutdown.hpp"
 #include "recipes/task.hpp"
@@ -258,7 +259,7 @@ BOOST_AUTO_TEST_CASE(a_limit_for_each_host_holds_on_a_pool) {
   recipes::hosts hosts(pool.get_executor());
   std::array<occupancy, 2> inside;
   std::atomic<int> ended{0};
-  for (int i = 0; i != 200; ++i) {
+  for (int i = 0; i != 100; ++i) {
     auto request = [&inside = inside[static_cast<std::size_t>(i % 2)]]() -> awaitable<void> {
       inside.enter();
       co_await asio::post(use_awaitable);
@@ -268,7 +269,7 @@ BOOST_AUTO_TEST_CASE(a_limit_for_each_host_holds_on_a_pool) {
                    [&](const std::exception_ptr& e) { ended += !e; });
   }
   pool.join();
-  BOOST_TEST(ended == 200);
+  BOOST_TEST(ended == 100);
   for (const occupancy& host : inside) BOOST_TEST((host.most() == 1 || host.most() == 2));
   BOOST_TEST(hosts.size() == 0u);
 }
@@ -314,6 +315,79 @@ BOOST_AUTO_TEST_CASE(a_limit_for_each_host_may_be_destroyed_before_its_requests)
   for (int i = 0; i != 4; ++i) asio::co_spawn(io, hosts.fetch("host", request), asio::detached);
   poll(io);
   BOOST_TEST(hosts.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_for_each_host_by_hand_takes_the_host_first) {
+  asio::io_context io;
+  semaphore slow(io, 1), fast(io, 1), all(io, 2);
+  auto wait = []() -> awaitable<void> { co_await sleep_for(test::patience); };
+  int ended = 0;
+  for (int i = 0; i != 2; ++i)
+    asio::co_spawn(io, recipes::fetch_by_hand(slow, all, wait), asio::detached);
+  asio::co_spawn(io, recipes::fetch_by_hand(fast, all, []() -> awaitable<void> { co_return; }),
+                 [&](const std::exception_ptr& e) { ended += !e; });
+  poll(io);
+  BOOST_TEST(ended == 1);  // the second request to the slow host holds nothing of the total
+  BOOST_TEST(all.available() == 1u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(overload)
+
+BOOST_AUTO_TEST_CASE(important_requests_find_the_reserved_permits) {
+  asio::io_context io;
+  recipes::priorities server(io.get_executor(), 3, 1);
+  int ordinary = 0, important = 0;
+  auto count = [](int& n) {
+    return [&n]() -> awaitable<void> {
+      ++n;
+      co_await sleep_for(test::patience);
+    };
+  };
+  for (int i = 0; i != 5; ++i)
+    asio::co_spawn(io, server.run_ordinary(count(ordinary)), asio::detached);
+  poll(io);
+  BOOST_TEST(ordinary == 2);
+  for (int i = 0; i != 2; ++i)
+    asio::co_spawn(io, server.run_important(count(important)), asio::detached);
+  poll(io);
+  BOOST_TEST(important == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_waited_too_long_is_not_run_and_lets_the_next_one_pass) {
+  asio::io_context io;
+  semaphore slots(io, 0);
+  int ran = 0;
+  std::vector<bool> in_time;
+  auto request = [&](std::chrono::milliseconds patience) {
+    asio::co_spawn(io,
+                   recipes::run_in_time(slots, patience,
+                                        [&]() -> awaitable<void> {
+                                          ++ran;
+                                          co_return;
+                                        }),
+                   [&](const std::exception_ptr&, bool b) { in_time.push_back(b); });
+  };
+  request(-1ms);
+  request(std::chrono::duration_cast<std::chrono::milliseconds>(test::patience));
+  poll(io);
+  slots.release();
+  poll(io);
+  BOOST_TEST(in_time == (std::vector<bool>{false, true}), boost::test_tools::per_element());
+  BOOST_TEST(ran == 1);
+  BOOST_TEST(slots.available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_refused_client_comes_back_when_the_queue_is_served) {
+  asio::io_context io;
+  bounded_semaphore slots(io, 10);
+  BOOST_TEST(recipes::retry_after(slots, 100ms).count() == 1);
+  for (int i = 0; i != 59; ++i) slots.async_acquire(asio::detached);
+  BOOST_TEST(slots.waiting() == 49u);
+  BOOST_TEST(recipes::retry_after(slots, 1000ms).count() == 5);
+  slots.set_limit(0);
+  BOOST_TEST(recipes::retry_after(slots, 100ms).count() == 60);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
