@@ -231,17 +231,16 @@ bool lane_queue::is_admitted(waiter* x, std::uint32_t free) noexcept {
 }
 
 void lane_queue::grant_next() noexcept {
-  waiter* const x = next_;
-  key_node& k = node_of(x);
-  if (next_is_queued_) {
-    lanes_.grant(static_cast<lane_waiter&>(*x));
-  } else {
-    inbox_.erase(x);
-    lanes::take(k, x->permits_);
+  lane_waiter& x = static_cast<lane_waiter&>(*next_);
+  key_node& k = node_of(&x);
+  if (!next_is_queued_) {
+    inbox_.erase(&x);
+    lanes_.enqueue(k, x);  // gives it its place, which it goes back to if its executor refuses it
   }
+  lanes_.grant(x);
   // Relaxed: the permits' last holders were acquired when the strand read the word.
-  k.state_.fetch_add(x->permits_, std::memory_order_relaxed);
-  finish(x, outcome::granted);
+  k.state_.fetch_add(x.permits_, std::memory_order_relaxed);
+  finish(&x, outcome::granted);
   count(k);
 }
 

@@ -22,27 +22,42 @@ def scalar(value):
     return int(value)
 
 
+def core_of(implementation):
+    counter = implementation['core_']
+    return counter.cast(counter.dynamic_type).dereference()
+
+
 class Semaphore:
-    def __init__(self, value, bounded):
+    def __init__(self, value, kind):
         self.implementation = value['impl_']
-        self.bounded = bounded
+        self.kind = kind
 
     def to_string(self):
         if not self.implementation['core_']:
             return 'moved from'
-        core = self.implementation['core_'].dereference()
-        word, permits = scalar(core['word_']), int(core['used_mask'])  # see state_word.hpp
-        used, limit = word & permits, scalar(core['limit_']) & permits
-        waiting = (scalar(core['entered_']) - scalar(core['queue_']['left_'])) % 2**32
-
-        available = str(max(limit - used, 0))
-        if self.bounded:
-            available += f' of {limit}'
-        text = f'{available} available, {waiting} waiting, '
-        if used > limit:
-            text += f'{used} in use, '
+        core = core_of(self.implementation)
+        word, most = scalar(core['word_']), int(core['used_mask'])  # see state_word.hpp
+        used, limit = word & most, scalar(core['limit_']) & most
+        if self.kind == 'keyed':
+            text = self.keyed(core, used, limit if limit != most else None)
+        else:
+            text = self.counting(core, used, limit)
         text += 'closed' if word & int(core['closed']) else 'open'
         return text if self.implementation['service_'] else text + ', its context is gone'
+
+    def counting(self, core, used, limit):
+        waiting = (scalar(core['entered_']) - scalar(core['queue_']['left_'])) % 2**32
+        available = str(max(limit - used, 0))
+        if self.kind == 'bounded':
+            available += f' of {limit}'
+        text = f'{available} available, {waiting} waiting, '
+        return text + f'{used} in use, ' if used > limit else text
+
+    @staticmethod
+    def keyed(core, used, limit):
+        of = f' of {limit}' if limit is not None else ''
+        per_key, waiting = (scalar(core['queue_'][name]) for name in ('per_key_', 'waiting_'))
+        return f'{used}{of} in use, at most {per_key} a key, {waiting} waiting, '
 
 
 class Permit:
@@ -62,13 +77,11 @@ class Printers(gdb.printing.PrettyPrinter):
     def __call__(self, value):
         if value.type.code in (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF):
             value = value.referenced_value()
-        found = re.match(r'turnstile::(?:v\d+::)?(basic_semaphore<|basic_bounded_semaphore<|permit$)',
+        found = re.match(r'turnstile::(?:v\d+::)?(?:basic_(?:(bounded|keyed)_)?semaphore<|(permit)$)',
                          value.type.strip_typedefs().unqualified().tag or '')
         if not found:
             return None
-        if found.group(1) == 'permit':
-            return Permit(value)
-        return Semaphore(value, 'bounded' in found.group(1))
+        return Permit(value) if found.group(2) else Semaphore(value, found.group(1))
 
 
 gdb.printing.register_pretty_printer(gdb.current_objfile(), Printers(), replace=True)

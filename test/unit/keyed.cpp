@@ -591,6 +591,20 @@ BOOST_AUTO_TEST_CASE(an_executor_that_throws_loses_no_permit) {
   BOOST_TEST(drop("b1") == "c1");
 }
 
+BOOST_AUTO_TEST_CASE(a_refused_waiter_that_was_granted_as_it_came_has_the_place_of_its_arrival) {
+  int times = 0;
+  make({.per_key = 20, .total = 11});
+  permit most = (*sem)["h"].try_acquire_permit(9);
+  acquire("h", 3);  // has the turn, and needs more than is free
+  for (auto key : {"a", "b"}) {
+    times = 1;
+    (*sem)[key].async_acquire_permit(asio::bind_executor(refusing{{&io}, &times}, (*this)(key)));
+  }
+  check(9, 3, 3);
+  most.release();
+  BOOST_TEST(poll() == "h1 a b");
+}
+
 BOOST_AUTO_TEST_CASE(every_token_works) {
   make({.per_key = 1});
   auto a = (*sem)["a"];

@@ -44,7 +44,7 @@ class cancellation : public mail {
   friend class basic_strand;
 
   // True once: for the first request, or for finish() if it comes first. That call drops the reference to
-  // the core. Relaxed: a request is published by what core::cancel() does.
+  // the core. Relaxed: a request is published by what counter::cancel() does.
   bool claim(outcome o) noexcept {
     auto unclaimed = static_cast<std::uint32_t>(outcome::waiting);
     return requested_.compare_exchange_strong(unclaimed, static_cast<std::uint32_t>(o),

@@ -28,6 +28,7 @@
 #include <turnstile/detail/state_word.hpp>
 #include <turnstile/detail/waiter.hpp>
 
+#include <boost/assert.hpp>
 #include <boost/intrusive/options.hpp>
 #include <boost/intrusive/set.hpp>
 #include <boost/intrusive/set_hook.hpp>
@@ -282,7 +283,8 @@ inline void lanes::link(lane& l) noexcept {
   if (l.waiting_ == 0) return;
   const lane_waiter* const x = head(l);
   l.turn_ = {is_passed_over(l, x->permits()), l.held_, x->arrival_};
-  order_.insert(l);
+  [[maybe_unused]] const bool inserted = order_.insert(l).second;
+  BOOST_ASSERT(inserted);  // no two waiters have the same arrival
 }
 
 // Moves the waiters of a lane that can never be granted.

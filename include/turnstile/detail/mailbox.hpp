@@ -5,8 +5,8 @@
 #define TURNSTILE_DETAIL_MAILBOX_HPP
 
 // What a thread that finds the strand busy leaves behind for its holder: waiters, cancellations of one waiter,
-// keys that have given permits back, and a mark for a cancellation of all. Any thread puts mail in, without blocking; the holder of the strand
-// takes all of it, the oldest first.
+// keys that permits came back to, and a mark for a cancellation of all. Any thread puts mail in, without
+// blocking; the holder of the strand takes all of it, the oldest first.
 
 #include <turnstile/detail/config.hpp>
 

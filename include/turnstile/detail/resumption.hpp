@@ -4,8 +4,8 @@
 #ifndef TURNSTILE_DETAIL_RESUMPTION_HPP
 #define TURNSTILE_DETAIL_RESUMPTION_HPP
 
-// A resumption continues the work of a strand that was offered: it calls core::resume() on an executor. If that
-// is too early, it posts itself again. One that is destroyed uncalled calls core::resume() at that moment. It
+// A resumption continues the work of a strand that was offered: it calls counter::resume() on an executor. If that
+// is too early, it posts itself again. One that is destroyed uncalled calls counter::resume() at that moment. It
 // owns a reference to the core.
 
 #include <turnstile/detail/asio_internals.hpp>

@@ -50,7 +50,7 @@ struct state_word {
   static constexpr word epoch_mask = ref_unit - epoch_unit;
   static constexpr int ref_modulus = 32;
 
-  // The permits in use; or, for a word of `core::limit_`, the limit, which has the same bits there.
+  // The permits in use; or, for a word of `counter::limit_`, the limit, which has the same bits there.
   static constexpr std::uint32_t used(word w) noexcept {
     return static_cast<std::uint32_t>(w & used_mask);
   }

@@ -23,8 +23,8 @@ class waiter : public mail {
   // Destroys the waiter without calling its handler.
   virtual void discard() noexcept = 0;
 
-  // Posts a resumption to the context that the completion is posted to. The resumption calls core::resume()
-  // there. If it cannot be posted, or is destroyed uncalled, it calls core::resume(false) at that moment.
+  // Posts a resumption to the context that the completion is posted to. The resumption calls counter::resume()
+  // there. If it cannot be posted, or is destroyed uncalled, it calls counter::resume(false) at that moment.
   virtual void post_resumption() noexcept = 0;
 
   // Called before core::wait() if the completion is posted to another context than the semaphore's.

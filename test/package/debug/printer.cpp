@@ -48,6 +48,11 @@ int main() {
   vector.emplace_back(io, 1);
   vector.emplace_back(io, 2);
 
+  turnstile::keyed_semaphore<int> keyed(io, {.per_key = 1, .total = 10});
+  const permit of_key = keyed[1].try_acquire_permit();
+  keyed[1].async_acquire_permit([](turnstile::error_code, permit) {});
+  const turnstile::keyed_semaphore<int> keys(io, {.per_key = 2});
+
   permit none;
   permit one = target.try_acquire_permit();
   permit two = target.try_acquire_permit(2);

@@ -19,6 +19,8 @@ WANTED = {
     '*pointer': '5 available, 0 waiting, open',
     'optional': '6 available, 0 waiting, open',
     'vector': '1 of 1 available, 0 waiting, open|2 of 2 available, 0 waiting, open',
+    'keyed': '1 of 10 in use, at most 1 a key, 1 waiting, open',
+    'keys': '0 in use, at most 2 a key, 0 waiting, open',
     'none': 'empty',
     'one': '1 permit',
     'two': '2 permits',
