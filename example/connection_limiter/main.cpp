@@ -8,7 +8,7 @@
 //   values.*, text.*        numbers, durations and addresses; log and messages
 //   proxy/limiter.*         one listener and its connections
 //   proxy/admission.*       the permits and the queue
-//   proxy/client_limits.*   one limit for each client address
+//   proxy/client_key.hpp    what counts as one client
 //   proxy/early_data.*      what a queued client sends, and whether it disconnects
 //   proxy/relay.*           copies the bytes of one connection
 //   proxy/statistics.*      the counters

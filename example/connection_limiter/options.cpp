@@ -84,8 +84,8 @@ po::options_description description() {
     ("per-client", text("N"),
       "how many connections of one client address (IPv6: of one /64) are forwarded at once")
     ("per-client-queue", text("N"),
-      "queue mode, with --per-client: how many connections of one client address may wait for its own "
-      "limit; the default is half of --max-queue")
+      "queue mode, with --per-client: how many connections of one client address may wait; the default is "
+      "half of --max-queue")
     ("abandon", text("on|off")->default_value("on"),
       "queue mode: on drops queued clients that disconnect; use off if clients half-close before they "
       "get an answer")
@@ -248,9 +248,10 @@ Overflow modes: what happens to a connection above the limit
            backlog is full too, clients see a slow connect, then their own time-out.
   reject   It is refused at once.
 
-With --per-client, a connection above the limit of its client waits in the queue until another
-connection of the same client ends. Connections of other clients pass it. In the modes backlog and
-reject, such a connection is refused at once, after it was accepted.
+With --per-client, the next permit goes to the waiting client that has fewest forwarded connections. A
+connection above the limit of its client waits in the queue until another connection of the same client
+ends, and connections of other clients pass it. In the modes backlog and reject, such a connection is
+refused at once, after it was accepted.
 
 Several listeners
   Each --listen starts a listener with a limit of its own. Options after a --listen belong to that

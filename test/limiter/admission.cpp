@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// Queued clients that disconnect just as they get their permit. Runs the limiter's own code, one
+// Queued clients around the moment at which they get their permit. Runs the limiter's own code, one
 // handler at a time.
 
 #include "proxy/admission.hpp"
@@ -89,7 +89,41 @@ void disconnect_after(int handlers, bool sends_data, bool reset) {
   BOOST_TEST(a.available() == 1U);
 }
 
+// The limiter's permit passes to a queued client. A client that comes before that one's coroutine has gone on
+// finds its place in the queue.
+void come_after_the_grant(bool per_client) {
+  asio::io_context io;
+  const auto work = asio::make_work_guard(io);
+  settings s;
+  s.limit = 1;
+  s.max_queue = 1;
+  s.queue_timeout = std::chrono::hours(1);
+  if (per_client) s.per_client = s.per_client_queue = 1;
+  statistics f;
+  admission a{io.get_executor(), s, f};
+  connection holder{io}, waiting{io}, next{io};
+  holder.ask(a);
+  BOOST_TEST_REQUIRE(comes_true(io, [&] { return holder.decision.has_value(); }));
+  waiting.ask(a);
+  BOOST_TEST_REQUIRE(comes_true(io, [&] { return a.queued() == 1; }));
+  holder.decision.reset();
+  BOOST_TEST(a.queued() == 0U);
+  next.ask(a);
+  BOOST_TEST_REQUIRE(comes_true(io, [&] { return waiting.decision.has_value(); }));
+  BOOST_TEST(waiting.decision->granted.has_value());
+  BOOST_TEST(!next.decision.has_value());  // not refused
+  BOOST_TEST(a.queued() == 1U);
+  waiting.decision.reset();
+  BOOST_TEST_REQUIRE(comes_true(io, [&] { return next.decision.has_value(); }));
+  BOOST_TEST(next.decision->granted.has_value());
+}
+
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(a_place_in_the_queue_is_free_as_soon_as_a_permit_is_granted) {
+  come_after_the_grant(false);
+  come_after_the_grant(true);
+}
 
 BOOST_AUTO_TEST_CASE(notices_a_disconnect_during_the_grant) {
   for (int handlers = 0; handlers != 30; ++handlers)

@@ -5,7 +5,7 @@
 
 #include "limiter.hpp"
 
-#include "proxy/client_limits.hpp"
+#include "proxy/client_key.hpp"
 
 #include <boost/test/data/test_case.hpp>
 
@@ -84,27 +84,44 @@ BOOST_DATA_TEST_CASE(modes_without_a_queue_refuse_above_the_client_limit,
 BOOST_AUTO_TEST_CASE(one_client_cannot_fill_the_queue) {
   upstream u;
   limiter l{u.address(),
-            {"--limit", "1", "--per-client", "1", "--max-queue", "3", "--per-client-queue", "1",
+            {"--limit", "1", "--per-client", "1", "--max-queue", "3", "--per-client-queue", "2",
              "--threads", "1", "--queue-timeout", "1h"}};
   const std::uint16_t port = l.port();
   client a1{port, a};
   BOOST_TEST(a1.echoes("a1"));
-  client a2{port, a}, a3{port, a};
-  BOOST_TEST(a3.end() == asio::error::eof);
-  client b1{port, b}, b2{port, b};
+  client a2{port, a}, a3{port, a}, a4{port, a};
+  BOOST_TEST(a4.end() == asio::error::eof);
+  client b1{port, b};
   client c1{port, c};  // the fourth in the queue
   BOOST_TEST(c1.end() == asio::error::eof);
   a1.close();
-  BOOST_TEST(
-      b1.echoes("b1"));  // waits for the listener's permit, and a2 still for its client's permit
-  b1.close();
-  BOOST_TEST(a2.echoes("a2"));
-  a2.close();
-  BOOST_TEST(b2.echoes("b2"));
-  b2.close();
+  for (client* each : {&a2, &a3, &b1}) {
+    BOOST_TEST(each->echoes("its turn"));
+    each->close();
+  }
   BOOST_TEST(contains(l.stop(),
                       "accepted 6, served 4, refused 2 (full 1, timed out 0, stopping 0, "
                       "client full 1)"));
+}
+
+BOOST_AUTO_TEST_CASE(of_waiting_clients_the_one_with_fewest_connections_comes_first) {
+  upstream u;
+  limiter l{u.address(),
+            {"--limit", "3", "--per-client", "3", "--threads", "1", "--queue-timeout", "1h",
+             "--admin", "127.0.0.1:0"}};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  client a1{port, a}, a2{port, a}, a3{port, a};
+  for (client* each : {&a1, &a2, &a3}) BOOST_TEST(each->echoes("forwarded"));
+  client a4{port, a}, a5{port, a}, b1{port, b};
+  BOOST_TEST(comes_true([&] { return metric(admin, port, "queued_connections") == 3; }));
+  a1.close();
+  BOOST_TEST(b1.echoes("b1"));  // although a4 and a5 wait longer
+  a2.close();
+  BOOST_TEST(a4.echoes("a4"));  // both clients have one, and a4 is the only one of them that waits
+  for (client* each : {&a3, &a4, &b1}) each->close();
+  BOOST_TEST(a5.echoes("a5"));
+  a5.close();
+  BOOST_TEST(contains(l.stop(), "accepted 6, served 6, refused 0 "));
 }
 
 BOOST_AUTO_TEST_CASE(queue_timeout_applies_above_the_client_limit) {
@@ -185,31 +202,14 @@ BOOST_AUTO_TEST_CASE(each_ipv4_client_of_an_ipv6_listener_has_its_own_limit) {
 }
 
 BOOST_AUTO_TEST_CASE(addresses_of_one_ipv6_prefix_or_mapped_ipv4_are_one_client) {
-  asio::io_context context;
-  connection_limiter::client_limits limits{context.get_executor(), 1, 0};
-  const auto get = [&](const char* address) { return limits.get(asio::ip::make_address(address)); };
-  {
-    const auto first = get("2001:db8:1:2::1");
-    const auto same = get("2001:db8:1:2:ffff:ffff:ffff:ffff");
-    BOOST_TEST(limits.size() == 1U);
-    const auto other = get("2001:db8:1:3::1");
-    BOOST_TEST(limits.size() == 2U);
-    BOOST_TEST(first->permits.try_acquire());
-    BOOST_TEST(!same->permits.try_acquire());
-    BOOST_TEST(other->permits.try_acquire());
-  }
-  BOOST_TEST(limits.size() == 0U);
-  {
-    const auto v4 = get("192.0.2.1");
-    const auto mapped = get("::ffff:192.0.2.1");
-    BOOST_TEST(limits.size() == 1U);
-    const auto next = get("192.0.2.2");
-    const auto looks_alike = get("c000:201::");  // the same bytes
-    BOOST_TEST(limits.size() == 3U);
-  }
-  BOOST_TEST(limits.size() == 0U);
-  limits.close();
-  BOOST_TEST(get("192.0.2.1")->permits.is_closed());
+  const auto key = [](const char* address) {
+    return connection_limiter::client_key(asio::ip::make_address(address));
+  };
+  BOOST_TEST((key("2001:db8:1:2::1") == key("2001:db8:1:2:ffff:ffff:ffff:ffff")));
+  BOOST_TEST((key("2001:db8:1:2::1") != key("2001:db8:1:3::1")));
+  BOOST_TEST((key("192.0.2.1") == key("::ffff:192.0.2.1")));
+  BOOST_TEST((key("192.0.2.1") != key("192.0.2.2")));
+  BOOST_TEST((key("192.0.2.1") != key("c000:201::")));  // the same first four bytes
 }
 
 // ---- Several listeners --------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 #define CONNECTION_LIMITER_PROXY_ADMISSION_HPP
 
 #include "options.hpp"
-#include "proxy/client_limits.hpp"
+#include "proxy/client_key.hpp"
 #include "proxy/net.hpp"
 #include "proxy/statistics.hpp"
 
@@ -19,19 +19,18 @@ namespace connection_limiter {
 
 // Decides whether a connection is forwarded, queued or refused.
 //
-// A forwarded connection holds one of the listener's permits. With --per-client it also holds one
-// permit of its client, which it acquires first: a connection above its client's limit thus never
-// delays connections of other clients. A queued connection holds one of the queue's slots while it
-// waits for either permit.
+// A forwarded connection holds one of the listener's permits. With --per-client, the permits are those of a keyed
+// semaphore: a client holds at most so many, and of several clients that wait, the one that holds fewest
+// comes first. In backlog mode, a permit of the listener is acquired before there is a client. Then the
+// keyed semaphore only limits each client.
 //
 // Connections on all threads use one admission. Its semaphores are the only state they share.
 class admission {
  public:
-  // What a forwarded connection holds. The destructor returns all of it, in reverse order.
+  // What a forwarded connection holds.
   struct grant {
-    client_limits::handle client;
-    turnstile::permit client_permit;
     turnstile::permit permit;
+    turnstile::permit reserved;  // in backlog mode, with --per-client
   };
 
   // Either a grant or the reason for the refusal.
@@ -45,7 +44,7 @@ class admission {
   // For --overflow backlog: acquires a permit before there is a connection to hold it.
   awaitable<turnstile::permit> reserve();
 
-  // True if more permits are held than the limit allows, because the limit was lowered.
+  // In backlog mode: true if more permits are held than the limit allows, because the limit was lowered.
   bool is_over_limit() const noexcept { return permits_.in_use() > permits_.limit(); }
 
   // Decides on one connection, which may come with a reserved permit. Waits in the queue if
@@ -57,22 +56,32 @@ class admission {
   bool is_closed() const noexcept { return permits_.is_closed(); }
 
   // Takes effect immediately. Forwarded connections are not cut.
-  void set_limit(std::size_t limit) { permits_.set_limit(limit); }
+  void set_limit(std::size_t limit);
 
   std::size_t limit() const noexcept { return permits_.limit(); }
-  std::size_t available() const noexcept { return permits_.available(); }
-  std::size_t queued() const noexcept { return queue_slots_.in_use(); }
+  std::size_t available() const noexcept;
+  std::size_t queued() const noexcept;
   std::size_t clients() const { return clients_ ? clients_->size() : 0; }
 
  private:
-  awaitable<ending> wait(grant& g, tcp::socket& client, std::string& early);
-  awaitable<error_code> acquire(grant& g, turnstile::permit client_slot);
+  using clients_type = turnstile::keyed_semaphore<client_key>;
+
+  // Whether the keyed semaphore has the listener's permits.
+  bool clients_share() const noexcept {
+    return clients_ && settings_.overflow != overflow_mode::backlog;
+  }
+  turnstile::keyed_limits client_limits(std::size_t limit) const;
+
+  // Waits in the queue for a permit. Returns `served` once it is granted, or the reason for the refusal.
+  template <turnstile::acquirable Permits>
+  awaitable<ending> wait(Permits& permits, turnstile::permit& granted, tcp::socket& client,
+                         std::string& early);
 
   const settings& settings_;
   statistics& stats_;
+  // The listener's permits, unless the clients share them.
   turnstile::bounded_semaphore permits_;
-  turnstile::bounded_semaphore queue_slots_;
-  std::optional<client_limits> clients_;
+  std::optional<clients_type> clients_;
 };
 
 }  // namespace connection_limiter

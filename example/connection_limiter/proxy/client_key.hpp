@@ -1,0 +1,40 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef CONNECTION_LIMITER_PROXY_CLIENT_KEY_HPP
+#define CONNECTION_LIMITER_PROXY_CLIENT_KEY_HPP
+
+#include "proxy/net.hpp"
+
+#include <algorithm>
+#include <array>
+#include <compare>
+
+namespace connection_limiter {
+
+// What counts as one client: an IPv4 address, or the first half of an IPv6 address, because a single host
+// often has a whole /64.
+struct client_key {
+  bool is_v6 = false;
+  std::array<unsigned char, 8> bytes{};
+
+  explicit client_key(const asio::ip::address& a) : is_v6(a.is_v6()) {
+    const auto take = [&](const auto& all) {
+      std::copy_n(all.begin(), std::min(all.size(), bytes.size()), bytes.begin());
+    };
+    if (a.is_v4()) {
+      take(a.to_v4().to_bytes());
+    } else if (const auto v6 = a.to_v6(); v6.is_v4_mapped()) {
+      is_v6 = false;
+      take(asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_bytes());
+    } else {
+      take(v6.to_bytes());
+    }
+  }
+
+  auto operator<=>(const client_key&) const = default;
+};
+
+}  // namespace connection_limiter
+
+#endif
