@@ -93,6 +93,16 @@ std::chrono::nanoseconds wait_statistics::reading::quantile(double q) const noex
   return longest();
 }
 
+std::uint64_t wait_statistics::reading::within(std::chrono::nanoseconds time) const noexcept {
+  if (time >= longest()) return granted;
+  if (time.count() < 0) return 0;
+  const auto end = static_cast<std::uint64_t>(time.count());
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i + 1 < waits_.size() && time_histogram::middle_of(i) <= end; ++i)
+    count += waits_[i];
+  return count;
+}
+
 std::chrono::nanoseconds wait_statistics::reading::mean() const noexcept {
   if (granted == 0) return {};
   return std::chrono::nanoseconds(sum_ / granted);

@@ -73,6 +73,15 @@ class wait_statistics {
     /// longest for 1. Values outside of [0, 1] count as 0 or 1. Zero if no acquire was granted.
     TURNSTILE_API std::chrono::nanoseconds quantile(double q) const noexcept;
 
+    /// Returns how many of the granted acquires waited at most that long, for a histogram with bounds of your own. An
+    /// acquire whose wait differs from `time` by less than 5 % may count on either side.
+    TURNSTILE_API std::uint64_t within(std::chrono::nanoseconds time) const noexcept;
+
+    /// Returns the sum of the waits of the granted acquires.
+    std::chrono::nanoseconds sum() const noexcept {
+      return std::chrono::nanoseconds(static_cast<std::int64_t>(sum_));
+    }
+
     /// Returns the mean wait of the granted acquires; zero if there are none.
     TURNSTILE_API std::chrono::nanoseconds mean() const noexcept;
 

@@ -136,6 +136,24 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(counters)
 
+BOOST_AUTO_TEST_CASE(the_waits_within_a_time_are_counted_to_five_percent) {
+  turnstile::wait_statistics stats;
+  BOOST_TEST(stats.read().within(1h) == 0u);
+  for (int i = 1; i <= 1000; ++i) stats.add({}, i * 1ms);
+  const auto r = stats.read();
+  BOOST_TEST((r.sum() == 500'500ms));
+  std::uint64_t before = 0;
+  for (int i = 0; i <= 1000; ++i) {
+    const std::uint64_t n = r.within(i * 1ms);
+    BOOST_TEST(n >= before);
+    BOOST_TEST(std::abs(static_cast<double>(n) - i) <= 0.05 * i + 1);
+    before = n;
+  }
+  BOOST_TEST(r.within(1000ms) == 1000u);
+  BOOST_TEST(r.within(-1ms) == 0u);
+  BOOST_TEST(r.within(2h) == 1000u);
+}
+
 BOOST_AUTO_TEST_CASE(counters_tell_the_outcomes_apart) {
   wait_statistics stats;
   const auto add = [&](int times, error_code ec) {

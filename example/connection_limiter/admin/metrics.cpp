@@ -3,6 +3,8 @@
 
 #include "admin/metrics.hpp"
 
+#include <array>
+#include <chrono>
 #include <initializer_list>
 #include <iomanip>
 #include <sstream>
@@ -12,12 +14,18 @@ namespace connection_limiter {
 
 namespace {
 
+using namespace std::chrono_literals;
+
 // In seconds, with microsecond precision.
 std::string seconds(std::chrono::microseconds time) {
   std::ostringstream out;
   out << std::setprecision(15) << static_cast<double>(time.count()) / 1e6;
   return out.str();
 }
+
+// The upper bounds of the histogram of waits.
+constexpr std::array<std::chrono::microseconds, 15> wait_bounds{
+    1ms, 2500us, 5ms, 10ms, 25ms, 50ms, 100ms, 250ms, 500ms, 1s, 2500ms, 5s, 10s, 30s, 60s};
 
 // A value of the label beside `listener`, and its count.
 struct labelled_count {
@@ -56,17 +64,13 @@ class exposition {
     head(name, "histogram", help);
     const std::string bucket = std::string{name} + "_bucket";
     for (const limiter& l : limiters_) {
-      const wait_times& waits = l.stats().waits;
-      std::uint64_t so_far = 0;
-      for (std::size_t i = 0; i <= wait_times::bounds.size(); ++i) {
-        const bool last = i == wait_times::bounds.size();
-        so_far += waits.within(i);
-        series(bucket, l) << ",le=\""
-                          << (last ? "+Inf" : seconds(wait_times::duration{wait_times::bounds[i]}))
-                          << "\"} " << so_far << '\n';
-      }
-      series(std::string{name} + "_sum", l) << "} " << seconds(waits.sum()) << '\n';
-      series(std::string{name} + "_count", l) << "} " << so_far << '\n';
+      const auto waits = l.stats().waits.read();
+      for (const std::chrono::microseconds bound : wait_bounds)
+        series(bucket, l) << ",le=\"" << seconds(bound) << "\"} " << waits.within(bound) << '\n';
+      series(bucket, l) << ",le=\"+Inf\"} " << waits.granted << '\n';
+      const auto sum = std::chrono::duration_cast<std::chrono::microseconds>(waits.sum());
+      series(std::string{name} + "_sum", l) << "} " << seconds(sum) << '\n';
+      series(std::string{name} + "_count", l) << "} " << waits.granted << '\n';
     }
   }
 

@@ -141,8 +141,9 @@ class demo {
     s.refused = f.refused();
     s.upstream_now = upstream_.now();
     s.upstream_max = upstream_.max();
-    s.median_wait = f.waits.quantile(0.5);
-    s.p99_wait = f.waits.quantile(0.99);
+    const auto waits = f.waits.read();
+    s.median_wait = std::chrono::duration_cast<std::chrono::microseconds>(waits.quantile(0.5));
+    s.p99_wait = std::chrono::duration_cast<std::chrono::microseconds>(waits.quantile(0.99));
     s.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start_);
     return s;
   }

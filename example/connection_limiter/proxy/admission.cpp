@@ -63,7 +63,7 @@ awaitable<admission::decision> admission::decide(tcp::socket& client, turnstile:
     if (e == ending::full && is_client_full(permits, settings_)) e = ending::client_full;
   }
   if (e != ending::served) co_return decision{{}, e};
-  stats_.waits.add(std::chrono::duration_cast<wait_times::duration>(steady_clock::now() - start));
+  stats_.waits.add({}, steady_clock::now() - start);
   co_return decision{std::move(g)};
 }
 

@@ -7,10 +7,10 @@
 // What the limiter counts. Any thread may update and read the counts. The atomics are relaxed,
 // because the counts are only displayed and guard no other data.
 
-#include <algorithm>
+#include <turnstile.hpp>
+
 #include <array>
 #include <atomic>
-#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -94,58 +94,6 @@ class queue_times {
   std::list<clock::time_point> since_;
 };
 
-// How long forwarded connections waited for their permits. Counts the waits twice: in fine buckets,
-// sixteen for each power of two of microseconds, which give quantiles that are at most 7 % too high
-// at a fixed cost; and in a coarser histogram with round bounds.
-class wait_times {
- public:
-  using duration = std::chrono::microseconds;
-  static constexpr std::array<duration::rep, 15> bounds{
-      1'000,   2'500,     5'000,     10'000,    25'000,     50'000,     100'000,   250'000,
-      500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000, 60'000'000};
-
-  void add(duration wait) noexcept {
-    const auto us =
-        static_cast<std::uint64_t>(std::clamp<duration::rep>(wait.count(), 0, max_wait));
-    const int exponent = std::max(0, static_cast<int>(std::bit_width(us)) - 5);
-    buckets_[static_cast<std::size_t>(exponent) * 16 + (us >> exponent)].add();
-    const auto bound = std::lower_bound(bounds.begin(), bounds.end(), wait.count());
-    histogram_[static_cast<std::size_t>(bound - bounds.begin())].add();
-    sum_.add(us);
-  }
-
-  // The number of waits that are at most bounds[i] and longer than bounds[i - 1]. With i equal to
-  // bounds.size(), the number of waits longer than the last bound.
-  std::uint64_t within(std::size_t i) const noexcept { return histogram_[i].value(); }
-
-  // The sum of all waits.
-  duration sum() const noexcept { return duration{static_cast<duration::rep>(sum_.value())}; }
-
-  // The shortest time that at least `share` of the waits did not exceed.
-  duration quantile(double share) const noexcept {
-    std::uint64_t all = 0;
-    for (const counter& bucket : buckets_) all += bucket.value();
-    const auto wanted = static_cast<std::uint64_t>(share * static_cast<double>(all));
-    std::uint64_t seen = 0;
-    for (std::size_t i = 0; i < buckets_.size(); ++i)
-      if ((seen += buckets_[i].value()) > wanted) return upper_end(i);
-    return duration{0};
-  }
-
- private:
-  static constexpr duration::rep max_wait = 0xffffffff;  // more than an hour
-
-  static duration upper_end(std::size_t bucket) noexcept {
-    const std::size_t exponent = bucket < 32 ? 0 : bucket / 16 - 1;
-    const std::size_t mantissa = bucket - exponent * 16;
-    return duration{static_cast<duration::rep>(((mantissa + 1) << exponent) - 1)};
-  }
-
-  std::array<counter, 27 * 16 + 32> buckets_;
-  std::array<counter, bounds.size() + 1> histogram_;
-  counter sum_;
-};
-
 // How a connection ended.
 enum class ending {
   served,       // forwarded, and ended by the client or the upstream
@@ -169,7 +117,7 @@ struct statistics {
   counter bytes_down;  // to the clients
   gauge active;
   queue_times waiting;
-  wait_times waits;
+  turnstile::wait_statistics waits;  // of the forwarded connections
 
   std::uint64_t of(ending e) const noexcept { return ended[static_cast<std::size_t>(e)].value(); }
   std::uint64_t refused() const noexcept {
