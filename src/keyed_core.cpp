@@ -214,7 +214,9 @@ bool lane_queue::is_admitted(waiter* x, std::uint32_t free) noexcept {
   cancellation* const c = x->cancellation_;
   const outcome requested = c ? c->requested() : outcome::waiting;
   const admission a = lanes_.evaluate(k, x->permits_, free);
-  if (requested == outcome::waiting && a == admission::granted) return true;
+  // What is granted as it comes does not wait, and so is not timed out.
+  const bool is_cancelled = requested != outcome::waiting && requested != outcome::timed_out;
+  if (a == admission::granted && !is_cancelled) return true;
   inbox_.erase(x);
   if (requested != outcome::waiting) {
     finish(x, requested);

@@ -103,6 +103,25 @@ std::uint64_t wait_statistics::reading::within(std::chrono::nanoseconds time) co
   return count;
 }
 
+wait_statistics::reading wait_statistics::reading::since(const reading& earlier) const noexcept {
+  reading r = *this;
+  r.granted -= earlier.granted;
+  r.aborted -= earlier.aborted;
+  r.closed -= earlier.closed;
+  r.exceeding -= earlier.exceeding;
+  r.full -= earlier.full;
+  r.timed_out -= earlier.timed_out;
+  r.other -= earlier.other;
+  r.sum_ -= earlier.sum_;
+  for (std::size_t i = 0; i != r.waits_.size(); ++i) r.waits_[i] -= earlier.waits_[i];
+  if (r.longest_ > earlier.longest_) return r;  // the longest has come since
+  std::size_t last = r.waits_.size();
+  while (last != 0 && r.waits_[last - 1] == 0) --last;
+  if (last != r.waits_.size())
+    r.longest_ = last == 0 ? 0 : static_cast<std::int64_t>(time_histogram::middle_of(last - 1));
+  return r;
+}
+
 std::chrono::nanoseconds wait_statistics::reading::mean() const noexcept {
   if (granted == 0) return {};
   return std::chrono::nanoseconds(sum_ / granted);

@@ -21,10 +21,14 @@ class hosts {
       : limits_(std::move(executor), {.per_key = 2, .total = 100, .max_waiting_per_key = 50}) {}
 
   // Runs the request as soon as fewer than two others to the same host, and fewer than 100 in all, are
-  // running.
-  awaitable<void> fetch(std::string host, std::function<awaitable<void>()> request) {
-    auto permit = co_await limits_[std::move(host)].async_acquire_permit();
+  // running. Returns false if too many wait already.
+  awaitable<bool> fetch(std::string host, std::function<awaitable<void>()> request) {
+    auto [ec, permit] =
+        co_await limits_[std::move(host)].async_acquire_permit(asio::as_tuple(asio::deferred));
+    if (ec == turnstile::errc::queue_full) co_return false;
+    if (ec) throw boost::system::system_error(ec);
     co_await request();
+    co_return true;
   }
 
   std::size_t size() const { return limits_.size(); }

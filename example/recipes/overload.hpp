@@ -38,7 +38,7 @@ class priorities {
   turnstile::bounded_semaphore ordinary_;
 };
 
-// Runs the request, unless it has waited for longer than its client does. Returns whether it did.
+// Runs the request, unless it waited longer than `patience`. Returns whether the request ran.
 inline awaitable<bool> run_in_time(turnstile::semaphore& slots, std::chrono::milliseconds patience,
                                    std::function<awaitable<void>()> request) {
   const auto arrived = std::chrono::steady_clock::now();

@@ -20,8 +20,8 @@ struct permit_handler {
 
 }  // namespace detail
 
-/// What acquires like a semaphore: `basic_semaphore`, `basic_bounded_semaphore`, what `measured()` returns, and
-/// types of your own. `async_with_permit` takes all of them.
+/// What acquires like a semaphore: `basic_semaphore`, `basic_bounded_semaphore`, a key of a `basic_keyed_semaphore`, what
+/// `measured()` returns, and types of your own. `async_with_permit` takes all of them.
 ///
 /// Such a type has a member type `executor_type` and the member functions `get_executor()`,
 /// `try_acquire_permit()`, `try_acquire_permit(n)`, `async_acquire_permit(token)` and

@@ -23,9 +23,10 @@ enum class errc {
   /// More permits were released than are in use at a bounded semaphore, or than `max()` has room for. Nothing
   /// was changed.
   over_release,
-  /// More permits were requested than the limit of a bounded semaphore, or `max()`, allows.
+  /// More permits were requested than the limit of a bounded semaphore, a limit of a keyed one, or `max()` allows.
   exceeds_limit,
-  /// The acquire would have had to wait, but as many as `max_waiting()` allows were waiting. Nothing was taken.
+  /// The acquire would have had to wait, but as many were waiting as `max_waiting()`, or a bound of a keyed semaphore,
+  /// allows. Nothing was taken.
   queue_full,
   /// A timed acquire was not granted before its time was up. Compares equal to
   /// `boost::system::errc::timed_out`.

@@ -15,6 +15,7 @@
 #include <boost/asio/async_result.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -32,38 +33,39 @@ struct keyed_limits {
   std::size_t total = semaphore::max();
   /// How many acquires of one key may wait.
   std::size_t max_waiting_per_key = semaphore::max();
-  /// How many acquires of all keys together may wait.
+  /// How many acquires of all keys together may wait. This bound is not shared fairly: when it is reached, it refuses
+  /// the acquires of every key. It limits memory. So let it be larger than what you expect to wait.
   std::size_t max_waiting = semaphore::max();
 };
 
 /// An asynchronous semaphore with a limit for each key, a limit for all keys together, and fairness between the
 /// keys.
 ///
-/// A key is what the permits are counted by: a client's address, a tenant's name, the number of a shard. Use it
-/// for a resource that several parties share, so that none of them can take all of it.
+/// Permits are counted for each key: a client's address, a tenant's name, the number of a shard. Use it for a
+/// resource that several parties share, so that none of them can take all of it.
 ///
 /// @par Order
-/// A permit that becomes free is granted to the waiting key that holds fewest permits. Of several such keys, it goes
-/// to the one whose first acquire has waited longest. Within a key, acquires are granted in the order of the
-/// initiating calls. A key that holds as many permits as one key may is passed over. So a permit is
-/// idle only if every key with waiting acquires is at its limit, or if the acquire whose turn it is needs more
-/// permits than are free: then no other acquire overtakes it.
+/// A permit that becomes free is granted to the waiting key that holds the fewest permits. Of several such keys, it
+/// goes to the one whose first acquire has waited longest. That acquire is *next*. Within a key, acquires are
+/// granted in the order of the initiating calls. A key is passed over while the permits that its first acquire needs
+/// would bring it above `per_key`. So a free permit stays unused in two cases only: every waiting key is
+/// passed over, or the acquire that is next needs more permits than are free. In the second case the other
+/// acquires wait behind it, so that large requests are not starved.
 ///
 /// @par Counting
-/// An acquire takes permits of its key and of the total together. It never holds one while it waits for the
-/// other. At most `per_key` permits are held by one key, and at most `total` by all of them.
+/// An acquire gets the permits of its key and of the total together, or none. While it waits, it holds nothing. At
+/// most `per_key` permits are held by one key, and at most `total` by all of them.
 ///
 /// @par Keys
 /// A key exists while permits of it are held, or acquires of it wait. If a wait ends with an error, the key exists
-/// until the handler is called or destroyed. A key has one allocation, which `operator new` makes and which
-/// holds a copy of the key. There are no timers, and no work in the background.
-/// If `permit::forget()` is called, the key exists until the semaphore is destroyed, since no call can
-/// give these permits back.
+/// until the handler has been called or destroyed. Each key takes one allocation from `operator new`, which
+/// holds a copy of the key. There are no timers, and no work in the background. If `permit::forget()` is
+/// called, the key exists until the semaphore is destroyed, since no call can give these permits back.
 ///
-/// @par Completion, cancellation, work and memory
-/// As for `basic_semaphore`. If another thread works on the queue, an acquire is left to that thread, which grants,
-/// queues or refuses it. `in_use()` and `waiting()` show it afterwards. An acquire that takes permits of its key, finds
-/// too few of the total, and gives them back, may keep an acquire of the same key from them for this moment.
+/// @par Completion, coroutines, cancellation, work and memory
+/// As for `basic_semaphore`, with two differences. With `use_awaitable`, a coroutine gives others a turn even if a
+/// permit is free. And if another thread works on the queue, an acquire is left to that thread, which grants,
+/// queues or refuses it: `in_use()` and `waiting()` count it only when that thread has handled it.
 ///
 /// @par Complexity
 /// An acquire looks its key up in O(log keys). A grant and a cancellation take O(log waiting keys), a change of
@@ -81,11 +83,13 @@ struct keyed_limits {
 ///
 /// @tparam Key the type of the keys. It can be copied and moved.
 /// @tparam Executor the type of the executor that handlers are posted to by default.
-/// @tparam Compare a strict weak order of the keys. Its call must not use this semaphore.
+/// @tparam Compare a strict weak order of the keys. It must not call this semaphore.
 ///
 /// @par Example
 /// @code
-/// turnstile::keyed_semaphore<std::string> tenants(io, {.per_key = 10, .total = 100, .max_waiting_per_key = 50});
+/// turnstile::keyed_semaphore<std::string> tenants(io, {.per_key = 10,
+///                                                      .total = 100,
+///                                                      .max_waiting_per_key = 50});
 ///
 /// boost::asio::awaitable<void> handle(request r) {
 ///   auto permit = co_await tenants[r.tenant].async_acquire_permit();
@@ -97,6 +101,11 @@ template <typename Key, typename Executor = boost::asio::any_io_executor,
 class basic_keyed_semaphore {
   using table = detail::key_table<Key, Compare>;
   using implementation = detail::implementation<Executor, table>;
+
+  static_assert(
+      !std::is_same_v<Compare, std::less<Key>> || requires(const Key& a, const Key& b) {
+        bool(a < b);
+      }, "turnstile: the keys of a keyed semaphore need operator<, or a Compare");
 
  public:
   /// The type of the semaphore's executor.
@@ -130,13 +139,13 @@ class basic_keyed_semaphore {
     /// Acquires one permit of this key asynchronously. The permit releases itself.
     ///
     /// Completes when
-    /// @li the permit is granted: at once if the limits allow it and no acquire waits whose turn it is; or
-    /// @li the operation is cancelled, all waiting operations are, or the semaphore is destroyed:
+    /// @li the permit is granted: at once if the limits allow it and no other acquire is next (see *Order*); or
+    /// @li this acquire is cancelled, `cancel()` is called, or the semaphore is destroyed:
     ///     `boost::asio::error::operation_aborted`; or
     /// @li the semaphore is closed, now or later: `errc::closed`; or
     /// @li a permit can never be granted, since a limit is zero: `errc::exceeds_limit`; or
-    /// @li it would have to wait, and as many as `max_waiting_per_key` or `max_waiting` wait already:
-    ///     `errc::queue_full`.
+    /// @li it would have to wait, and `max_waiting_per_key` acquires of this key, or `max_waiting` of all keys, wait
+    ///     already: `errc::queue_full`.
     ///
     /// @tparam Token a completion token for the signature.
     ///
@@ -167,12 +176,41 @@ class basic_keyed_semaphore {
           detail::initiate_keyed<Executor, Key, Compare>(*impl_, key_), token, n);
     }
 
-    /// Takes n permits of this key if that is possible at once: if the limits allow it, no acquire of the key
-    /// waits, and no other acquire waits whose turn it is. Waiting acquires of keys that are at their own limit
-    /// do not matter.
+    /// Acquires one permit of this key asynchronously, or gives up after a time. The permit releases itself.
     ///
-    /// It may also fail for a moment in which another thread queues an acquire, or has an acquire of the same key
-    /// refused. @returns an empty permit if it fails, or n is zero.
+    /// Completes like `async_acquire_permit`, and also with `errc::timed_out` if the acquire still waits when
+    /// `patience` has passed; see `basic_semaphore::async_acquire_permit_for`.
+    ///
+    /// @tparam Token a completion token for the signature.
+    ///
+    /// @par Signature
+    /// `void(turnstile::error_code, turnstile::permit)`. With an error, the permit is empty.
+    template <typename Token = detail::default_token_t<executor_type>>
+      requires(!detail::count_not_token<Token, void(error_code, permit)>)
+    decltype(auto) async_acquire_permit_for(std::chrono::steady_clock::duration patience,
+                                            Token&& token = Token()) const {
+      return async_acquire_permit_for(patience, std::size_t(1), std::forward<Token>(token));
+    }
+
+    /// Acquires n permits of this key asynchronously, all at once, or gives up after a time. The permits release
+    /// themselves.
+    /// @tparam Token a completion token for `void(turnstile::error_code, turnstile::permit)`.
+    template <typename Token = detail::default_token_t<executor_type>>
+    decltype(auto) async_acquire_permit_for(std::chrono::steady_clock::duration patience,
+                                            std::size_t n, Token&& token = Token()) const {
+      static_assert(detail::is_token_for<Token, void(error_code, permit)>,
+                    "turnstile: async_acquire_permit_for takes a completion token for "
+                    "void(error_code, permit): a handler that can be called with a "
+                    "turnstile::error_code and a turnstile::permit, or use_awaitable and the like");
+      return boost::asio::async_initiate<Token, void(error_code, permit)>(
+          detail::initiate_keyed<Executor, Key, Compare>(*impl_, key_), token, n, patience);
+    }
+
+    /// Takes n permits of this key if that is possible at once: if the limits allow it, no acquire of the key
+    /// waits, and no other acquire is next. Waiting acquires of keys that are passed over do not matter.
+    ///
+    /// It may also fail at a moment at which another thread queues an acquire, or at which an acquire of the same key
+    /// finds too few permits of the total. @returns an empty permit if it fails, or n is zero.
     /// @throws std::bad_alloc if there is no memory for a new key; and what `Compare` or copying the key throws.
     [[nodiscard]] permit try_acquire_permit(std::size_t n = 1) const {
       const auto found = impl_->get_core()->acquire(key_, n, false);
@@ -214,8 +252,8 @@ class basic_keyed_semaphore {
   };
 
   /// Constructs a semaphore with these limits, all permits available.
-  /// @throws std::invalid_argument if `per_key` or `total` is greater than `semaphore::max()`. More than that many
-  /// waiting acquires are no bound.
+  /// @throws std::invalid_argument if `per_key` or `total` is greater than `semaphore::max()`. A bound of the queue that
+  /// is as large as that is no bound.
   basic_keyed_semaphore(const executor_type& ex, keyed_limits limits)
       : impl_(ex, checked(limits)) {}
 
@@ -259,7 +297,7 @@ class basic_keyed_semaphore {
   executor_type get_executor() const noexcept { return impl_.get_executor(); }
 
   /// Returns a reference to a key, to acquire permits of.
-  key_reference operator[](Key key) { return {impl_, std::move(key)}; }
+  key_reference operator[](Key key) const { return {impl_, std::move(key)}; }
 
   /// Returns the limits.
   keyed_limits limits() const {
@@ -267,17 +305,17 @@ class basic_keyed_semaphore {
     return {l.per_key, l.total, l.max_waiting_per_key, l.max_waiting};
   }
 
-  /// Changes the limits at once.
+  /// Changes all four limits at once. To change one of them, start from `limits()`.
   ///
-  /// Higher limits are granted to waiting acquires. Lower limits take nothing from keys that hold permits: such a
-  /// key is granted none until it holds fewer than the new limit. Waiting acquires that need more permits
-  /// than the new limits allow complete with `errc::exceeds_limit`. If more acquires wait than may, they go
-  /// on waiting.
+  /// If a limit is raised, waiting acquires are granted at once. If it is lowered, nothing is taken from keys that hold
+  /// permits: such a key gets no permit until it holds fewer than the new limit. Waiting acquires that need
+  /// more permits than the new limits allow complete with `errc::exceeds_limit`. So a limit of zero ends all waits, and
+  /// is no way to pause. If more acquires wait than the new bounds allow, they still go on waiting.
   /// @throws std::invalid_argument if `per_key` or `total` is greater than `semaphore::max()`; then nothing is changed.
   void set_limits(keyed_limits limits) { core().set_limits(checked(limits)); }
 
-  /// Returns how many keys exist: those that hold permits or have waiting acquires, and those of which an acquire
-  /// has failed whose handler was not called yet.
+  /// Returns how many keys exist: those that hold permits or have waiting acquires, and those with a failed acquire
+  /// whose handler has not run yet.
   std::size_t size() const { return core().size(); }
 
   /// Returns how many permits all keys together hold.

@@ -14,6 +14,7 @@
 #include <boost/asio/async_result.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <utility>
 
@@ -30,7 +31,9 @@ namespace turnstile::inline v1 {
 /// `try_acquire` or `try_acquire_permit` counts as granted without a wait. A failed one is not counted.
 ///
 /// This object may be copied, and destroyed while acquires wait. The semaphore has to live, and stay in its
-/// place, as for its own acquires. The statistics have to live until all acquires have ended.
+/// place, as for its own acquires. A semaphore that can be copied, such as a key of a keyed semaphore, is taken for a
+/// reference to one: it is copied, and may be a temporary object. The statistics have to live until all
+/// acquires have ended.
 ///
 /// @tparam Semaphore the type of the semaphore. It has to have those functions that are called here.
 template <typename Semaphore>
@@ -38,13 +41,15 @@ class measured_semaphore {
   template <typename Acquire>
   using initiation = detail::initiate_measured<Semaphore, wait_statistics, Acquire>;
 
+  detail::semaphore_handle<Semaphore> sem_;
+  wait_statistics* stats_;
+
  public:
   /// The type of the semaphore's executor.
   using executor_type = typename Semaphore::executor_type;
 
   /// Measures this semaphore.
-  measured_semaphore(Semaphore& sem, wait_statistics& stats) noexcept
-      : sem_(&sem), stats_(&stats) {}
+  measured_semaphore(Semaphore& sem, wait_statistics& stats) : sem_(sem), stats_(&stats) {}
 
   /// Returns the semaphore's executor.
   executor_type get_executor() const noexcept { return sem_->get_executor(); }
@@ -114,7 +119,7 @@ class measured_semaphore {
   }
 
   /// Takes n permits if that is possible at once. @returns whether they were taken.
-  [[nodiscard]] bool try_acquire(std::size_t n = 1) const noexcept {
+  [[nodiscard]] bool try_acquire(std::size_t n = 1) const noexcept(noexcept(sem_->try_acquire(n))) {
     const bool taken = sem_->try_acquire(n);
     if (taken) stats_->add({}, std::chrono::nanoseconds::zero());
     return taken;
@@ -122,7 +127,8 @@ class measured_semaphore {
 
   /// Takes n permits if that is possible at once. The permits release themselves. @returns an empty permit if
   /// they could not be taken.
-  [[nodiscard]] permit try_acquire_permit(std::size_t n = 1) const noexcept {
+  [[nodiscard]] permit try_acquire_permit(std::size_t n = 1) const
+      noexcept(noexcept(sem_->try_acquire_permit(n))) {
     permit p = sem_->try_acquire_permit(n);
     if (p) stats_->add({}, std::chrono::nanoseconds::zero());
     return p;
@@ -134,20 +140,28 @@ class measured_semaphore {
     static_assert(detail::is_token_for<Token, Signature>,
                   "turnstile: an acquire takes a completion token for void(error_code), or for "
                   "void(error_code, permit) if it completes with a permit");
-    return boost::asio::async_initiate<Token, Signature>(initiation<Acquire>(*sem_, *stats_), token,
+    return boost::asio::async_initiate<Token, Signature>(initiation<Acquire>(sem_, *stats_), token,
                                                          args...);
   }
-
-  Semaphore* sem_;
-  wait_statistics* stats_;
 };
 
 /// Returns a semaphore through which every acquire is counted and timed.
-/// @tparam Semaphore a `basic_semaphore`, `basic_bounded_semaphore` or another `acquirable` type.
+/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, a key of a `basic_keyed_semaphore` or
+/// another `acquirable` type.
 /// @param sem the semaphore. It stays usable by itself. What is acquired directly is not measured.
 /// @param stats where to count.
 template <acquirable Semaphore>
-measured_semaphore<Semaphore> measured(Semaphore& sem, wait_statistics& stats) noexcept {
+measured_semaphore<Semaphore> measured(Semaphore& sem, wait_statistics& stats) {
+  return {sem, stats};
+}
+
+/// Returns a semaphore through which every acquire is counted and timed.
+/// @tparam Semaphore the type of a key of a keyed semaphore, or of another reference to a semaphore.
+/// @param sem the reference, which is copied.
+/// @param stats where to count.
+template <acquirable Semaphore>
+  requires std::copy_constructible<Semaphore>
+measured_semaphore<Semaphore> measured(Semaphore&& sem, wait_statistics& stats) {
   return {sem, stats};
 }
 

@@ -82,6 +82,10 @@ class wait_statistics {
       return std::chrono::nanoseconds(static_cast<std::int64_t>(sum_));
     }
 
+    /// Returns what was added after an earlier reading of the same statistics, for example in the last minute. The
+    /// longest wait of that time is known to 5 %.
+    TURNSTILE_API reading since(const reading& earlier) const noexcept;
+
     /// Returns the mean wait of the granted acquires; zero if there are none.
     TURNSTILE_API std::chrono::nanoseconds mean() const noexcept;
 

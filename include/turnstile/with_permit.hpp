@@ -152,8 +152,8 @@ decltype(auto) async_with_permit(Semaphore&& sem, std::size_t n, Operation&& ope
                                  Token&& token = Token()) {
   using operation_type = std::decay_t<Operation>;
   static_assert(detail::a_semaphore<std::remove_reference_t<Semaphore>>,
-                "turnstile: the first argument of async_with_permit is not a basic_semaphore or "
-                "basic_bounded_semaphore");
+                "turnstile: the first argument of async_with_permit is not a basic_semaphore, a "
+                "basic_bounded_semaphore or a key of a keyed semaphore (limits[key])");
   static_assert(std::is_lvalue_reference_v<Semaphore> ||
                     std::is_copy_constructible_v<std::remove_reference_t<Semaphore>>,
                 "turnstile: the semaphore of async_with_permit is a temporary object; it has to "

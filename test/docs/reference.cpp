@@ -183,3 +183,32 @@ BOOST_AUTO_TEST_CASE(wait_statistics_count_what_is_granted) {
             << " ns\n";
   BOOST_TEST(now.granted == 1);
 }
+
+// ---- basic_keyed_semaphore -------------------------------------------------------------------------
+
+struct request {
+  std::string tenant;
+};
+int queries = 0;
+
+boost::asio::awaitable<void> query_the_database(const request&) {
+  ++queries;
+  co_return;
+}
+
+boost::asio::io_context io;
+turnstile::keyed_semaphore<std::string> tenants(io, {.per_key = 10,
+                                                     .total = 100,
+                                                     .max_waiting_per_key = 50});
+
+boost::asio::awaitable<void> handle(request r) {
+  auto permit = co_await tenants[r.tenant].async_acquire_permit();
+  co_await query_the_database(r);
+}
+
+BOOST_AUTO_TEST_CASE(keyed_semaphore_counts_permits_for_each_tenant) {
+  co_spawn(io, handle({"tenant"}), boost::asio::detached);
+  io.run();
+  BOOST_TEST(queries == 1);
+  BOOST_TEST(tenants.size() == 0u);
+}

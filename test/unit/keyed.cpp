@@ -21,6 +21,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -629,11 +630,36 @@ BOOST_AUTO_TEST_CASE(every_token_works) {
   check(0, 0, 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_timed_acquire_gives_up) {
+  make({.per_key = 1});
+  const auto timed = [&](std::chrono::milliseconds patience, const std::string& name) {
+    (*sem)["a"].async_acquire_permit_for(patience, (*this)(name));
+  };
+  timed(patience, "granted");
+  timed(std::chrono::milliseconds(-1), "no time");
+  timed(std::chrono::milliseconds(1), "1 ms");
+  timed(patience, "waits");
+  BOOST_TEST(sem->waiting() == 2u);
+  BOOST_TEST(poll() == "granted no time!timed out");
+  io.restart();
+  io.run_one();
+  BOOST_TEST(poll() == "1 ms!timed out");
+  check(1, 1, 1);
+  BOOST_TEST(drop("granted") == "waits");
+  (*sem)["b"].async_acquire_permit_for(std::chrono::seconds(0), (*this)("free"));
+  BOOST_TEST(poll() == "free");
+}
+
+BOOST_AUTO_TEST_CASE(readings_take_a_const_semaphore) {
+  const keyed& constant = make({.per_key = 2});
+  permit p = constant["a"].try_acquire_permit();
+  BOOST_TEST(constant["a"].in_use() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(async_with_permit_and_measured_take_a_key) {
   make({.per_key = 1});
-  auto a = (*sem)["a"];
   turnstile::wait_statistics stats;
-  auto a_measured = turnstile::measured(a, stats);
+  auto a_measured = turnstile::measured((*sem)["a"], stats);
   a_measured.async_acquire_permit((*this)("counted"));
   turnstile::async_with_permit((*sem)["a"], asio::post(io, asio::deferred) | asio::deferred([] {
                                               return asio::deferred.values(error_code());
@@ -643,6 +669,7 @@ BOOST_AUTO_TEST_CASE(async_with_permit_and_measured_take_a_key) {
   held.clear();
   BOOST_TEST(poll() == "with");
   BOOST_TEST(stats.read().granted == 1u);
+  static_assert(!noexcept(a_measured.try_acquire_permit()));
   check(0, 0, 0);
 }
 

@@ -8,6 +8,7 @@
 #include "recipes/adaptive.hpp"
 #include "recipes/hosts.hpp"
 #include "recipes/limits.hpp"
+#include "recipes/metrics.hpp"
 #include "recipes/object_pool.hpp"
 #include "recipes/overload.hpp"
 #include "recipes/retry.hpp"
@@ -266,7 +267,7 @@ BOOST_AUTO_TEST_CASE(a_limit_for_each_host_holds_on_a_pool) {
       inside.leave();
     };
     asio::co_spawn(pool, hosts.fetch(i % 2 ? "one" : "other", request),
-                   [&](const std::exception_ptr& e) { ended += !e; });
+                   [&](const std::exception_ptr& e, bool ran) { ended += !e && ran; });
   }
   pool.join();
   BOOST_TEST(ended == 100);
@@ -284,7 +285,7 @@ BOOST_AUTO_TEST_CASE(a_limit_for_each_host_forgets_hosts_whose_requests_throw) {
   };
   for (int i = 0; i != 10'000; ++i)
     asio::co_spawn(io, hosts.fetch(std::to_string(i), request),
-                   [&](const std::exception_ptr& e) { thrown += !!e; });
+                   [&](const std::exception_ptr& e, bool) { thrown += !!e; });
   poll(io);
   io.run();
   BOOST_TEST(thrown == 10'000);
@@ -299,7 +300,9 @@ BOOST_AUTO_TEST_CASE(a_limit_for_each_host_forgets_hosts_whose_requests_are_canc
   std::array<ending, 4> endings;
   for (std::size_t i = 0; i != signals.size(); ++i)
     asio::co_spawn(io, hosts.fetch("host", request),
-                   asio::bind_cancellation_slot(signals[i].slot(), endings[i].record()));
+                   asio::bind_cancellation_slot(
+                       signals[i].slot(),
+                       [r = endings[i].record()](const std::exception_ptr& e, bool) { r(e); }));
   poll(io);
   BOOST_TEST(hosts.size() == 1u);
   for (auto& signal : signals) signal.emit(asio::cancellation_type::terminal);
@@ -315,6 +318,19 @@ BOOST_AUTO_TEST_CASE(a_limit_for_each_host_may_be_destroyed_before_its_requests)
   for (int i = 0; i != 4; ++i) asio::co_spawn(io, hosts.fetch("host", request), asio::detached);
   poll(io);
   BOOST_TEST(hosts.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_for_each_host_refuses_what_would_be_too_many_to_wait) {
+  asio::io_context io;
+  recipes::hosts hosts(io.get_executor());
+  int ran = 0, refused = 0;
+  for (int i = 0; i != 60; ++i)
+    asio::co_spawn(
+        io, hosts.fetch("host", []() -> awaitable<void> { co_await asio::post(use_awaitable); }),
+        [&](const std::exception_ptr&, bool b) { ++(b ? ran : refused); });
+  io.run();
+  BOOST_TEST(ran == 52);  // two, and 50 that waited
+  BOOST_TEST(refused == 8);
 }
 
 BOOST_AUTO_TEST_CASE(a_limit_for_each_host_by_hand_takes_the_host_first) {
@@ -377,6 +393,21 @@ BOOST_AUTO_TEST_CASE(what_waited_too_long_is_not_run_and_lets_the_next_one_pass)
   BOOST_TEST(in_time == (std::vector<bool>{false, true}), boost::test_tools::per_element());
   BOOST_TEST(ran == 1);
   BOOST_TEST(slots.available() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(metrics_are_of_the_last_minute) {
+  asio::io_context io;
+  recipes::measured_database database(io.get_executor());
+  for (int i = 0; i != 12; ++i)
+    asio::co_spawn(io, database.query([]() -> awaitable<void> { co_await sleep_for(1ms); }),
+                   asio::detached);
+  poll(io);
+  const std::string full = database.metrics();
+  BOOST_TEST(full.find("granted 10\nrefused 0\nin_use 10\nwaiting 2\n") == 0u);
+  io.restart();
+  io.run();
+  BOOST_TEST(database.metrics().find("granted 12\n") == 0u);
+  BOOST_TEST(database.metrics().find("wait_p99_us 0\n") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_client_comes_back_when_the_queue_is_served) {

@@ -154,6 +154,25 @@ BOOST_AUTO_TEST_CASE(the_waits_within_a_time_are_counted_to_five_percent) {
   BOOST_TEST(r.within(2h) == 1000u);
 }
 
+BOOST_AUTO_TEST_CASE(a_reading_since_another_has_what_came_between) {
+  turnstile::wait_statistics stats;
+  stats.add({}, 10s);
+  stats.add(errc::closed, 0ns);
+  const auto before = stats.read();
+  BOOST_TEST((stats.read().since(before).quantile(0.99) == 0ns));
+  for (int i = 1; i <= 100; ++i) stats.add({}, i * 1ms);
+  stats.add(errc::queue_full, 0ns);
+  const auto r = stats.read().since(before);
+  BOOST_TEST(r.granted == 100u);
+  BOOST_TEST(r.closed == 0u);
+  BOOST_TEST(r.full == 1u);
+  BOOST_TEST((r.mean() == 50'500us));
+  BOOST_TEST(std::abs(r.longest() / 1ms - 100) <= 5);
+  BOOST_TEST(std::abs(r.quantile(0.5) / 1ms - 50) <= 3);
+  stats.add({}, 20s);
+  BOOST_TEST((stats.read().since(before).longest() == 20s));
+}
+
 BOOST_AUTO_TEST_CASE(counters_tell_the_outcomes_apart) {
   wait_statistics stats;
   const auto add = [&](int times, error_code ec) {

@@ -9,6 +9,7 @@
 
 #include <boost/assert.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -27,15 +28,16 @@ class initiate_keyed {
 
   executor_type get_executor() const noexcept { return implementation_->get_executor(); }
 
-  template <typename Handler>
-  void operator()(Handler&& handler, std::size_t n) const {
+  template <typename Handler, std::same_as<patience>... Time>
+  void operator()(Handler&& handler, std::size_t n, Time... time) const {
     BOOST_ASSERT_MSG(implementation_->get_core(), "turnstile: this semaphore was moved from");
     const Executor& ex = implementation_->get_executor();
 
     tracking t;
-    TURNSTILE_HANDLER_CREATION((implementation_->context(), t, "turnstile::keyed_semaphore",
-                                const_cast<keyed_implementation*>(implementation_), 0,
-                                "async_acquire_permit"));
+    TURNSTILE_HANDLER_CREATION(
+        (implementation_->context(), t, "turnstile::keyed_semaphore",
+         const_cast<keyed_implementation*>(implementation_), 0,
+         sizeof...(Time) != 0 ? "async_acquire_permit_for" : "async_acquire_permit"));
 
     const auto found = implementation_->get_core()->acquire(key_, n, true);
     if (found.o != outcome::waiting)
@@ -43,7 +45,7 @@ class initiate_keyed {
                                             found.node ? make_permit(*found.node, n) : permit(), t);
     const std::unique_ptr<key_node, unpin> pin(found.node);  // the operation has one of its own
     detail::queue_acquire<true>(*implementation_, *found.node, ex, std::forward<Handler>(handler),
-                                n, t);
+                                n, t, time...);
   }
 
  private:

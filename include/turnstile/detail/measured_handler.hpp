@@ -43,26 +43,49 @@ class measured_handler {
   std::chrono::steady_clock::time_point start_;
 };
 
+// How a measured semaphore refers to its semaphore: by its address, or, if it is itself a reference, such as a key of a
+// keyed semaphore, by a copy.
+template <typename Semaphore>
+class semaphore_handle {
+ public:
+  explicit semaphore_handle(Semaphore& s) noexcept : semaphore_(&s) {}
+  Semaphore* operator->() const noexcept { return semaphore_; }
+
+ private:
+  Semaphore* semaphore_;
+};
+
+template <typename Semaphore>
+  requires std::is_copy_constructible_v<Semaphore>
+class semaphore_handle<Semaphore> {
+ public:
+  explicit semaphore_handle(const Semaphore& s) : semaphore_(s) {}
+  Semaphore* operator->() const noexcept { return &semaphore_; }
+
+ private:
+  mutable Semaphore semaphore_;
+};
+
 // Initiates `Acquire`, a function of the semaphore, a handler and further arguments.
 template <typename Semaphore, typename Statistics, typename Acquire>
 class initiate_measured {
  public:
   using executor_type = typename Semaphore::executor_type;
 
-  initiate_measured(Semaphore& sem, Statistics& statistics) noexcept
-      : semaphore_(&sem), statistics_(&statistics) {}
+  initiate_measured(const semaphore_handle<Semaphore>& sem, Statistics& statistics)
+      : semaphore_(sem), statistics_(&statistics) {}
 
   executor_type get_executor() const noexcept { return semaphore_->get_executor(); }
 
   template <typename Handler, typename... Args>
   void operator()(Handler&& handler, Args... args) const {
-    Acquire()(*semaphore_, args...,
+    Acquire()(*semaphore_.operator->(), args...,
               measured_handler<std::decay_t<Handler>, Statistics>(std::forward<Handler>(handler),
                                                                   *statistics_));
   }
 
  private:
-  Semaphore* semaphore_;
+  semaphore_handle<Semaphore> semaphore_;
   Statistics* statistics_;
 };
 
