@@ -36,14 +36,14 @@ outcome keyed_core::wait(key_node& k, lane_waiter& x) noexcept {
     if (w & closed) return outcome::closed;
     if (x.permits_ > (std::min)(limit, queue_.per_key())) return outcome::exceeds_limit;
     if (!is_idle(w)) break;
-    // `queued`: no acquire takes permits of the total while the strand admits x.
-    if (word_.compare_exchange_weak(w, w | busy | queued, std::memory_order_acquire)) {
+    if (word_.compare_exchange_weak(w, w | busy, std::memory_order_acquire)) {
       queue_.receive(x, w, limit);
-      run(w | busy | queued, decides::none);
+      run(w | busy, decides::none);
       return outcome::waiting;
     }
   }
-  // From put() on, x and its pin may be gone at any moment.
+  // `queued`: what this thread acquires next does not overtake x. From put() on, x and its pin may be gone at
+  // any moment.
   add_reference();
   const word withdrawn = x.elsewhere_ ? offered : 0;
   mailbox_.put(x);

@@ -4,6 +4,7 @@
 // What turnstile costs, beside its floors (a bare post, a bare pair of swaps) and its peers, in one
 // program. Names are <work>/<what>; the time of an iteration is that of one step of the work.
 
+#include "keyed.hpp"
 #include "peers.hpp"
 
 #include <turnstile.hpp>
@@ -469,6 +470,7 @@ void register_all() {
     add("fair_handoff_in_order/turnstile", fair_handoff, false)->Arg(n);
     add("fair_handoff_at_random/turnstile", fair_handoff, true)->Arg(n);
   }
+  register_keyed([](const auto&... args) { return add(args...); });
   add("memory/turnstile", memory<io_executor>)->Iterations(1);
   add("memory/turnstile_any", memory<asio::any_io_executor>)->Iterations(1);
 }

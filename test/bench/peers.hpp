@@ -7,6 +7,8 @@
 // What one would take instead: the same few calls as turnstile's, with nothing else to them. None of
 // these gives a permit back where a handler is destroyed, none can be cancelled but the channel.
 
+#include <turnstile/bounded_semaphore.hpp>
+
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -22,6 +24,7 @@
 #include <memory>
 #include <mutex>
 #include <type_traits>
+#include <unordered_map>
 #include <utility>
 
 namespace bench {
@@ -200,6 +203,71 @@ class strand_semaphore {
   asio::strand<Executor> strand_;
   std::size_t permits_;
   handlers<Executor> waiting_;
+};
+
+// A bounded semaphore of turnstile for each key, in a table behind a mutex, without a limit for all keys. With
+// `removes`, a key is removed when nothing refers to its semaphore any more.
+template <typename Key, typename Executor, bool removes>
+class map_semaphore {
+  using semaphore = turnstile::basic_bounded_semaphore<Executor>;
+
+ public:
+  map_semaphore(const Executor& ex, std::size_t per_key) : executor_(ex), per_key_(per_key) {}
+
+  class permit {
+   public:
+    permit() = default;
+    permit(permit&&) noexcept = default;
+    ~permit() { release(); }
+
+    explicit operator bool() const noexcept { return bool(permit_); }
+    void release() {
+      permit_.release();
+      if (!removes || !semaphore_) return;
+      const auto last = std::move(semaphore_);  // destroyed after the mutex is unlocked
+      const std::scoped_lock lock(map_->mutex_);
+      if (last.use_count() == 2) map_->keys_.erase(key_);
+    }
+
+   private:
+    friend map_semaphore;
+    permit(map_semaphore& m, const Key& key, std::shared_ptr<semaphore> s, turnstile::permit p)
+        : map_(&m), key_(key), semaphore_(std::move(s)), permit_(std::move(p)) {}
+
+    map_semaphore* map_ = nullptr;
+    Key key_{};
+    std::shared_ptr<semaphore> semaphore_;
+    turnstile::permit permit_;
+  };
+
+  permit try_acquire_permit(const Key& key) {
+    auto s = find_or_insert(key);
+    auto p = s->try_acquire_permit();
+    return {*this, key, std::move(s), std::move(p)};
+  }
+
+  template <typename Handler>
+  void async_acquire_permit(const Key& key, Handler handler) {
+    auto s = find_or_insert(key);
+    semaphore& found = *s;
+    found.async_acquire_permit([this, key, s = std::move(s), h = std::move(handler)](
+                                   error_code ec, turnstile::permit p) mutable {
+      std::move(h)(ec, permit(*this, key, std::move(s), std::move(p)));
+    });
+  }
+
+ private:
+  std::shared_ptr<semaphore> find_or_insert(const Key& key) {
+    const std::scoped_lock lock(mutex_);
+    auto& s = keys_[key];
+    if (!s) s = std::make_shared<semaphore>(executor_, per_key_);
+    return s;
+  }
+
+  Executor executor_;
+  std::size_t per_key_;
+  std::mutex mutex_;
+  std::unordered_map<Key, std::shared_ptr<semaphore>> keys_;
 };
 
 }  // namespace bench

@@ -69,6 +69,11 @@ def main(bench, others, svg):
         name = f"fair_handoff_{order}"
         for n in (1_000, 100_000):
             row(f"{name}, {n:,}", f"{name}/turnstile/{n}", "10", t.get(f"{name}/turnstile/10"), None)
+    for work in ("key_try", "key_threads", "key_callback"):
+        beside(work, "map", "map_removing")
+        beside(work + "_new", "map_removing")
+    for n in (1_000, 100_000):
+        row(f"key_handoff, {n:,}", f"key_handoff/turnstile/{n}", "10", t.get("key_handoff/turnstile/10"), None)
 
     print(f"{'work':<28}{'turnstile':>12}   {'beside':<14}{'':>12}{'ratio':>8}  target")
     for work, mine, name, other, ratio, most in rows:

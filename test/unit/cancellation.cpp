@@ -200,6 +200,17 @@ BOOST_AUTO_TEST_CASE(an_emission_inside_the_handler_cancels_the_slots_next_wait)
   BOOST_TEST(poll() == "a b!aborted");
 }
 
+BOOST_AUTO_TEST_CASE(an_emission_after_the_handler_cancels_the_wait_that_it_began) {
+  sem.async_acquire(asio::bind_cancellation_slot(signal.slot(), [&](error_code ec) {
+    (*this)("a")(ec);
+    sem.async_acquire(cancellable("b"));
+  }));
+  sem.release();
+  BOOST_TEST(poll() == "a");
+  emit();
+  BOOST_TEST(poll() == "b!aborted");
+}
+
 // H6, S1: a slot is not thread-safe. A completion may come on another thread than an emission.
 BOOST_AUTO_TEST_CASE(the_slot_is_touched_in_the_initiating_call_only) {
   int touched = 0;

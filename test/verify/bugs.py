@@ -22,6 +22,8 @@ OP, SERVICE = DETAIL + 'acquire_op.hpp', DETAIL + 'service.hpp'
 ASIO, COMPLETION = DETAIL + 'asio_internals.hpp', DETAIL + 'completion.hpp'
 EXECUTOR, INITIATE = DETAIL + 'handler_executor.hpp', DETAIL + 'initiate_acquire.hpp'
 REQUEST, LANES = DETAIL + 'cancel_request.hpp', DETAIL + 'lanes.hpp'
+KEYED, KEY_NODE, LANE_QUEUE = 'src/keyed_core.cpp', DETAIL + 'key_node.hpp', DETAIL + 'lane_queue.hpp'
+KEY_TABLE, KEYED_HPP = DETAIL + 'key_table.hpp', DETAIL + 'keyed_core.hpp'
 PERMIT, SEMAPHORE = 'include/turnstile/permit.hpp', 'include/turnstile/semaphore.hpp'
 
 
@@ -65,6 +67,14 @@ def bug(name, *changes, found_by, row=''):
 def order(file, text, before, after):
     """A change of the first memory order `before` in the text."""
     return file, text, text.replace(f'memory_order_{before}', f'memory_order_{after}', 1)
+
+
+def keyed(*programs):
+    """Programs of the explorer over the keyed core."""
+    return [explorer(f'keyed: {p}') for p in programs]
+
+
+HISTORY = unit('keyed_history: random_histories_are_as_the_naive_model_has_them')
 
 
 def spin_mutants():
@@ -545,8 +555,10 @@ bug('relaxed: permits, taken at once',
     found_by=[explorer('try_acquire, release | try_acquire, release')])
 bug('relaxed: permits, released',
     order(CORE_HPP, 'w - n, std::memory_order_release,\n', 'release', 'relaxed'),
-    order(CORE_HPP, 'w - n, std::memory_order_release, std::memory_order_relaxed', 'release', 'relaxed'),
     found_by=[explorer('acquire | release'), tsan])
+bug('relaxed: permits of an object, released',
+    order(CORE_HPP, 'w - n, std::memory_order_release, std::memory_order_relaxed', 'release', 'relaxed'),
+    found_by=[explorer('a permit object | a permit object')])
 REFERENCE = 'references_.fetch_sub(1, std::memory_order_acq_rel)'
 bug('no acquire: a reference, dropped',
     order(CORE, REFERENCE, 'acq_rel', 'release'), found_by=[explorer('destroy | a permit comes back')])
@@ -720,7 +732,7 @@ bug('the completion clears the slot',
 bug('the slot is cleared after the handler was called',
     (OP, '    take_apart()();\n',
      '    auto slot = asio::get_associated_cancellation_slot(handler_);\n    take_apart()();\n    slot.clear();\n'),
-    found_by=[unit('cancellation: emitted/an_emission_inside_the_handler_cancels_the_slots_next_wait')], row='H6')
+    found_by=[unit('cancellation: emitted/an_emission_after_the_handler_cancels_the_wait_that_it_began')], row='H6')
 bug("the slot's handler does not own what it names",
     (REQUEST, 'cancellation_(&c) { c.add_reference(); }', 'cancellation_(&c) {}'),
     (REQUEST, '  ~cancellation_share() {\n    if (cancellation_) cancellation_->drop_reference();\n  }\n',
@@ -799,3 +811,56 @@ bug('a waiter that was put back is missed by a lowered limit',
 bug('a key may have one waiter more than its bound',
     (LANES, 'l.waiting_ >= limits_.max_waiting_per_key', 'l.waiting_ > limits_.max_waiting_per_key'),
     found_by=[unit('lanes: bounds/a_key_may_have_so_many_waiters')])
+
+# ---- Keys ------------------------------------------------------------------------------------------
+
+bug('a claim of a key that is undone is not announced (lost wake-up)',
+    (KEYED, ' & key_node::has_waiters) announce(k, 0);', ' & key_node::has_waiters) {}'),
+    found_by=keyed('try A | acquire A | try B, total 1'))
+bug('a key whose permits came back is mailed without its flag',
+    (KEYED, 'k.state_.fetch_and(~key_node::mailed, std::memory_order_acq_rel);', 'k.state_.load(std::memory_order_acquire);'),
+    found_by=[explorer()])
+bug('a key is mailed again while the strand still reads its mail',
+    order(KEYED, '~key_node::mailed, std::memory_order_acq_rel', 'acq_rel', 'acquire'),
+    found_by=keyed('release | release, release, two wait, one key'))
+bug('the strand does not read the permits of a key that was mailed',
+    (KEYED, '    refresh(k);\n    k.end_wait();', '    k.end_wait();'),
+    found_by=[explorer()])
+bug('a release that takes the strand does not tell it of the key',
+    (KEYED, '      queue_.refresh(k);\n', ''),
+    found_by=[HISTORY, unit('keyed: fairness/a_release_counts_for_its_own_key_first')])
+bug('an acquire of a key with waiters claims permits',
+    (KEY_NODE, '(s & has_waiters) || held(s) > limit', 'held(s) > limit'),
+    found_by=[HISTORY])
+bug('a key claims permits above its limit',
+    (KEY_NODE, 'held(s) > limit || n > limit - held(s)', 'held(s) > limit'),
+    found_by=[HISTORY, unit('keyed: limits/a_key_holds_at_most_its_limit')])
+bug('the strand admits a waiter without closing its key to others',
+    (KEYED, 'k.state_.fetch_or(key_node::has_waiters, std::memory_order_acquire);\n  refresh', 'refresh'),
+    found_by=[explorer()])
+bug('a key without waiters stays closed to other threads',
+    (KEYED, '  if (n == 0) k.state_.fetch_and(~key_node::has_waiters, std::memory_order_release);\n', ''),
+    found_by=[HISTORY])
+bug('the last pin is dropped without the mutex',
+    (KEYED, '  if (left >= key_node::one_pin)\n', '  if (left >= key_node::one_pin || k.state_.load() == 0)\n'),
+    (KEYED, '    const std::scoped_lock lock(mutex_);\n    // Acquires what was done through the other pins.', '    // Acquires what was done through the other pins.'),
+    found_by=[explorer()])
+bug('a node is removed though its key holds permits',
+    (KEYED, '    if (left != 0 && !orphaned_nodes_) return true;\n', ''),
+    found_by=[unit('keyed: permits/forgotten_permits_are_held_until_the_semaphore_is_gone')])
+bug('a key that comes meanwhile is not found by the second look',
+    (KEY_TABLE, '    if (!inserted) return &*there;\n', '    if (!inserted) return spare.release();\n'),
+    found_by=keyed('acquire | acquire | release, one key'))
+bug('a closed keyed semaphore aborts its waiters',
+    (KEYED, '  if (is_closed()) return set_flags(pending, decides::some);\n', ''),
+    found_by=keyed('close, cancel() | release, A and B wait'))
+bug('a refused decision is not tried again by the next release',
+    (LANE_QUEUE, '!inbox_.empty() || !standing_.empty()};', '!inbox_.empty()};'),
+    found_by=keyed('a refusing executor | cancel | release B'))
+bug('a waiter that is granted as it comes is queued above the bound',
+    (KEYED, '  if (a == admission::granted && !is_cancelled) return true;\n', ''),
+    (KEYED, 'a == admission::queue_full', 'a == admission::queue_full && false'),
+    found_by=[HISTORY, unit('keyed: bounded/zero_means_never_wait')])
+bug('new limits of keys are not looked at',
+    (KEYED, '         lanes_.limits() != limits_under(limit);', '         false;'),
+    found_by=[HISTORY, unit('keyed: limits/set_limits_grants_at_once')])

@@ -25,6 +25,8 @@ COPIES = OUT / 'copies'  # what an earlier run has left there is removed
 JOBS = len(os.sched_getaffinity(0))
 
 CORE = 'src/core.cpp'
+KEYED = 'src/keyed_core.cpp'
+STATISTICS = 'src/wait_statistics.cpp'
 ERROR = 'src/error.cpp'
 SANITIZER = '-O1 -g1 -fno-omit-frame-pointer'
 
@@ -90,7 +92,7 @@ class Program:
 
 
 def stress(name, sources, flags, libraries='-pthread'):
-    return Program(name, [(s, '') for s in sources + [CORE, ERROR]], libraries, flags)
+    return Program(name, [(s, '') for s in sources + [CORE, ERROR, KEYED]], libraries, flags)
 
 
 THREAD = f'{SANITIZER} -fsanitize=thread'
@@ -101,8 +103,9 @@ MODEL = ('-DTURNSTILE_MODEL -I{base}/test/verify/model/shadow -I{base}/test/veri
 PROGRAMS = {p.name: p for p in [
     # Not linked with -fsanitize=thread: the explorer answers the calls of ThreadSanitizer.
     Program('explorer', [('test/verify/model/explorer.cpp', '-O2 ' + MODEL[0]),
-                         ('test/verify/model/programs.cpp', '-O2 ' + ''.join(MODEL)),
-                         (CORE, '-O2 ' + ''.join(MODEL))], '-lboost_context'),
+                         *((source, '-O2 ' + ''.join(MODEL)) for source in (
+                             'test/verify/model/programs.cpp', 'test/verify/model/keyed_programs.cpp', CORE, KEYED))],
+            '-lboost_context'),
     stress('linearizability', ['test/verify/stress/linearizability.cpp'], '-O2'),
     stress('tsan', ['test/verify/stress/stress.cpp'], THREAD),
     stress('asan', ['test/verify/stress/stress.cpp'], ADDRESS),
@@ -124,7 +127,7 @@ def unit_program(name, address):
     folder = OUT / ('precompiled_address' if address else 'precompiled')
     return Program(f'{name}-address' if address else name,
                    [(f'test/unit/{name}.cpp', f'{test} -include {folder}/all.hpp'),
-                    ('test/unit/main.cpp', test), (CORE, library), (ERROR, library)],
+                    ('test/unit/main.cpp', test), *((s, library) for s in (CORE, ERROR, KEYED, STATISTICS))],
                    '-fsanitize=address -lboost_unit_test_framework -lboost_coroutine -lboost_context -pthread')
 
 

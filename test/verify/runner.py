@@ -162,7 +162,8 @@ def stale():
         if not bug.found_by:
             yield f'{bug.name}: no method is named'
         for method in bug.found_by:
-            if method.name == 'explorer' and f'"{method.what}"' not in read('test/verify/model/programs.cpp'):
+            if method.name == 'explorer' and not any(f'"{method.what}"' in read(f'test/verify/model/{f}.cpp')
+                                                     for f in ('programs', 'keyed_programs')):
                 yield f'{bug.name}: the explorer has no program "{method.what}"'
             if method.name == 'unit':
                 program, path = method.what.split(': ')

@@ -23,12 +23,15 @@
 // of an old value depends on no later write, since it may as well come after it. Sleep sets leave
 // out executions that are equal but for the order of independent steps; races between the steps
 // of an execution say where another order has to be tried (dynamic partial-order reduction).
+// A mutex is a location that a thread can lock only while it is free: until then the thread cannot be picked.
+// What may come in another order are two locks. An unlock comes after its lock, and before the next.
 // A location is taken for ordered, and its accesses for no steps at all, until an execution shows two
 // accesses that conflict and are not ordered by the program itself; then all begins anew.
 
 #include "explorer.hpp"
 
-#include <atomic>  // the one in shadow
+#include <atomic>  // the ones in shadow
+#include <mutex>
 
 #include <boost/context/detail/fcontext.hpp>
 
@@ -91,7 +94,7 @@ struct location {
   std::uint16_t last_write = 0;
 };
 
-enum class kind : std::uint8_t { load, store, fetch, cas };
+enum class kind : std::uint8_t { load, store, fetch, cas, lock, unlock };
 
 struct operation {
   kind what = kind::load;
@@ -282,9 +285,10 @@ bool writes(const operation& op, mask choice) {
 // Which steps the thread could take now.
 mask choices(const thread_state& t) {
   const operation& op = t.pending;
-  if (op.what == kind::fetch || op.what == kind::store) return write_bit;
+  if (op.what != kind::load && op.what != kind::cas && op.what != kind::lock) return write_bit;
   const location& l = m.locations[op.at];
   const int last = static_cast<int>(l.messages.size()) - 1;
+  if (op.what == kind::lock) return l.messages[last].value == 0 ? write_bit : 0;
   mask r = 0;
   if (op.what == kind::cas && l.messages[last].value == op.expected) r |= write_bit;
   for (int i = t.seen.at[op.at]; i <= last; ++i) {
@@ -302,7 +306,7 @@ mask choices(const thread_state& t) {
 // Which of them happen only where memory is weak.
 mask odd_choices(const thread_state& t) {
   const operation& op = t.pending;
-  if (op.what == kind::fetch || op.what == kind::store) return 0;
+  if (op.what != kind::load && op.what != kind::cas) return 0;
   const location& l = m.locations[op.at];
   const int last = static_cast<int>(l.messages.size()) - 1;
   const bool could_succeed = op.what == kind::cas && l.messages[last].value == op.expected;
@@ -427,6 +431,7 @@ void run_operation(const operation& op) {
     if (m.scheduling) std::abort();
     // The newest value, and success where that is possible.
     mask c = choices(t);
+    if (c == 0) violation("would wait for ever");
     c = (c & write_bit) ? write_bit : mask(1) << (63 - __builtin_clzll(c));
     perform(m.current, c, -1, nullptr);
     if (m.halt != stop::no) leave();
@@ -434,7 +439,8 @@ void run_operation(const operation& op) {
     return;
   }
   if (!m.unordered[op.at]) {
-    if (op.what != kind::cas && op.at < m.setup_locations && ordered(op.at, t, op)) {
+    const bool conditional = op.what == kind::cas || op.what == kind::lock;
+    if (!conditional && op.at < m.setup_locations && ordered(op.at, t, op)) {
       mask c = choices(t);
       c = (c & write_bit) ? write_bit : mask(1) << (63 - __builtin_clzll(c));
       // No step: the trace clock stays as it is.
@@ -518,13 +524,14 @@ void add_backtrack(int at, int last) {
 
 void find_races(int last) {
   const step& e2 = m.steps[last];
-  if (e2.op.what == kind::load) return;
+  if (e2.op.what == kind::load || e2.op.what == kind::unlock) return;
   clock before = e2.before;
   for (int k = last - 1; k >= 0; --k) {
     const step& e1 = m.steps[k];
     if (e1.thread == e2.thread || e1.op.at != e2.op.at) continue;
     if (before.t[e1.thread] >= e1.index) continue;
     if (!e1.wrote && !e2.wrote) continue;
+    if (e1.op.what == kind::unlock) continue;
     add_backtrack(k, last);
     if (e1.wrote) before.join(e1.trace);
   }
@@ -643,7 +650,7 @@ void execute_threads() {
     if (m.halt != stop::no) return;
     int enabled = 0;
     for (int i = 1; i < m.thread_count; ++i)
-      if (m.threads[i].st == status::ready) enabled |= 1 << i;
+      if (m.threads[i].st == status::ready && choices(m.threads[i]) != 0) enabled |= 1 << i;
     if (!enabled) return;
     if (depth >= max_steps) {
       m.halt = stop::violation;
@@ -721,8 +728,8 @@ std::string name_of(int at) {
   const std::size_t p = static_cast<const unsigned char*>(l.address) - m.arena;
   const int b = m.shadow[p].block;
   char text[80];
-  static const char* const core_names[] = {"word",       "limit",  "mailbox",
-                                           "references", "mailed", "waiting"};
+  static const char* const core_names[] = {"word",    "limit", "references",
+                                           "mailbox", "left",  "entered"};
   if (b && std::strcmp(m.blocks[b - 1].name, "core") == 0) {
     int nth = 0;
     for (int i = 0; i < at; ++i) {
@@ -818,6 +825,8 @@ void print_trace() {
                       order_name(s.op.failure), show(s.op.at, s.op.expected).c_str(),
                       show(s.op.at, s.value).c_str(), s.read);
         break;
+      case kind::lock: std::printf("%s.lock()", at.c_str()); break;
+      case kind::unlock: std::printf("%s.unlock()", at.c_str()); break;
     }
     std::puts("");
   }
@@ -1043,6 +1052,23 @@ bool compare_exchange(void* a, std::uint64_t& expected, std::uint64_t desired,
   const thread_state& t = m.threads[m.current];
   if (!t.succeeded) expected = t.result;
   return t.succeeded;
+}
+
+void lock(void* a) {
+  operation op;
+  op.what = kind::lock;
+  op.at = find(a);
+  op.order = std::memory_order_acquire;
+  op.operand = 1;
+  run_operation(op);
+}
+
+void unlock(void* a) {
+  operation op;
+  op.what = kind::unlock;
+  op.at = find(a);
+  op.order = std::memory_order_release;
+  run_operation(op);
 }
 
 }  // namespace model

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace model {
 
@@ -64,6 +65,11 @@ int thread();         // the one that runs
 void set_event(int e);
 void wait_event(int e);
 bool is_set(int e);
+
+// ---- For main() ----
+
+// The programs over the core of a keyed semaphore.
+std::span<program* const> keyed_programs();
 
 }  // namespace model
 

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// The programs: the shipped core, with waiters that only take down what becomes of them.
+// The programs over the core of a semaphore: the core as shipped, with waiters that only take down what becomes of them.
 
 #include "explorer.hpp"
 
@@ -14,6 +14,7 @@
 #include <iterator>
 #include <new>
 #include <utility>
+#include <vector>
 
 using turnstile::detail::cancellation;
 using turnstile::detail::core;
@@ -1410,6 +1411,17 @@ void try_in_turn::thread(int) {
 }
 void try_in_turn::expect() { model::check(free_ == 1, "a permit is missing"); }
 
+PROGRAM(permits_in_turn, "a permit object | a permit object", 2)
+void permits_in_turn::prepare() { make_core(max - 1, max); }
+void permits_in_turn::thread(int) {
+  if (b.c->acquire_at_once(1) != outcome::granted) return;
+  ++b.used;
+  use_data();
+  --b.used;
+  b.c->return_permits(1);
+}
+void permits_in_turn::expect() { model::check(free_ == 1, "a permit is missing"); }
+
 // Raising the limit is as good as a release: what happened before is seen by an acquire that gains from it.
 PROGRAM(raised_seen, "raise the limit | try_acquire", 2)
 void raised_seen::prepare() { make_core(0, 0); }
@@ -2077,7 +2089,7 @@ struct abandon_two final : lifetime {
   void after() override { destroy(); }
 } abandon_two_instance;
 
-base* const programs[] = {
+model::program* const programs[] = {
     &acquire_release_instance,
     &two_by_two_instance,
     &three_by_one_instance,
@@ -2168,12 +2180,14 @@ base* const programs[] = {
     &announced_unchanged_instance,
     &limit_beside_mail_instance,
     &try_in_turn_instance,
+    &permits_in_turn_instance,
     &raised_seen_instance,
     &raised_twice_seen_instance,
 };
 
 // One line of what came out. True where nothing was violated.
-bool report(const base& p, const model::result& r, const char* form, const model::options& o) {
+bool report(const model::program& p, const model::result& r, const char* form,
+            const model::options& o) {
   std::printf("%-52s %9llu executions  %-24s %7.2f s%s", p.name(),
               static_cast<unsigned long long>(r.executions), form, r.seconds,
               r.violation ? "  VIOLATION" : "");
@@ -2185,7 +2199,7 @@ bool report(const base& p, const model::result& r, const char* form, const model
 
 // All executions where they are few enough, and otherwise those with at most three preemptions and
 // few oddities of a weak memory, as many as there is time for.
-bool explore_in_steps(base& p, const model::options& all, const model::options& bounded,
+bool explore_in_steps(model::program& p, const model::options& all, const model::options& bounded,
                       std::uint64_t& executions) {
   model::result r = model::explore(p, all);
   executions += r.executions;
@@ -2260,19 +2274,29 @@ int main(int argc, char** argv) {
   if (ci && o.seconds > 1e6) all.seconds = bounded.seconds = 5;
   if (longer && o.seconds > 1e6) all.seconds = bounded.seconds = 30;
   bounded.preemptions = 3;
+  // The programs with keys take more steps.
+  model::options keyed_all = all, keyed_bounded = bounded;
+  if (ci) keyed_all.executions = 5'000, keyed_bounded.preemptions = 2;
 
-  const auto named = [&](const base* p) { return only && std::strcmp(p->name(), only) == 0; };
-  const bool exact = std::any_of(std::begin(programs), std::end(programs), named);
+  std::vector<model::program*> all_programs(std::begin(programs), std::end(programs));
+  const auto keyed = model::keyed_programs();
+  all_programs.insert(all_programs.end(), keyed.begin(), keyed.end());
+  const auto named = [&](const model::program* p) {
+    return only && std::strcmp(p->name(), only) == 0;
+  };
+  const bool exact = std::any_of(all_programs.begin(), all_programs.end(), named);
   int bad = 0, count = 0;
   std::uint64_t executions = 0;
-  for (base* p : programs) {
+  for (model::program* p : all_programs) {
     if (only && !(exact ? named(p) : std::strstr(p->name(), only) != nullptr)) continue;
     if (first && bad) break;  // one violation is enough
     ++count;
     if (list) {
       std::puts(p->name());
     } else if (ci || longer) {
-      bad += !explore_in_steps(*p, all, bounded, executions);
+      const bool has_keys = std::find(keyed.begin(), keyed.end(), p) != keyed.end();
+      bad += has_keys ? !explore_in_steps(*p, keyed_all, keyed_bounded, executions)
+                      : !explore_in_steps(*p, all, bounded, executions);
     } else {
       const model::result r = model::explore(*p, o);
       executions += r.executions;

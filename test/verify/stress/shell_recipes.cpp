@@ -7,6 +7,7 @@
 #include "../../../example/recipes/hosts.hpp"
 #include "../../../example/recipes/limits.hpp"
 #include "../../../example/recipes/object_pool.hpp"
+#include "../../../example/recipes/overload.hpp"
 #include "../../../example/recipes/parallel_for.hpp"
 #include "../../../example/recipes/retry.hpp"
 #include "../../../example/recipes/shutdown.hpp"
@@ -81,6 +82,7 @@ class kitchen {
         megabytes_(pool_.get_executor(), 100, seed, name_.c_str()),
         retries_(pool_.get_executor(), 3, seed, name_.c_str()),
         hosts_(pool_.get_executor()),
+        priorities_(pool_.get_executor(), 3, 1),
         objects_(pool_.get_executor(), objects(2)) {
     asio::local::connect_pair(*out_, in_);
     asio::co_spawn(pool_, recipes::refill(retries_.semaphore, 10'000), asio::detached);
@@ -98,7 +100,7 @@ class kitchen {
       inside x(slots_.account);
       co_await recipes::sleep_for(50us);
     };
-    switch (d.below(18)) {
+    switch (d.below(20)) {
       case 0:
         return recipes::acquire_within(slots, patience, [counted_work](permit p) {
           if (p) counted_work();
@@ -137,6 +139,12 @@ class kitchen {
       case 15: return run_many(d, slow_work);
       case 16: return work_and_drain(d.one_in(2));
       case 17: return work_and_close();
+      case 18: return spawn(recipes::run_in_time(slots, patience, slow_work));
+      case 19: {
+        auto request = []() -> awaitable<void> { co_await recipes::sleep_for(10us); };
+        return spawn(d.one_in(2) ? priorities_.run_important(request)
+                                 : priorities_.run_ordinary(request));
+      }
     }
   }
 
@@ -266,6 +274,7 @@ class kitchen {
   resource<turnstile::semaphore> slots_, writers_;
   resource<turnstile::bounded_semaphore> megabytes_, retries_;
   recipes::hosts hosts_;
+  recipes::priorities priorities_;
   recipes::object_pool<std::uint64_t> objects_;
   std::shared_ptr<recipes::socket_type> out_ = std::make_shared<recipes::socket_type>(pool_);
   recipes::socket_type in_{pool_};
