@@ -13,6 +13,7 @@
 
 #include "books.hpp"
 #include "options.hpp"
+#include "places.hpp"
 
 #include <turnstile.hpp>
 
@@ -23,7 +24,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -47,56 +47,22 @@
 
 namespace asio = boost::asio;
 using test::books;
+using test::canceller;
 using test::dice;
 using test::holding;
 using test::in_parallel;
+using test::io_executor;
+using test::places;
+using test::pool_executor;
 using test::tally;
 using test::ticket;
 using turnstile::errc;
 using turnstile::error_code;
 using turnstile::permit;
-using io_executor = asio::io_context::executor_type;
-using pool_executor = asio::thread_pool::executor_type;
 
 namespace {
 
 // ---- Where ------------------------------------------------------------------------------------
-
-// An io_context and a pool, each of two threads.
-class places {
- public:
-  places() : guard_(io_->get_executor()) {
-    for (int i = 0; i != 2; ++i) threads_.emplace_back([this] { io_->run(); });
-  }
-  ~places() { join(); }
-
-  asio::io_context& io() { return *io_; }
-  asio::thread_pool& pool() { return *pool_; }
-
-  // When there is nothing more to come: runs what is left.
-  void join() {
-    guard_.reset();
-    for (auto& thread : threads_) thread.join();
-    threads_.clear();
-    if (pool_) pool_->join();
-  }
-
-  // Whatever is left. First the context that semaphores are on: they know of the other one.
-  void demolish(bool io_first) {
-    io_->stop();
-    pool_->stop();
-    join();
-    if (io_first) io_.reset();
-    pool_.reset();
-    io_.reset();
-  }
-
- private:
-  std::optional<asio::io_context> io_{std::in_place};
-  std::optional<asio::thread_pool> pool_{std::in_place, 2};
-  asio::executor_work_guard<io_executor> guard_;
-  std::vector<std::thread> threads_;
-};
 
 // The four kinds of semaphore that there are here.
 template <typename Semaphore>
@@ -120,14 +86,6 @@ template <>
 struct traits<turnstile::basic_bounded_semaphore<asio::strand<io_executor>>> {
   static constexpr bool bounded = true, on_io = true;
   static auto executor(places& p) { return asio::make_strand(p.io()); }
-};
-
-// What one wait is cancelled by: on its strand.
-struct canceller {
-  explicit canceller(places& p) : strand(p.pool().get_executor()) {}
-
-  asio::strand<pool_executor> strand;
-  asio::cancellation_signal signal;
 };
 
 // ---- What is done to a semaphore --------------------------------------------------------------
