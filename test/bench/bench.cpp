@@ -426,6 +426,7 @@ void register_all() {
   add("await/nothing", await_nothing);
   add("await/turnstile", await<semaphore>);
   add("await/turnstile_any", await<turnstile::semaphore>);
+  add("await/deferred", await<deferred_semaphore<io_executor>>);
   add("await/channel", await<channel_semaphore<io_executor>>);
   add("await/mutex", await<mutex_semaphore<io_executor>>);
   add("await/strand", await<strand_semaphore<io_executor>>);
@@ -444,6 +445,7 @@ void register_all() {
 
   add("handoff_await/turnstile", handoff_await<semaphore>, 1);
   add("handoff_await/turnstile_any", handoff_await<turnstile::semaphore>, 1);
+  add("handoff_await/deferred", handoff_await<deferred_semaphore<io_executor>>, 1);
   add("handoff_await/channel", handoff_await<channel_semaphore<io_executor>>, 1);
   add("handoff_await/mutex", handoff_await<mutex_semaphore<io_executor>>, 1);
   add("handoff_await/strand", handoff_await<strand_semaphore<io_executor>>, 1);

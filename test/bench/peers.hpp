@@ -12,12 +12,14 @@
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/experimental/concurrent_channel.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/recycling_allocator.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <cstddef>
@@ -49,6 +51,19 @@ class channel_semaphore {
 
  private:
   asio::experimental::concurrent_channel<Executor, void(error_code)> channel_;
+};
+
+// turnstile itself, awaited with the token `deferred`.
+template <typename Executor>
+class deferred_semaphore {
+ public:
+  deferred_semaphore(const Executor& ex, std::size_t permits) : semaphore_(ex, permits) {}
+  auto async_acquire_permit(asio::use_awaitable_t<>) {
+    return semaphore_.async_acquire_permit(asio::deferred);
+  }
+
+ private:
+  turnstile::basic_semaphore<Executor> semaphore_;
 };
 
 // A queue of handlers, each in one allocation of its allocator, with work for its executor.
