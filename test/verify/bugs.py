@@ -850,7 +850,7 @@ bug('a node is removed though its key holds permits',
     found_by=[unit('keyed: permits/forgotten_permits_are_held_until_the_semaphore_is_gone')])
 bug('a key that comes meanwhile is not found by the second look',
     (KEY_TABLE, '    if (!inserted) return &*there;\n', '    if (!inserted) return spare.release();\n'),
-    found_by=keyed('acquire | acquire | release, one key'))
+    found_by=keyed('acquire, release | acquire, release, one key'))
 bug('a closed keyed semaphore aborts its waiters',
     (KEYED, '  if (is_closed()) return set_flags(pending, decides::some);\n', ''),
     found_by=keyed('close, cancel() | release, A and B wait'))
