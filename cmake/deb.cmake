@@ -1,8 +1,10 @@
 # The target `package` makes Debian packages: of a shared library libturnstile<major> and
 # libturnstile-dev, of a static one libturnstile-dev alone. They are laid out as Debian wants it where
 # CMAKE_INSTALL_PREFIX is /usr, as the preset `deb` has it. Needs dpkg-dev and file.
+set(deb_dir "${CMAKE_CURRENT_BINARY_DIR}/deb")
 set(CPACK_GENERATOR DEB)
-set(CPACK_PACKAGING_INSTALL_PREFIX "${CMAKE_INSTALL_PREFIX}")
+set(CPACK_SET_DESTDIR ON) # so that the installation knows the prefix
+set(CPACK_INSTALL_PREFIX "${CMAKE_INSTALL_PREFIX}")
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
@@ -39,7 +41,6 @@ This package has what programs need to run.")
 endif()
 
 # What Debian wants beside the files; only in the packages, not with `cmake --install`.
-set(deb_dir "${CMAKE_CURRENT_BINARY_DIR}/deb")
 file(READ LICENSE licence)
 file(WRITE "${deb_dir}/copyright" "Copyright (c) 2026 The turnstile authors\n\n${licence}")
 string(TIMESTAMP now "%a, %d %b %Y %H:%M:%S +0000" UTC)

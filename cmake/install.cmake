@@ -8,7 +8,8 @@ set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/turnstile")
 install(TARGETS turnstile EXPORT turnstile-targets
   RUNTIME COMPONENT runtime
   LIBRARY COMPONENT runtime NAMELINK_COMPONENT development
-  ARCHIVE COMPONENT development)
+  ARCHIVE COMPONENT development
+  INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(DIRECTORY include/ DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT development
   FILES_MATCHING PATTERN "*.hpp")
 
@@ -31,9 +32,16 @@ set(pc_libdir "\${prefix}")
 cmake_path(APPEND pc_libdir "${CMAKE_INSTALL_LIBDIR}")
 set(pc_includedir "\${prefix}")
 cmake_path(APPEND pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
+foreach(folder pc_libdir pc_includedir) # pkg-config does this for the folder that the file is in
+  string(REPLACE " " "\\ " ${folder} "${${folder}}")
+endforeach()
 set(pc_cflags "")
 if(BUILD_SHARED_LIBS)
   set(pc_cflags " -DTURNSTILE_SHARED")
+endif()
+set(pc_libs "")
+if(WIN32)
+  set(pc_libs " -lws2_32 -lmswsock")
 endif()
 configure_file(cmake/turnstile.pc.in "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" DESTINATION "${pc_dir}"
@@ -42,8 +50,15 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" DESTINATION "${pc_dir}"
 # How GDB shows a semaphore: to be loaded by hand, and where GDB looks for what belongs to a library.
 install(FILES src/turnstile-gdb.py DESTINATION "${CMAKE_INSTALL_DATADIR}/turnstile"
   COMPONENT development)
-if(BUILD_SHARED_LIBS)
-  install(FILES src/turnstile-gdb.py
-    DESTINATION "${CMAKE_INSTALL_DATADIR}/gdb/auto-load${CMAKE_INSTALL_FULL_LIBDIR}"
-    RENAME "$<TARGET_FILE_NAME:turnstile>-gdb.py" COMPONENT development)
+# The latter is a folder whose name ends with that of the library, which is known at the installation.
+if(BUILD_SHARED_LIBS AND NOT WIN32)
+  install(CODE "
+    set(libdir [[${CMAKE_INSTALL_LIBDIR}]])
+    set(datadir [[${CMAKE_INSTALL_DATADIR}]])
+    foreach(folder libdir datadir)
+      cmake_path(ABSOLUTE_PATH \${folder} BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\")
+    endforeach()
+    file(INSTALL [[${CMAKE_CURRENT_SOURCE_DIR}/src/turnstile-gdb.py]]
+      DESTINATION \"\${datadir}/gdb/auto-load\${libdir}\" RENAME \"$<TARGET_FILE_NAME:turnstile>-gdb.py\")"
+    COMPONENT development)
 endif()

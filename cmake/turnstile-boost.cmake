@@ -2,11 +2,18 @@ set(turnstile_boost_minimum 1.81)
 
 # turnstile_find_boost(<problem> [<component>...])
 #
-# Finds the Boost that turnstile needs, by the configuration files that Boost installs. <problem> is
-# then empty, or says in one message what is missing and how to get it. The build and the installed
-# package share this file.
+# Finds the Boost that turnstile needs: the targets that the parent project brings (by FetchContent or
+# CPM), or the configuration files that Boost installs. <problem> is then empty, or says in one message
+# what is missing and how to get it. The build and the installed package share this file.
 function(turnstile_find_boost problem)
   set(minimum ${turnstile_boost_minimum})
+  if(TARGET Boost::headers AND NOT ARGN)
+    get_target_property(imported Boost::headers IMPORTED)
+    if(NOT imported OR NOT DEFINED Boost_VERSION)
+      set(${problem} "" PARENT_SCOPE) # if it is too old, turnstile's headers say so
+      return()
+    endif()
+  endif()
   find_package(Boost ${minimum} CONFIG QUIET COMPONENTS ${ARGN})
 
   set(packages libboost${minimum}-dev)
