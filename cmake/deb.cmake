@@ -36,6 +36,9 @@ if(BUILD_SHARED_LIBS)
   set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
   set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "${about}
 This package has what programs need to run.")
+  # CPack adds scripts that call ldconfig, unless it is given some. It skips these two, which do not exist.
+  set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA "${deb_dir}/triggers;${deb_dir}/postinst;${deb_dir}/postrm")
+  file(WRITE "${deb_dir}/triggers" "activate-noawait ldconfig\n")
   string(PREPEND CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
     "${CPACK_DEBIAN_RUNTIME_PACKAGE_NAME} (= ${PROJECT_VERSION}), ")
 endif()
