@@ -49,11 +49,13 @@ std::size_t count_allocations(F f) {
 
 }  // namespace
 
-// Asio allocates with std::aligned_alloc, all others with operator new.
+// Asio allocates with std::aligned_alloc, if there is one; all others allocate with operator new.
+#if !defined(_WIN32)
 extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
   void* p = nullptr;
   return !fail_this_one() && posix_memalign(&p, alignment, size) == 0 ? p : nullptr;
 }
+#endif
 
 void* operator new(std::size_t size) {
   void* const p = fail_this_one() ? nullptr : std::malloc(size);
@@ -176,6 +178,16 @@ BOOST_AUTO_TEST_CASE(a_wait_is_one_allocation_and_a_release_none) {
   context.restart();
   context.run();
   BOOST_TEST(called == 5);
+}
+
+BOOST_AUTO_TEST_CASE(a_release_to_a_thread_pool_allocates_nothing) {
+  asio::thread_pool pool(1);
+  turnstile::basic_semaphore<asio::thread_pool::executor_type> sem(pool, 0);
+  std::promise<void> called;
+  BOOST_TEST(
+      count_allocations([&] { sem.async_acquire([&](error_code) { called.set_value(); }); }) == 1u);
+  BOOST_TEST(count_allocations([&] { sem.release(); }) == posting);
+  called.get_future().wait();
 }
 
 // With a slot, two more: what the slot and the wait share, and what the slot holds. Asio recycles both.

@@ -56,7 +56,9 @@ class acquire_op;
 // A base of the operation, which keeps the handler's executor from running out of work.
 template <typename Operation, typename HandlerExecutor>
 using handler_work =
-    std::conditional_t<is_scheduled<HandlerExecutor>, scheduled<Operation>, work<HandlerExecutor>>;
+    std::conditional_t<is_scheduled<HandlerExecutor>,
+                       scheduled<Operation, typename scheduler_of<HandlerExecutor>::type>,
+                       work<HandlerExecutor>>;
 
 template <typename Handler, typename HandlerExecutor, typename Executor, typename Owner,
           bool WithPermit, bool Timed>
@@ -171,7 +173,8 @@ class acquire_op final
 
   TURNSTILE_COLD void post_resumption() noexcept override {
     if constexpr (is_scheduled<HandlerExecutor>)
-      scheduled_resumption::post(owner_->get_counter(), *this->get_scheduler());
+      scheduled_resumption<typename scheduler_of<HandlerExecutor>::type>::post(
+          owner_->get_counter(), *this->get_scheduler());
     else if constexpr (posts)
       detail::post_resumption(owner_->get_counter(), this->executor());
     else

@@ -57,9 +57,13 @@ namespace turnstile::inline v1::detail {
 
 namespace asio = boost::asio;
 
-// Whether functions of E are run by Asio's scheduler.
+// What runs the functions of E, if that is Asio's scheduler.
 template <typename E>
-constexpr bool is_scheduled = false;
+struct scheduler_of {
+  using type = void;
+};
+template <typename E>
+constexpr bool is_scheduled = !std::is_void_v<typename scheduler_of<E>::type>;
 
 // Whether E is the executor of a future.
 template <typename E>
@@ -73,14 +77,18 @@ constexpr bool is_future_executor = false;
 
 namespace turnstile::inline v1::detail {
 
-// What runs the functions of an io_context, and, if it is the same, of a thread_pool.
-using scheduler = asio::detail::io_context_impl;
+// The same, except on Windows.
+using io_context_scheduler = asio::detail::io_context_impl;
+using thread_pool_scheduler = asio::detail::scheduler;
 
 template <typename A, auto Bits>
-constexpr bool is_scheduled<asio::io_context::basic_executor_type<A, Bits>> = true;
+struct scheduler_of<asio::io_context::basic_executor_type<A, Bits>> {
+  using type = io_context_scheduler;
+};
 template <typename A, auto Bits>
-constexpr bool is_scheduled<asio::thread_pool::basic_executor_type<A, Bits>> =
-    std::is_same_v<scheduler, asio::detail::scheduler>;
+struct scheduler_of<asio::thread_pool::basic_executor_type<A, Bits>> {
+  using type = thread_pool_scheduler;
+};
 
 template <typename T, typename Blocking>
 constexpr bool is_future_executor<asio::detail::promise_executor<T, Blocking>> = true;
@@ -91,43 +99,50 @@ class scheduler_finder {
  public:
   explicit scheduler_finder(asio::execution_context& context)
       : context_(&context),
-        scheduler_(asio::has_service<scheduler>(context) ? &asio::use_service<scheduler>(context)
-                                                         : nullptr) {}
+        scheduler_(asio::has_service<thread_pool_scheduler>(context)
+                       ? &asio::use_service<thread_pool_scheduler>(context)
+                       : nullptr) {}
 
-  static scheduler& find(asio::io_context& context) {
-    return asio::use_service<scheduler>(context);
+  static io_context_scheduler& find(asio::io_context& context) {
+    return asio::use_service<io_context_scheduler>(context);
   }
-  scheduler& find(asio::execution_context& context) const {
+  thread_pool_scheduler& find(asio::execution_context& context) const {
     if (scheduler_ && context_ == &context) return *scheduler_;
-    return asio::use_service<scheduler>(context);
+    return asio::use_service<thread_pool_scheduler>(context);
   }
 
  private:
   asio::execution_context* const context_;
-  scheduler* const scheduler_;  // null if the context has none
+  thread_pool_scheduler* const scheduler_;  // null if the context has none
 };
+
+// What a Scheduler has a queue of.
+template <typename Scheduler>
+using scheduler_operation =
+    std::conditional_t<std::is_same_v<Scheduler, io_context_scheduler>, asio::detail::operation,
+                       asio::detail::scheduler_operation>;
 
 // The base of an Operation that is run by Asio's scheduler, as the operations of Asio's own I/O objects
 // are: it is itself an element of the scheduler's queue. So a release allocates nothing, and does not fail if
 // memory is exhausted. The operation counts as outstanding work until it has been run or destroyed.
-template <typename Operation>
-class scheduled : public asio::detail::operation {
-  using operation = asio::detail::operation;
+template <typename Operation, typename Scheduler>
+class scheduled : public scheduler_operation<Scheduler> {
+  using operation = scheduler_operation<Scheduler>;
 
  protected:
-  explicit scheduled(scheduler& s) : operation(&run), scheduler_(&s) { s.work_started(); }
+  explicit scheduled(Scheduler& s) : operation(&run), scheduler_(&s) { s.work_started(); }
   scheduled(const scheduled&) = delete;
   scheduled& operator=(const scheduled&) = delete;
   ~scheduled() {
     if (scheduler_) scheduler_->work_finished();
   }
 
-  scheduler* get_scheduler() const noexcept { return scheduler_; }
+  Scheduler* get_scheduler() const noexcept { return scheduler_; }
 
   // From here on *this belongs to the scheduler, with the work that it counts as, and may be gone.
   void schedule() noexcept { std::exchange(scheduler_, nullptr)->post_deferred_completion(this); }
   // The same, when it has been run: the scheduler counts it as work anew.
-  void schedule_again(scheduler& s) noexcept { s.post_immediate_completion(this, false); }
+  void schedule_again(Scheduler& s) noexcept { s.post_immediate_completion(this, false); }
 
  private:
   // Without an owner, the operation is to be destroyed.
@@ -139,7 +154,7 @@ class scheduled : public asio::detail::operation {
       op.discard();
   }
 
-  scheduler* scheduler_;
+  Scheduler* scheduler_;
 };
 
 // What Asio's handler tracking knows an acquire by. It is empty, and the macros do nothing, unless
@@ -179,7 +194,7 @@ class scheduler_finder {
   void find(Context&) const;  // never called
 };
 
-template <typename Operation>
+template <typename Operation, typename Scheduler>
 class scheduled {};  // of no operation
 
 struct tracking {};

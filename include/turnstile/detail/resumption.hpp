@@ -63,13 +63,15 @@ void post_resumption(counter& c, const E& ex) noexcept {
 
 #if !defined(TURNSTILE_NO_ASIO_INTERNALS)
 
-// A resumption on Asio's scheduler.
-class scheduled_resumption final : private scheduled<scheduled_resumption> {
-  friend scheduled<scheduled_resumption>;
+// A resumption on one of Asio's schedulers.
+template <typename Scheduler>
+class scheduled_resumption final : private scheduled<scheduled_resumption<Scheduler>, Scheduler> {
+  using base = scheduled<scheduled_resumption, Scheduler>;
+  friend base;
   using allocator = asio::recycling_allocator<scheduled_resumption>;
 
  public:
-  static void post(counter& c, scheduler& s) noexcept {
+  static void post(counter& c, Scheduler& s) noexcept {
     try {
       scheduled_resumption* const p = allocator().allocate(1);
       (::new (static_cast<void*>(p)) scheduled_resumption(c, s))->schedule();
@@ -79,15 +81,14 @@ class scheduled_resumption final : private scheduled<scheduled_resumption> {
   }
 
  private:
-  scheduled_resumption(counter& c, scheduler& s)
-      : scheduled<scheduled_resumption>(s), core_(c), scheduler_(s) {}
+  scheduled_resumption(counter& c, Scheduler& s) : base(s), core_(c), scheduler_(s) {}
   ~scheduled_resumption() = default;
 
   void call() noexcept {
     if (core_.resume(true))
       destroy();
     else
-      schedule_again(scheduler_);
+      this->schedule_again(scheduler_);
   }
   void discard() noexcept {
     counter& c = core_;
@@ -100,14 +101,15 @@ class scheduled_resumption final : private scheduled<scheduled_resumption> {
   }
 
   counter& core_;
-  scheduler& scheduler_;
+  Scheduler& scheduler_;
 };
 
 #else
 
+template <typename Scheduler>
 struct scheduled_resumption {
-  template <typename Scheduler>
-  static void post(counter&, Scheduler&) noexcept;  // never called
+  template <typename S>
+  static void post(counter&, S&) noexcept;  // never called
 };
 
 #endif
