@@ -701,8 +701,8 @@ struct world : fixture {
     switch (which) {
       case wait: return add(1);
       case wait_for_two: return add(2);
-      case cancel_b: return fakes[1].cancel();
-      case cancel_d: return fakes[3].cancel();
+      case cancel_b: return std::next(fakes.begin(), 1)->cancel();
+      case cancel_d: return std::next(fakes.begin(), 3)->cancel();
       case cancel_all: return c->cancel();
       case close: return c->close();
       case release: return void(c->release(1));

@@ -236,11 +236,15 @@ BOOST_AUTO_TEST_CASE(a_long_chain_needs_no_stack) {
         s.release();                        // and is served
       }
     };
-    sem.async_acquire(link{&sem, 1'000'000});
+    sem.async_acquire(link{&sem, 100'000});
     sem.release();
     context.run();
     return reinterpret_cast<void*>(sem.available() + sem.waiting());
   };
+#if defined(_WIN32)
+  void* rest = nullptr;
+  std::thread([&] { rest = chain(nullptr); }).join();  // the stack is of 1 or 2 MiB
+#else
   pthread_attr_t attributes;
   BOOST_REQUIRE(pthread_attr_init(&attributes) == 0);
   BOOST_REQUIRE(pthread_attr_setstacksize(&attributes, 256 * 1024) == 0);
@@ -248,8 +252,9 @@ BOOST_AUTO_TEST_CASE(a_long_chain_needs_no_stack) {
   BOOST_REQUIRE(pthread_create(&thread, &attributes, chain, nullptr) == 0);
   void* rest = nullptr;
   BOOST_TEST(pthread_join(thread, &rest) == 0);
-  BOOST_TEST(rest == nullptr);
   pthread_attr_destroy(&attributes);
+#endif
+  BOOST_TEST(rest == nullptr);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -398,6 +403,7 @@ BOOST_AUTO_TEST_CASE(a_handler_may_have_an_executor_that_never_blocks) {
   BOOST_TEST(called == 2);
 }
 
+#if !defined(BOOST_ASIO_NO_TS_EXECUTORS)
 BOOST_AUTO_TEST_CASE(a_handler_may_have_an_executor_of_the_networking_proposal) {
   asio::io_context context, other;
   semaphore sem(context, 1);
@@ -413,6 +419,7 @@ BOOST_AUTO_TEST_CASE(a_handler_may_have_an_executor_of_the_networking_proposal) 
   other.run();
   BOOST_TEST(called == 2);
 }
+#endif
 
 BOOST_AUTO_TEST_SUITE_END()
 

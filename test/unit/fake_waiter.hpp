@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <ostream>
 #include <string>
 #include <utility>
@@ -67,7 +68,7 @@ struct fixture : transcript {
   fake& queued(std::string name, std::uint32_t permits = 1);
 
   core* c = nullptr;
-  std::deque<fake> fakes;
+  std::list<fake> fakes;                   // which takes a type that is not complete yet
   std::deque<fake*> posted;                // delivered, and not run yet
   std::deque<core*> resumptions;           // likewise
   int refused_resumptions = 0;             // so many are refused

@@ -49,6 +49,25 @@ class watchdog {
   std::thread thread_;
 };
 
+// Where n threads wait for each other, once. std::barrier of libstdc++ 12 may wait for ever on systems that have
+// no futex, such as Windows.
+class barrier {
+ public:
+  explicit barrier(int n) : missing_(n) {}
+  void arrive_and_wait() {
+    std::unique_lock lock(mutex_);
+    if (--missing_ == 0)
+      complete_.notify_all();
+    else
+      complete_.wait(lock, [this] { return missing_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable complete_;
+  int missing_;
+};
+
 // A text of entries, for a test that compares what happened with what should have happened.
 class transcript {
  public:

@@ -17,7 +17,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <barrier>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -40,7 +39,7 @@ namespace {
 // Calls f(0) .. f(n - 1), each on a thread of its own, all at once.
 template <typename F>
 void in_parallel(int n, F f) {
-  std::barrier start(n);
+  test::barrier start(n);
   std::vector<std::thread> threads;
   for (int i = 0; i != n; ++i)
     threads.emplace_back([&, i] {
@@ -57,7 +56,7 @@ void drain(const Executor& ex) {
 }
 
 // Where two threads meet; either may be the last to leave it.
-auto meeting() { return std::make_shared<std::barrier<>>(2); }
+auto meeting() { return std::make_shared<test::barrier>(2); }
 
 }  // namespace
 
