@@ -48,6 +48,7 @@ set(pages
   README.md
   .github/CHANGELOG.md
   .github/CONTRIBUTING.md
+  cmake/README.md
   example/README.md
   example/coming_from_asyncio.md
   example/members.md

@@ -54,3 +54,55 @@ no_tests() {
   rm -rf "$build"
   configure "$source" "$build" "${missing[@]}" -D TURNSTILE_BUILD_EXAMPLES=OFF -D BUILD_TESTING=OFF
 }
+
+# With the tools themselves, if they are there; otherwise with stand-ins for them.
+vcpkg() {
+  kind=static
+  if type -P vcpkg >/dev/null; then
+    command vcpkg install turnstile --overlay-ports="$source/cmake/vcpkg" --x-install-root="$folder/vcpkg"
+    return
+  fi
+  grep -qF "\"version\": \"$version\"" "$source/cmake/vcpkg/turnstile/vcpkg.json" || fail "vcpkg.json is not version $version"
+  rm -rf "$folder/vcpkg"
+  cmake -D BUILD="$folder/vcpkg/build" -D CURRENT_PACKAGES_DIR="$folder/vcpkg/package" -P "$here/recipes/vcpkg.cmake"
+  consume vcpkg/consumer -D CMAKE_PREFIX_PATH="$folder/vcpkg/package"
+}
+
+conan() {
+  kind=shared
+  if type -P conan >/dev/null; then
+    command conan create "$source/cmake/conan" --build=missing -o "turnstile/*:shared=True"
+    return
+  fi
+  python3 -B "$here/recipes/conan.py" "$folder/conan" "$version"
+  consume conan/consumer -D CMAKE_PREFIX_PATH="$folder/conan/package"
+}
+
+# A consumer for Windows, which has to link what Asio needs there. test/platforms/run installs what this takes.
+mingw() {
+  kind=static
+  local root=$folder/mingw flags CXX=x86_64-w64-mingw32-g++-posix WINEPREFIX=${WINEPREFIX-$folder/mingw/wine} WINEDEBUG=-all
+  export CXX WINEPREFIX WINEDEBUG
+  local cross=(-D CMAKE_SYSTEM_NAME=Windows -D CMAKE_EXE_LINKER_FLAGS=-static -D Boost_DIR="$root/boost")
+  rm -rf "$root/package"
+  mkdir -p "$root/boost"
+  ln -sfn "${BOOST_INCLUDEDIR-/usr/include}/boost" "$root/boost/boost" # without this system's own headers
+  cat >"$root/boost/BoostConfig.cmake" <<'END'
+add_library(Boost::headers INTERFACE IMPORTED)
+target_include_directories(Boost::headers INTERFACE "${CMAKE_CURRENT_LIST_DIR}")
+END
+  sed 's/1\.74\.0/1.81.0/' "$here/old_boost/BoostConfigVersion.cmake" >"$root/boost/BoostConfigVersion.cmake"
+
+  configure "$source" "$root/build" "${cross[@]}" -D BUILD_TESTING=OFF -D TURNSTILE_BUILD_EXAMPLES=OFF
+  cmake --build "$root/build"
+  cmake --install "$root/build" --prefix "$root/package"
+  configure "$here/consumer" "$root/consumer" "${cross[@]}" -D TURNSTILE_VERSION="$version" -D CMAKE_PREFIX_PATH="$root/package"
+  cmake --build "$root/consumer"
+  wine "$root/consumer/consumer.exe" || fail "the consumer failed"
+
+  PKG_CONFIG_PATH="$root/package/lib/pkgconfig"
+  export PKG_CONFIG_PATH
+  read -ra flags <<<"$(pkg-config --static --cflags --libs turnstile)"
+  compile -std=c++20 -isystem "$root/boost" "$here/consumer/main.cpp" "${flags[@]}" -static -o "$root/program.exe"
+  wine "$root/program.exe" || fail "the consumer of pkg-config failed"
+}
