@@ -15,10 +15,12 @@ namespace detail {
 
 std::size_t time_histogram::index_of(std::uint64_t time) noexcept {
   const auto bits = static_cast<std::size_t>(std::bit_width(time));
-  if (bits < smallest_bits) return time >> 5;  // the width of a bucket: 32
+  if (bits < smallest_bits)
+    return static_cast<std::size_t>(time >> 5);  // the width of a bucket: 32
   const std::size_t octave = bits - smallest_bits;
   if (octave >= octaves) return size - 1;
-  return per_octave * (octave + 1) + ((time >> (octave + 5)) & (per_octave - 1));
+  return per_octave * (octave + 1) +
+         static_cast<std::size_t>((time >> (octave + 5)) & (per_octave - 1));
 }
 
 std::uint64_t time_histogram::middle_of(std::size_t index) noexcept {

@@ -116,8 +116,10 @@ BOOST_FIXTURE_TEST_CASE(release_of_more_than_was_acquired_adds_permits, journal)
 
 BOOST_FIXTURE_TEST_CASE(release_past_max_changes_nothing, journal) {
   semaphore sem(io, max - 2);
-  for (std::size_t n : {std::size_t(3), max, max + 1, max + 3, std::size_t(1) << 32,
-                        static_cast<std::size_t>(-1)}) {
+  const std::size_t two_to_the_32 = std::size_t(1) << 16 << 16;  // 0 if it does not fit
+  for (std::size_t n :
+       {std::size_t(3), max, max + 1, max + 3, two_to_the_32, static_cast<std::size_t>(-1)}) {
+    if (n == 0) continue;
     BOOST_CHECK_EXCEPTION(sem.release(n), boost::system::system_error, over_release);
     BOOST_TEST(release(sem, n) == errc::over_release, "n = " << n);
     BOOST_TEST(sem.available() == max - 2);
