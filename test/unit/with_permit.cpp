@@ -574,6 +574,7 @@ BOOST_AUTO_TEST_CASE(a_coroutine_in_async_with_permit_is_cancelled) {
   BOOST_TEST(sem.waiting() == 0u);
 }
 
+#if !defined(BOOST_ASIO_DISABLE_THREADS)
 BOOST_AUTO_TEST_CASE(async_with_permit_on_several_threads) {
   asio::thread_pool pool(3);
   turnstile::basic_semaphore<asio::thread_pool::executor_type> one(pool.get_executor(), 1);
@@ -592,5 +593,6 @@ BOOST_AUTO_TEST_CASE(async_with_permit_on_several_threads) {
   BOOST_TEST(done == 1000);
   BOOST_TEST(one.available() == 1u);
 }
+#endif
 
 BOOST_AUTO_TEST_SUITE_END()
