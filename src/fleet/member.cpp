@@ -89,6 +89,7 @@ request member::make_request(number now, const local& l) {
   request r;
   r.id = options_.id;
   r.serial = sent_.serial + 1;
+  r.epoch = epoch_;
   r.version = version_;
   r.lease = options_.lease;
   r.slice = options_.slice;

@@ -26,7 +26,7 @@ constexpr number renewed_after(number lease) { return lease / 5; }
 struct request {
   std::string id;                          // of the member; new for each object
   number serial = 0;                       // 1, 2, ...: the server executes none after a later one
-  number version = 0;                      // of the latest news that the member has
+  number epoch = 0, version = 0;           // of the latest news that the member has
   number lease = 0, slice = 0, limit = 0;  // used if the name has none yet; a limit of 0 is none
   number set_limit = 0;                    // the limit from now on; 0 leaves it as it is
   bool lost = false;                       // the member has given its lease up, and grants nothing

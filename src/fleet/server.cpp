@@ -53,29 +53,33 @@ void begin_learning_if_needed(state& s, const request& r, const server_facts& f)
 // again as long as there is no room for it.
 //
 // A member that has given its lease up has its share only if the server has kept the lease. If not, its share may be
-// another member's, and only what is in use is counted. A server that learns may have forgotten the end of a lease. It
-// relies on one that has a third left: it is taken to have forgotten less than a third of a lease.
+// another member's, and only what is in use is counted. A server that took over may have forgotten the end of a lease.
+// It relies on one that has a third left: it is taken to have forgotten less than that.
 bool claim(state& s, session& m, request& r) {
-  const bool learning = is_learning(s);
-  const number known = learning && m.end - s.now <= s.lease / 3 ? 0 : m.share;
+  number known = m.share;
   if (r.lost) {
+    const bool is_restored = m.epoch != s.epoch && m.end - s.now > s.lease / 3;
+    if (r.epoch != s.epoch && !is_restored) known = 0;
     r.held = std::max(r.in_use, std::min(r.held, known));
     r.keep = std::min(r.keep, r.held);
   }
-  const number unknown = std::max<number>(0, r.held - m.share);
-  set_share(s, m, m.share + unknown);
-  if (!learning)
-    m.debt += std::min(unknown, excess(s));
+  const bool is_claim = r.held > m.share;
+  if (is_claim) {
+    set_share(s, m, r.held);
+    m.token = m.version = ++s.version;
+  }
+  const number claimed = std::max<number>(0, r.held - known);
+  if (!is_learning(s))
+    m.debt += std::min(claimed, excess(s));
   else if (r.lost)
-    m.debt = std::max(m.debt, r.held - known);  // the server does not know whether there is room
-  if (unknown > 0) m.token = m.version = ++s.version;
-  return unknown > 0;
+    m.debt = std::max(m.debt, claimed);  // the server does not know whether there is room
+  return is_claim;
 }
 
-// The member keeps what it says, and what it was granted and had not heard of. While the server learns, what it had
-// not heard of may be another's.
+// The member keeps what it says, and what it was granted and had not heard of. If it has not heard of this server at
+// all, that may be another member's.
 void give_back(state& s, session& m, const request& r) {
-  const number unheard = is_learning(s) ? 0 : m.share - r.held;
+  const number unheard = r.epoch == s.epoch ? m.share - r.held : 0;
   if (m.share != r.keep + unheard) m.version = ++s.version;
   set_share(s, m, r.keep + unheard);
   m.debt = std::clamp<number>(m.debt - (r.held - r.keep), 0, m.share);
@@ -87,6 +91,7 @@ status take_report(state& s, session& m, request r) {
   const bool claimed = claim(s, m, r);
   give_back(s, m, r);
   m.serial = r.serial;
+  m.epoch = s.epoch;
   m.end = s.now + s.lease;
   m.in_use = r.in_use;
   m.want = r.want;

@@ -30,6 +30,7 @@ namespace turnstile::inline v1::detail::fleet {
 struct session {
   number end = 0;      // of the lease, in virtual time
   number serial = 0;   // of the last request that was executed
+  number epoch = 0;    // in which that was
   number version = 0;  // of the news about this member
   number token = 0;    // the version at which the share grew last
   number share = 0;    // counted against the limit

@@ -70,6 +70,45 @@ void make_faults(scenario& s, random_numbers& random) {
                                              : -hour});
 }
 
+// Everybody acquires at once, for long.
+void add_burst(scenario& s, random_numbers& random, number at) {
+  for (std::size_t who = 0; who < s.members.size(); ++who)
+    for (number i = random.between(0, s.limit); i > 0; --i)
+      s.events.push_back({at + random.between(0, 20 * ms), kind::acquire, who, 1,
+                          random.between(ms, s.members[0].lease)});
+}
+
+// The server loses its state while some members cannot be reached but have a lease. Newcomers come first, and the clock
+// of the server may jump.
+void make_loss(scenario& s, random_numbers& random) {
+  const number lease = s.members[0].lease;
+  const number at = random.between(lease / 5, lease), down = random.between(lease / 20, lease / 3);
+  add_burst(s, random, at - lease / 5);
+  s.events.push_back({at, random.one_in(3) ? kind::server_restart : kind::server_loss, 0, 0, down});
+  for (std::size_t who = 0; who < s.members.size(); ++who) {
+    if (random.one_in(3)) continue;
+    const bool is_newcomer = random.one_in(3);
+    s.events.push_back({at - random.between(0, lease / 10), is_newcomer ? kind::crash : kind::cut,
+                        who, 0, is_newcomer ? down : down + random.between(0, lease)});
+  }
+  if (random.one_in(2))
+    s.events.push_back({at + down + random.between(lease / 20, lease / 2), kind::jump, 0, 0, hour});
+  add_burst(s, random, at + down);
+}
+
+// A member is cut off until its lease has ended, and comes back while its permits are in use. A failover may have
+// forgotten that the lease has ended.
+void make_return(scenario& s, random_numbers& random) {
+  const number lease = s.members[0].lease;
+  const number at = random.between(lease / 5, lease);
+  add_burst(s, random, at - lease / 10);
+  s.events.push_back({at, kind::cut, 0, 0, lease + random.between(0, lease / 10)});
+  add_burst(s, random, at + lease / 2);
+  if (random.one_in(2))
+    s.events.push_back({at + lease + random.between(-lease / 5, lease / 10), kind::failover, 0, 0,
+                        random.between(0, lease / 3 - 1)});
+}
+
 void make_load(scenario& s, random_numbers& random) {
   const number lease = s.members[0].lease;
   const number most = random.one_in(2) ? 1 : random.between(1, s.limit + 1);
@@ -123,7 +162,11 @@ scenario make_scenario(std::uint64_t seed) {
       s.slow = random.one_in(2) ? random.between(0, 20) : 0;
     }
     make_load(s, random);
-    make_faults(s, random);
+    switch (random.between(0, 9)) {
+      case 0: make_loss(s, random); break;
+      case 1: make_return(s, random); break;
+      default: make_faults(s, random);
+    }
   }
   std::stable_sort(s.events.begin(), s.events.end(),
                    [](const event& a, const event& b) { return a.at < b.at; });

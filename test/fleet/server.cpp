@@ -68,6 +68,7 @@ struct fixture {
   }
   void hear(const std::string& id, const news& n) {
     heard[id] = n;
+    members[id].epoch = n.epoch;
     members[id].version = n.version;
   }
   number share(const std::string& id) { return state.sessions[id].share; }
