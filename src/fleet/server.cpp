@@ -278,9 +278,7 @@ result sync(state& s, const request& r, const server_facts& f) {
   }
   std::vector<row> rows = make_rows(s);
   for (const row* changed : divide(s, rows))
-    // While the server learns, what it has to say about others may be older than what they know.
-    if (*changed->id != r.id && !is_learning(s))
-      answer.pushes.push_back({*changed->id, news_about(s, *changed->m)});
+    if (*changed->id != r.id) answer.pushes.push_back({*changed->id, news_about(s, *changed->m)});
   if (!r.leave) answer.reply.news = news_about(s, s.sessions[r.id]);
   answer.reply.learning_left = std::max<number>(0, s.learning_until - s.now);
   return answer;

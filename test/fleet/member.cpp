@@ -223,6 +223,16 @@ BOOST_AUTO_TEST_CASE(a_head_that_waits_in_vain_asks_every_slice) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(once_nothing_waits_any_more_it_says_so_after_a_slice) {
+  join(3);
+  want(3, 2);
+  m.answered(now, answer(step().send->serial, 3));
+  want(3, 0);
+  BOOST_TEST(!step().send);
+  BOOST_TEST(o.wake_at == now + slice);
+  BOOST_TEST(step_at(now + slice).send->want == 3);
+}
+
 BOOST_AUTO_TEST_CASE(what_was_offered_back_is_not_used_before_a_later_request_was_answered) {
   join(3);
   want(1, 0);

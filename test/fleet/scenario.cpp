@@ -58,6 +58,12 @@ void make_faults(scenario& s, random_numbers& random) {
     if (e.what == kind::server_loss || e.what == kind::server_restart) e.span /= 2;
     if (e.what == kind::failover)
       e.span = random.between(0, random.one_in(4) ? lease : lease / 3 - 1);
+    if (e.what == kind::pause && !s.events.empty() && random.one_in(2)) {
+      // While a request is under way.
+      const event& other = s.events[static_cast<std::size_t>(random.next() % s.events.size())];
+      e.at = other.at + random.between(0, s.rtt);
+      e.who = other.who;
+    }
     s.events.push_back(e);
   }
   // One jump for each lease.
@@ -104,9 +110,11 @@ void make_return(scenario& s, random_numbers& random) {
   add_burst(s, random, at - lease / 10);
   s.events.push_back({at, kind::cut, 0, 0, lease + random.between(0, lease / 10)});
   add_burst(s, random, at + lease / 2);
-  if (random.one_in(2))
-    s.events.push_back({at + lease + random.between(-lease / 5, lease / 10), kind::failover, 0, 0,
-                        random.between(0, lease / 3 - 1)});
+  if (random.one_in(3)) return;
+  // The clock of the replica may be behind.
+  const number failover = at + lease + random.between(-lease / 5, lease / 10);
+  if (random.one_in(2)) s.events.push_back({failover, kind::jump, 0, 0, -hour});
+  s.events.push_back({failover, kind::failover, 0, 0, random.between(0, lease / 3 - 1)});
 }
 
 void make_load(scenario& s, random_numbers& random) {

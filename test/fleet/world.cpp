@@ -10,7 +10,7 @@ namespace simulation {
 
 namespace {
 
-constexpr number ms = 1000, hour = 3'600'000'000;
+constexpr number hour = 3'600'000'000;
 
 }  // namespace
 

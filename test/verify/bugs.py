@@ -2,7 +2,8 @@
 
 Each bug has a name, what it changes (a file, a text that is there exactly once, and the text that replaces it),
 and the methods that must find it. A bug of a kind that was seen in other asynchronous semaphores, channels and
-servers has the number of that kind as its row: Q1 to Q7 for the queue, H1 to H13 for the use of Asio.
+servers has the number of that kind as its row: Q1 to Q7 for the queue, H1 to H13 for the use of Asio, F1 to F20 for
+semaphores of many processes (src/fleet/README.md).
 
 If a source changes, `test/verify/run --check` says which texts have to follow. Keep a text as short as it can
 be and still be there once."""
@@ -24,6 +25,7 @@ EXECUTOR, INITIATE = DETAIL + 'handler_executor.hpp', DETAIL + 'initiate_acquire
 REQUEST, LANES = DETAIL + 'cancel_request.hpp', DETAIL + 'lanes.hpp'
 KEYED, KEY_NODE, LANE_QUEUE = 'src/keyed_core.cpp', DETAIL + 'key_node.hpp', DETAIL + 'lane_queue.hpp'
 KEY_TABLE, KEYED_HPP = DETAIL + 'key_table.hpp', DETAIL + 'keyed_core.hpp'
+MEMBER, SERVER = 'src/fleet/member.cpp', 'src/fleet/server.cpp'
 PERMIT, SEMAPHORE = 'include/turnstile/permit.hpp', 'include/turnstile/semaphore.hpp'
 
 
@@ -53,8 +55,10 @@ def unit(what, address=False, about_compiling=False):
     return Method('unit', what, address, about_compiling)
 
 
-linearizability, tsan, asan, depth, fuzz = (Method(n) for n in ('linearizability', 'tsan', 'asan', 'depth', 'fuzz'))
+linearizability, tsan, asan, depth, fuzz, fleet = (
+    Method(n) for n in ('linearizability', 'tsan', 'asan', 'depth', 'fuzz', 'fleet'))
 # test/verify/stress/shell.cpp: the Asio shell over the core, under two sanitizers.
+fleet_member, fleet_server = Method('fleet-member'), Method('fleet-server')  # the unit tests in test/fleet
 shell_tsan, shell_asan = Method('shell-tsan'), Method('shell-asan')
 
 BUGS = []
@@ -864,3 +868,116 @@ bug('a waiter that is granted as it comes is queued above the bound',
 bug('new limits of keys are not looked at',
     (KEYED, '         lanes_.limits() != limits_under(limit);', '         false;'),
     found_by=[HISTORY, unit('keyed: limits/set_limits_grants_at_once')])
+
+# ---- One limit for many processes: the server ----------------------------------------------------
+
+bug("the server's clock ends leases when it jumps",
+    (SERVER, 's.now += std::clamp<number>(wall - s.wall, 0, longest_step(s.lease));',
+     's.now += std::max<number>(wall - s.wall, 0);'), found_by=[fleet], row='F1')
+bug("the server's time goes back with its clock",
+    (SERVER, 'std::clamp<number>(wall - s.wall, 0, longest_step(s.lease))',
+     'std::min<number>(wall - s.wall, longest_step(s.lease))'), found_by=[fleet], row='F1')
+bug('the server ends a lease when its member gives it up',
+    (SERVER, 'm.end = s.now + s.lease;', 'm.end = s.now + given_up_after(s.lease);'), found_by=[fleet], row='F1')
+bug('a lease never ends',
+    (SERVER, 'if (entry.second.end > s.now) return false;', 'if (entry.second.share >= 0) return false;'),
+    found_by=[fleet], row='F2')
+bug('a request is executed after a later one',
+    (SERVER, 'r.serial <= m->second.serial', 'r.serial == m->second.serial'), found_by=[fleet], row='F5')
+bug('a server that takes over grants at once',
+    (SERVER, ': s.run_id != f.run_id;', ': false;'), found_by=[fleet], row='F8')
+bug('a young server without state grants to a newcomer at once',
+    (SERVER, 'r.version > 0 || f.age < given_up_after(s.lease)', 'r.version > 0'), found_by=[fleet], row='F9')
+bug('a server that takes over learns until the members give up, and its clock jumps',
+    (SERVER, 's.learning_until = s.now + s.lease;', 's.learning_until = s.now + given_up_after(s.lease);'),
+    found_by=[fleet], row='F8')
+bug('a server that takes over gives a member what it gave back before',
+    (SERVER, 'r.epoch == s.epoch ? m.share - r.held : 0', 'm.share - r.held'), found_by=[fleet], row='F8')
+bug('a server that takes over relies on a lease whose end it may have forgotten',
+    (SERVER, 'const bool is_restored = m.epoch != s.epoch && m.end - s.now > s.lease / 3;', 'const bool is_restored = m.epoch != s.epoch;'), found_by=[fleet], row='F8')
+bug('a token does not grow when another server takes over',
+    (SERVER, 's.version = std::max(s.version, r.version);', ''), (SERVER, 'std::max(s.version + 1, f.wall)', 's.version + 1'),
+    found_by=[fleet], row='F10')
+bug('a token is that of an older grant',
+    (SERVER, 'if (r.m->share > r.share) r.m->token = r.m->version;', 'if (r.m->token == 0) r.m->token = r.m->version;'),
+    found_by=[fleet], row='F10')
+bug('what a member claims is used again without room for it',
+    (SERVER, 'm.debt += std::min(claimed, excess(s));', 'm.debt += 0;'), found_by=[fleet, fleet_server], row='F11')
+bug('what a member claims while the server learns is used again',
+    (SERVER, 'm.debt = std::max(m.debt, claimed);', 'm.debt += 0;'), found_by=[fleet_server], row='F11')
+bug('shares stay over the limit',
+    (SERVER, 'number missing = excess(s);', 'number missing = 0;'),
+    (SERVER, 'r.m->recall = r.m->debt = std::min(r.m->debt, excess(s));', 'r.m->recall = r.m->debt = 0;'),
+    found_by=[fleet], row='F12')
+bug('more is granted than the limit leaves',
+    (SERVER, 'std::min(r.target - r.m->share, s.limit - s.used)', 'r.target - r.m->share'), found_by=[fleet], row='F12')
+bug('what a member has not heard of is taken back',
+    (SERVER, 'r.epoch == s.epoch ? m.share - r.held : 0', '0'), found_by=[fleet], row='F5')
+bug('the news of a new session are older than those of the one that ended',
+    (SERVER, 'if (m.version == 0)', 'if (m.version < 0)'), found_by=[fleet], row='F5')
+bug('a starving member has no turn',
+    (SERVER, 'if (r.has_turn && part <= left) {', 'if (r.has_turn && part < 0) {'), found_by=[fleet], row='F14')
+bug('a place in the queue is for what was needed long ago',
+    (SERVER, 'm.need = r.need <= s.limit ? r.need : 0;', 'm.need = std::max(m.need, r.need <= s.limit ? r.need : 0);'),
+    found_by=[fleet_server], row='F14')
+bug('what cannot be divided goes from the member that had its turn last',
+    (SERVER, 'a->m->turn_end > b->m->turn_end', 'a->m->turn_end < b->m->turn_end'), found_by=[fleet_server], row='F14')
+bug('who has more gets more',
+    (SERVER, 'return a->m->share != b->m->share', 'return true || a->m->share != b->m->share'),
+    (SERVER, '    if ((*first)->demand > level) break;', '    if ((*first)->demand > level + (*first)->m->share / 2) break;'),
+    found_by=[fleet], row='F14')
+bug('in-use permits are not recalled for others',
+    (SERVER, 'std::clamp<number>(beyond(r) - r.m->recall,', 'std::clamp<number>(beyond(r) - r.m->recall - r.m->in_use,'),
+    found_by=[fleet], row='F14')
+
+# ---- One limit for many processes: a member ------------------------------------------------------
+
+bug('a stopped process grants before it has looked at the clock',
+    (MEMBER, 'return counts_on_share() && (now < deadline_ || options_.when_unreachable == unreachable::keep);',
+     'return counts_on_share() || now < 0;'), found_by=[fleet, fleet_member], row='F3')
+bug('the deadline counts from the answer',
+    (MEMBER, 'deadline_ = sent_at_ + given_up_after(lease_);', 'deadline_ = now + given_up_after(lease_);'),
+    found_by=[fleet_member], row='F4')
+bug('the lease is given up when the server ends it',
+    (MEMBER, 'deadline_ = sent_at_ + given_up_after(lease_);', 'deadline_ = sent_at_ + lease_;'), found_by=[fleet], row='F4')
+bug('the deadline is not observed',
+    (MEMBER, 'if (valid_ && now >= deadline_) {', 'if (valid_ && now < 0) {'), found_by=[fleet], row='F4')
+bug('an answer to an older request renews the lease',
+    (MEMBER, 'if (r.serial != sent_.serial || !unanswered_) {', 'if (!unanswered_) {'), found_by=[fleet], row='F4')
+bug('a failed request is not sent anew',
+    (MEMBER, 'retry_at_ = now + backoff_;', 'retry_at_ = largest;'), found_by=[fleet], row='F6')
+bug('a request without an answer is waited for',
+    (MEMBER, 'if (in_flight_ && now >= sent_at_ + patience(lease_))', 'if (in_flight_ && now < 0)'),
+    found_by=[fleet], row='F6')
+bug('what was offered back is used again as the offer failed',
+    (MEMBER, '  in_flight_ = false;\n  backoff_', '  in_flight_ = false;\n  ceiling_ = largest;\n  backoff_'),
+    found_by=[fleet], row='F7')
+bug('a head that waits in vain does not ask again',
+    (MEMBER, 'if (waits) at = std::min(at, std::max(l.head_since, sent_at_) + slice_);', ''), found_by=[fleet], row='F13')
+bug('older news replace newer ones',
+    (MEMBER, ' || n.version < version_) return;', ') return;'), found_by=[fleet], row='F5')
+bug('news of a server that is gone are listened to',
+    (MEMBER, 'n.epoch != epoch_ || ', ''), found_by=[fleet_member], row='F8')
+bug('news of a server that took over are ignored since its versions are smaller',
+    (MEMBER, 'if (r.news.epoch != std::exchange(epoch_, r.news.epoch)) version_ = 0;', 'epoch_ = r.news.epoch;'),
+    found_by=[fleet], row='F8')
+bug('a member leaves with permits in use',
+    (MEMBER, 'if (l.want > 0) return false;', 'if (l.want > 0 && !leaving_) return false;'),
+    (MEMBER, '(leaving_ && l.want == 0)', 'leaving_'), found_by=[fleet], row='F15')
+bug('recalled permits are granted again',
+    (MEMBER, 'share_ - (is_fresh_ ? debt_ : recall_)', 'share_'), found_by=[fleet], row='F14')
+bug('what was claimed is granted once',
+    (MEMBER, 'share_ - (is_fresh_ ? debt_ : recall_)', 'share_ - (is_fresh_ ? 0 : recall_)'), found_by=[fleet_member], row='F11')
+bug('a share that has grown is recalled before it was used',
+    (MEMBER, 'is_fresh_ = is_fresh_ || n.share > share_;', ''), found_by=[fleet_member], row='F14')
+bug('a member does not say that its waiters have gone',
+    (MEMBER, 'if (was_waiting && l.want <= share_) at = std::min(at, sent_at_ + slice_);', ''), found_by=[fleet_member], row='F14')
+bug('an idle member goes on renewing',
+    (MEMBER, 'now - needed_at_ >= lease_', 'now < 0'), found_by=[fleet], row='F16')
+bug('idle permits are never given back',
+    (MEMBER, 'return std::max(l.in_use, std::min(most, idle));', 'return std::max({l.in_use, most, idle * 0});'),
+    found_by=[fleet], row='F16')
+bug('a member that lost its lease does not count what is in use',
+    (MEMBER, 'return std::max(l.in_use, std::min(share_, ceiling_));', 'return counts_on_share() ? std::min(share_, ceiling_) : 0;'),
+    (MEMBER, 'r.in_use = l.in_use;', 'r.in_use = counts_on_share() ? l.in_use : 0;'),
+    (MEMBER, '  return std::max(l.in_use, std::min(most, idle));', '  return std::min(most, idle);'), found_by=[fleet], row='F11')

@@ -112,6 +112,10 @@ PROGRAMS = {p.name: p for p in [
     stress('shell-tsan', SHELL, THREAD),
     stress('shell-asan', SHELL, ADDRESS),
     stress('depth', ['test/verify/stress/depth.cpp'], '-O1 -DBOOST_TEST_DYN_LINK', '-lboost_unit_test_framework -pthread'),
+    Program('fleet', [(f'test/fleet/{s}.cpp', '') for s in ('invariants', 'network', 'scenario', 'simulator', 'world')] +
+            [('src/fleet/member.cpp', ''), ('src/fleet/server.cpp', '')], '', '-O2 -I{base}/src'),
+    *(Program(f'fleet-{n}', [(f'test/fleet/{n}.cpp', ''), (f'src/fleet/{n}.cpp', '')], '-lboost_unit_test_framework',
+              '-O0 -DBOOST_TEST_DYN_LINK -I{base}/src') for n in ('member', 'server')),
     Program('fuzz', [(s, '') for s in ('test/verify/fuzz/fuzz.cpp', CORE, ERROR)], '', '-O1 -g1 -fsanitize=fuzzer',
             CLANGXX),
 ]}
@@ -160,7 +164,7 @@ class Base:
             fcntl.flock(self.lock_file, fcntl.LOCK_EX)
         shutil.rmtree(COPIES, ignore_errors=True)
         present = set()
-        for folder in ('include', 'src', 'example/recipes', 'test/unit', 'test/verify/model', 'test/verify/stress', 'test/verify/fuzz'):
+        for folder in ('include', 'src', 'example/recipes', 'test/unit', 'test/verify/model', 'test/verify/stress', 'test/verify/fuzz', 'test/fleet'):
             for path in (ROOT / folder).rglob('*'):
                 name = path.relative_to(ROOT)
                 if path.suffix in ('.cpp', '.hpp', '') and path.is_file() and 'corpus' not in name.parts:
@@ -336,5 +340,5 @@ def run_search(program, log, seconds, arguments):
         return 'it hangs'  # a lost wake-up may leave an acquire waiting for ever, and the program with it
     text = log.read_text(errors='replace')
     what = re.search(r'ThreadSanitizer: [a-z -]+|(Address|Leak)Sanitizer: [a-z -]+|runtime error: .*'
-                     r'|^(?:stress|shell): [^(\n]*|history .*|^differs.*|error: in "[^"]+"', text, re.M)
+                     r'|^(?:stress|shell|violation): [^(\n]*|history .*|^differs.*|error: in "[^"]+"', text, re.M)
     return what.group().strip() if what else f'exit status {status}'

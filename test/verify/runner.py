@@ -22,6 +22,9 @@ SEARCHES = {
     'shell-tsan': ('--groups 200000 --patience 15', 300, '--groups 3000'),
     'shell-asan': ('--groups 200000 --patience 15', 300, '--groups 3000'),
     'depth': ('--color_output=no --catch_system_errors=no', 300, '--color_output=no --catch_system_errors=no'),
+    'fleet': ('--seeds 4000', 300, '--seeds 500'),
+    'fleet-member': ('--color_output=no', 60, '--color_output=no'),
+    'fleet-server': ('--color_output=no', 60, '--color_output=no'),
 }
 METHODS = ['explorer', 'unit', 'fuzz', *SEARCHES]
 # These run on several threads and are given all processors; building goes on meanwhile.
