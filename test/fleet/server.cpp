@@ -380,6 +380,23 @@ BOOST_AUTO_TEST_CASE(a_grant_that_a_failover_forgot_is_claimed_before_anything_i
   BOOST_TEST(share("b") == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_took_over_relies_on_a_lease_that_has_a_third_left) {
+  ask("a", 0, 5);
+  restart("second run");
+  member("a").lost = true;
+  BOOST_TEST(ask("a", 2, 5).news.share == 5);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_took_over_may_have_forgotten_the_end_of_an_older_lease) {
+  ask("a", 0, 5);
+  for (int i = 0; i < 3; ++i) pass(lease / 4), ask("b", 0, 0);
+  restart("second run");
+  member("a").lost = true;
+  const news n = ask("a", 2, 5).news;
+  BOOST_TEST(n.share == 2);
+  BOOST_TEST(n.debt == 2);
+}
+
 BOOST_AUTO_TEST_CASE(what_was_lost_and_claimed_while_the_server_learns_is_not_used_again) {
   ask("a", 0, 5);
   state = {};

@@ -894,7 +894,7 @@ bug('a server that takes over learns until the members give up, and its clock ju
 bug('a server that takes over gives a member what it gave back before',
     (SERVER, 'r.epoch == s.epoch ? m.share - r.held : 0', 'm.share - r.held'), found_by=[fleet], row='F8')
 bug('a server that takes over relies on a lease whose end it may have forgotten',
-    (SERVER, 'const bool is_restored = m.epoch != s.epoch && m.end - s.now > s.lease / 3;', 'const bool is_restored = m.epoch != s.epoch;'), found_by=[fleet], row='F8')
+    (SERVER, 'const bool is_restored = m.epoch != s.epoch && m.end - s.now > s.lease / 3;', 'const bool is_restored = m.epoch != s.epoch;'), found_by=[fleet_server], row='F8')
 bug('a token does not grow when another server takes over',
     (SERVER, 's.version = std::max(s.version, r.version);', ''), (SERVER, 'std::max(s.version + 1, f.wall)', 's.version + 1'),
     found_by=[fleet], row='F10')
