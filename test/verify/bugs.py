@@ -2,7 +2,7 @@
 
 Each bug has a name, what it changes (a file, a text that is there exactly once, and the text that replaces it),
 and the methods that must find it. A bug of a kind that was seen in other asynchronous semaphores, channels and
-servers has the number of that kind as its row: Q1 to Q7 for the queue, H1 to H13 for the use of Asio, F1 to F20 for
+servers has the number of that kind as its row: Q1 to Q7 for the queue, H1 to H13 for the use of Asio, F1 to F16 for
 semaphores of many processes (src/fleet/README.md).
 
 If a source changes, `test/verify/run --check` says which texts have to follow. Keep a text as short as it can
