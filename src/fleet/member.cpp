@@ -97,6 +97,7 @@ request member::make_request(number now, const local& l) {
   r.set_limit = new_limit_;
   r.lost = !counts_on_share();
   r.held = held(l);
+  r.debt = debt_;
   r.in_use = l.in_use;
   r.keep = keep(l);
   r.want = l.want;
@@ -156,7 +157,7 @@ void member::answered(number now, const reply& r) {
   if (r.news.epoch != std::exchange(epoch_, r.news.epoch)) version_ = 0;
   hear(r.news);
   if (sent_.leave) {
-    share_ = recall_ = 0;
+    share_ = recall_ = debt_ = 0;
     valid_ = lost_ = is_fresh_ = false;
     return;
   }

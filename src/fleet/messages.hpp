@@ -31,6 +31,7 @@ struct request {
   number set_limit = 0;                    // the limit from now on; 0 leaves it as it is
   bool lost = false;                       // the member has given its lease up, and grants nothing
   number held = 0;                         // the share that it counts on, or counted on until then
+  number debt = 0;                         // as the server said last
   number in_use = 0;
   number keep = 0;  // at most `held`: the member gives back the rest
   number want = 0;  // what is in use, and what waits

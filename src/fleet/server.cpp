@@ -71,8 +71,8 @@ bool claim(state& s, session& m, request& r) {
   const number claimed = std::max<number>(0, r.held - known);
   if (!is_learning(s))
     m.debt += std::min(claimed, excess(s));
-  else if (r.lost)
-    m.debt = std::max(m.debt, claimed);  // the server does not know whether there is room
+  else  // the server does not know whether there is room
+    m.debt = std::max({m.debt, r.debt, r.lost ? claimed : 0});
   return is_claim;
 }
 

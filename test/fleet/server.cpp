@@ -397,6 +397,14 @@ BOOST_AUTO_TEST_CASE(a_server_that_took_over_may_have_forgotten_the_end_of_an_ol
   BOOST_TEST(n.debt == 2);
 }
 
+BOOST_AUTO_TEST_CASE(a_debt_outlives_a_takeover) {
+  ask("a", 0, 5);
+  state = {};
+  restart("second run");
+  member("a").debt = 2;
+  BOOST_TEST(ask("a", 5, 5).news.debt == 2);
+}
+
 BOOST_AUTO_TEST_CASE(what_was_lost_and_claimed_while_the_server_learns_is_not_used_again) {
   ask("a", 0, 5);
   state = {};

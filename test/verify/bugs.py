@@ -904,7 +904,7 @@ bug('a token is that of an older grant',
 bug('what a member claims is used again without room for it',
     (SERVER, 'm.debt += std::min(claimed, excess(s));', 'm.debt += 0;'), found_by=[fleet, fleet_server], row='F11')
 bug('what a member claims while the server learns is used again',
-    (SERVER, 'm.debt = std::max(m.debt, claimed);', 'm.debt += 0;'), found_by=[fleet_server], row='F11')
+    (SERVER, 'r.lost ? claimed : 0', 'number(0)'), found_by=[fleet_server], row='F11')
 bug('shares stay over the limit',
     (SERVER, 'number missing = excess(s);', 'number missing = 0;'),
     (SERVER, 'r.m->recall = r.m->debt = std::min(r.m->debt, excess(s));', 'r.m->recall = r.m->debt = 0;'),
