@@ -5,7 +5,10 @@
 // a database or service with limited capacity. See README.md and --help.
 //
 //   options.*               the options and the help text
-//   values.*, text.*        numbers, durations and addresses; log and messages
+//   values.*, text.*        numbers, durations and addresses; messages
+//   log/log.*               the lines of the log
+//   log/line_writer.*       writes them without blocking a connection
+//   log/failure_log.*       logs what fails often: once, then as a count
 //   proxy/limiter.*         one listener and its connections
 //   proxy/admission.*       the permits and the queue
 //   proxy/client_key.hpp    what counts as one client
@@ -21,6 +24,8 @@
 
 #include "admin/admin.hpp"
 #include "demo/demo.hpp"
+#include "log/line_writer.hpp"
+#include "log/log.hpp"
 #include "options.hpp"
 #include "proxy/io_threads.hpp"
 #include "proxy/limiter.hpp"
@@ -28,8 +33,8 @@
 #include "text.hpp"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -43,13 +48,13 @@ namespace connection_limiter {
 namespace {
 
 // Logs a warning if the open-file limit may be too low.
-void check_descriptors(const options& o) {
+void check_descriptors(const options& o, const logger& l) {
   std::size_t needed = 64 + io_threads::descriptors(o.threads);
   for (const settings& s : o.limiters)
     needed += 2 * s.limit + (s.overflow == overflow_mode::queue ? s.max_queue : 0);
   rlimit allowed{};
   if (getrlimit(RLIMIT_NOFILE, &allowed) == 0 && allowed.rlim_cur < needed)
-    log_to_stderr(text("may need ", needed, " file descriptors, but the limit is ",
+    l.warning("", text("may need ", needed, " file descriptors, but the limit is ",
                        allowed.rlim_cur, "; raise it with ulimit -n"));
 }
 
@@ -62,17 +67,24 @@ void stop_on_signals(asio::signal_set& signals, std::list<limiter>& limiters) {
 }
 
 // With several listeners, each line names its listener.
-void print_totals(const std::list<limiter>& limiters) {
-  for (const limiter& l : limiters) {
-    std::cout << "totals";
-    if (limiters.size() > 1) std::cout << " of " << l.listening_on();
-    std::cout << ": " << totals(l.stats()) << "; " << l.available() << " of " << l.limit()
-              << " permits returned" << std::endl;
-  }
+void print_totals(const std::list<limiter>& limiters, line_writer& output) {
+  for (const limiter& l : limiters)
+    output.write(text("totals", limiters.size() > 1 ? text(" of ", l.listening_on()) : "", ": ",
+                      totals(l.stats()), "; ", l.available(), " of ", l.limit(),
+                      " permits returned"));
+}
+
+std::string lines_dropped(std::uint64_t n) {
+  return text(n, " lines were dropped here, because they were not read in time");
 }
 
 void serve(const options& o) {
-  check_descriptors(o);
+  line_writer output{STDOUT_FILENO, lines_dropped};
+  line_writer errors{STDERR_FILENO, [](std::uint64_t n) {
+                       return logger{{}}.line(log_level::warning, "log", lines_dropped(n));
+                     }};
+  const logger log_to_stderr{[&](const std::string& line) { errors.write(line); }};
+  check_descriptors(o, log_to_stderr);
   io_threads threads{o.threads};
   asio::io_context& first = threads.contexts().front();
   asio::signal_set signals{first, SIGINT, SIGTERM};
@@ -84,9 +96,9 @@ void serve(const options& o) {
   stop_on_signals(signals, limiters);
   auto upstream = o.limiters.begin();
   for (const limiter& l : limiters)
-    std::cout << "listening on " << l.listening_on() << ", upstream "
-              << to_string(upstream++->upstream) << ", limit " << l.limit() << std::endl;
-  if (a) std::cout << "admin endpoint: http://" << a->listening_on() << '/' << std::endl;
+    output.write(text("listening on ", l.listening_on(), ", upstream ",
+                      to_string(upstream++->upstream), ", limit ", l.limit()));
+  if (a) output.write(text("admin endpoint: http://", a->listening_on(), '/'));
 
   std::size_t running = limiters.size();
   for (limiter& l : limiters)
@@ -98,7 +110,7 @@ void serve(const options& o) {
       if (e) std::rethrow_exception(e);
     });
   threads.run();
-  print_totals(limiters);
+  print_totals(limiters, output);
 }
 
 }  // namespace
@@ -116,11 +128,9 @@ int main(int argc, char* argv[]) try {
   if (o.demo) return run_demo(o) ? EXIT_SUCCESS : EXIT_FAILURE;
   serve(o);
 } catch (const connection_limiter::usage_error& e) {
-  std::string line = e.what();  // keep the message on one line, even if an argument has newlines
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  std::cerr << "connection_limiter: " << line << std::endl;
+  std::cerr << "connection_limiter: " << connection_limiter::on_one_line(e.what()) << std::endl;
   return 2;
 } catch (const std::exception& e) {
-  std::cerr << "connection_limiter: " << e.what() << std::endl;
+  std::cerr << "connection_limiter: " << connection_limiter::on_one_line(e.what()) << std::endl;
   return EXIT_FAILURE;
 }

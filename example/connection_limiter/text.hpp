@@ -5,17 +5,10 @@
 #define CONNECTION_LIMITER_TEXT_HPP
 
 #include <exception>
-#include <functional>
 #include <sstream>
 #include <string>
 
 namespace connection_limiter {
-
-// Writes one line to the log. Called on several threads.
-using log_function = std::function<void(const std::string& line)>;
-
-// Writes the line to standard error, with the local time.
-void log_to_stderr(const std::string& line);
 
 // Concatenates the parts, formatted as by operator<<.
 template <typename... Parts>

@@ -67,11 +67,19 @@ bool comes_true(Condition condition) {
 
 // Connects until a client is served.
 inline bool serves_again(std::uint16_t port) {
-  for (const auto start = steady_clock::now(); steady_clock::now() - start < test_timeout;) {
-    client c{port};
-    if (c.echoes("again")) return true;
-  }
+  for (const auto start = steady_clock::now(); steady_clock::now() - start < test_timeout;) try {
+      client c{port};
+      if (c.echoes("again")) return true;
+    } catch (const boost::system::system_error&) {
+      std::this_thread::sleep_for(5ms);  // it does not listen yet
+    }
   return false;
+}
+
+// A port on which nothing listens.
+inline std::uint16_t free_port() {
+  asio::io_context context;
+  return tcp::acceptor{context, any_port}.local_endpoint().port();
 }
 
 // For BOOST_TEST: true if the text contains the part; shows both if it does not.

@@ -30,10 +30,17 @@
 // How long the test waits for something before it fails. A passing test never waits this long.
 constexpr std::chrono::seconds test_timeout{60};
 
+// Descriptors that become the standard output and the standard error of a program. With -1, the
+// object reads what the program writes.
+struct outputs {
+  int out = -1, err = -1;
+};
+
 class program {
  public:
   // Starts the program. `descriptors` is its open-file limit, if it is not 0.
-  program(const std::string& path, std::vector<std::string> arguments, rlim_t descriptors = 0) {
+  program(const std::string& path, std::vector<std::string> arguments, rlim_t descriptors = 0,
+          outputs own = {}) {
     std::array<int, 2> out{}, err{};
     if (pipe2(out.data(), O_CLOEXEC) != 0 || pipe2(err.data(), O_CLOEXEC) != 0)
       throw std::system_error(errno, std::generic_category(), "pipe2");
@@ -45,8 +52,8 @@ class program {
     if (child_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
     if (child_ == 0) {
       // The parent has other threads, so only system calls are safe here.
-      dup2(out[1], STDOUT_FILENO);
-      dup2(err[1], STDERR_FILENO);
+      dup2(own.out >= 0 ? own.out : out[1], STDOUT_FILENO);
+      dup2(own.err >= 0 ? own.err : err[1], STDERR_FILENO);
       close_range(3, ~0U, 0);  // the sockets of the test
       const rlimit limit{descriptors, descriptors};
       if (descriptors != 0) setrlimit(RLIMIT_NOFILE, &limit);
@@ -121,11 +128,15 @@ class program {
   // terminated it.
   int exit_status() {
     std::unique_lock lock{mutex_};
-    if (!changed_.wait_for(lock, test_timeout, [this] { return out_.ended && err_.ended; }))
-      throw std::runtime_error("the program does not end; its log:\n" + err_.text);
-    lock.unlock();
     int status = 0;
-    waitpid(child_, &status, 0);
+    const auto deadline = std::chrono::steady_clock::now() + test_timeout;
+    // The outputs end with the program, or before if they are not read by this object.
+    while (!changed_.wait_until(lock, deadline, [this] { return out_.ended && err_.ended; }) ||
+           waitpid(child_, &status, WNOHANG) == 0) {
+      if (std::chrono::steady_clock::now() >= deadline)
+        throw std::runtime_error("the program does not end; its log:\n" + err_.text);
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
     child_ = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }

@@ -5,6 +5,7 @@
 
 #include "admin/metrics.hpp"
 #include "admin/page.hpp"
+#include "text.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -84,9 +85,11 @@ tcp::endpoint allowed_endpoint(asio::io_context& context, const host_port& addre
 }  // namespace
 
 admin::admin(const host_port& address, const std::string& public_name, std::list<limiter>& limiters,
-             log_function log)
+             const logger& l)
     : limiters_(limiters),
-      log_(std::move(log)),
+      log_(l),
+      accept_failures_(log_, "admin endpoint", "accept"),
+      other_failures_(log_, "admin endpoint", "request failed"),
       acceptor_(
           listen(context_, allowed_endpoint(context_, address, !public_name.empty()), "--admin")),
       listening_on_(acceptor_.local_endpoint()),
@@ -102,6 +105,7 @@ admin::admin(const host_port& address, const std::string& public_name, std::list
     if (!to_host_port(public_name)) allowed_hosts_.push_back(lower_case(public_name) + port);
   }
   asio::co_spawn(context_, accept_connections(), asio::detached);
+  asio::co_spawn(context_, report_failures(), asio::detached);
   thread_ = std::jthread{[this] { run(); }};
 }
 
@@ -112,14 +116,13 @@ void admin::run() noexcept {
       context_.run();
       return;
     } catch (...) {
-      log_("admin endpoint: " + reason(std::current_exception()));
+      other_failures_.failed(reason(std::current_exception()));
     }
 }
 
 // ---- Connections --------------------------------------------------------------------------------
 
 awaitable<void> admin::accept_connections() {
-  accept_backoff backoff{context_.get_executor(), log_, "admin endpoint: accept"};
   for (;;) {
     std::string failure;
     try {
@@ -130,15 +133,27 @@ awaitable<void> admin::accept_connections() {
       else
         asio::co_spawn(context_, serve(beast::tcp_stream{std::move(socket)}),
                        [this, permit = std::move(permit)](const std::exception_ptr& e) {
-                         if (e) log_("admin endpoint: " + reason(e));
+                         if (e) other_failures_.failed(reason(e));
                        });
     } catch (const std::exception& e) {
       failure = e.what();
     }
-    if (failure.empty())
-      backoff.succeeded();
-    else
-      co_await backoff.pause(failure);
+    if (failure.empty()) {
+      accept_failures_.succeeded();
+    } else {
+      accept_failures_.failed(failure + "; retrying ten times a second");
+      co_await pause_accepting();
+    }
+  }
+}
+
+awaitable<void> admin::report_failures() {
+  asio::steady_timer timer{context_};
+  for (;;) {
+    timer.expires_after(1s);
+    co_await timer.async_wait(use_awaitable);
+    accept_failures_.report();
+    other_failures_.report();
   }
 }
 

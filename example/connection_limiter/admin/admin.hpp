@@ -4,9 +4,10 @@
 #ifndef CONNECTION_LIMITER_ADMIN_HPP
 #define CONNECTION_LIMITER_ADMIN_HPP
 
+#include "log/failure_log.hpp"
+#include "log/log.hpp"
 #include "proxy/limiter.hpp"
 #include "proxy/net.hpp"
-#include "text.hpp"
 
 #include <turnstile.hpp>
 
@@ -38,7 +39,7 @@ class admin {
   // Starts to serve. Throws usage_error if the address is not a loopback address and public_name is
   // empty, and std::runtime_error if it cannot listen on the address.
   admin(const host_port& address, const std::string& public_name, std::list<limiter>& limiters,
-        log_function log);
+        const logger& l);
   ~admin();
   admin(const admin&) = delete;
   admin& operator=(const admin&) = delete;
@@ -51,6 +52,7 @@ class admin {
 
   void run() noexcept;
   awaitable<void> accept_connections();
+  awaitable<void> report_failures();
   awaitable<void> serve(beast::tcp_stream stream);
 
   response answer(const request& r);
@@ -60,8 +62,10 @@ class admin {
   bool is_allowed(const request& r) const;
 
   std::list<limiter>& limiters_;
-  const log_function log_;
+  const logger& log_;
   asio::io_context context_{1};
+  failure_log accept_failures_;
+  failure_log other_failures_;
   tcp::acceptor acceptor_;
   const tcp::endpoint listening_on_;
   std::vector<std::string> allowed_hosts_;  // allowed values of the Host header, in lower case

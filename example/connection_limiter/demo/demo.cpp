@@ -4,9 +4,11 @@
 #include "demo/demo.hpp"
 
 #include "demo/view.hpp"
+#include "log/log.hpp"
 #include "proxy/io_threads.hpp"
 #include "proxy/limiter.hpp"
 #include "proxy/net.hpp"
+#include "text.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -174,12 +176,13 @@ bool run_demo(const options& o) {
   s.drain_timeout = 0ms;  // at the end there is no connection to wait for
 
   std::mutex mutex;
-  std::string log;
+  std::string lines;
+  const logger to_string{[&](const std::string& line) {
+    const std::lock_guard lock{mutex};
+    lines += line + '\n';
+  }};
   io_threads threads{o.threads};
-  limiter l{threads, s, [&](const std::string& line) {
-              const std::lock_guard lock{mutex};
-              log += line + '\n';
-            }};
+  limiter l{threads, s, to_string};
   asio::co_spawn(threads.contexts().front(), l.run(), [&](const std::exception_ptr& e) {
     threads.finish();
     if (e) std::rethrow_exception(e);
@@ -198,7 +201,7 @@ bool run_demo(const options& o) {
   context.run_for(hard_timeout);
   l.stop();  // needed only if the demo did not end before hard_timeout
   running.join();
-  if (!ok) std::cerr << "The limiter's log:\n" << log << std::flush;
+  if (!ok) std::cerr << "The limiter's log:\n" << lines << std::flush;
   return ok;
 }
 

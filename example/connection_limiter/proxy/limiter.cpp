@@ -4,6 +4,7 @@
 #include "proxy/limiter.hpp"
 
 #include "proxy/relay.hpp"
+#include "text.hpp"
 
 #include <chrono>
 #include <exception>
@@ -19,14 +20,18 @@ using std::chrono::steady_clock;
 
 }  // namespace
 
-limiter::limiter(io_threads& threads, const settings& s, log_function log)
+limiter::limiter(io_threads& threads, const settings& s, const logger& l)
     : settings_(s),
-      log_(std::move(log)),
+      log_(l),
       acceptor_(listen(threads.contexts().front(),
                        look_up(threads.contexts().front(), s.listen, "--listen").front(),
                        "--listen")),
       listening_on_(acceptor_.local_endpoint()),
       upstream_(look_up(threads.contexts().front(), s.upstream, "--upstream")),
+      report_timer_(acceptor_.get_executor()),
+      accept_failures_(log_, text(listening_on_), "accept"),
+      upstream_failures_(log_, text(listening_on_), "upstream " + to_string(s.upstream)),
+      other_failures_(log_, text(listening_on_), "connection failed"),
       admission_(acceptor_.get_executor(), settings_, stats_),
       open_connections_(acceptor_.get_executor(), turnstile::semaphore::max()),
       stop_requests_(acceptor_.get_executor(), 0) {
@@ -38,20 +43,31 @@ void limiter::stop() { stop_requests_.release(); }
 void limiter::set_limit(std::size_t limit) {
   const std::size_t before = admission_.limit();
   admission_.set_limit(limit);
-  log_(text(listening_on_, ": limit changed from ", before, " to ", limit));
+  log_.info(text(listening_on_), text("limit changed from ", before, " to ", limit));
 }
 
 awaitable<void> limiter::run() {
+  asio::co_spawn(acceptor_.get_executor(), report_failures(), asio::detached);
   co_await (accept_connections() || stop_requests_.async_acquire(use_awaitable));
   acceptor_.close();
   admission_.close();
   co_await drain();
+  report_timer_.cancel();
+}
+
+// Until run() cancels the timer.
+awaitable<void> limiter::report_failures() {
+  for (;;) {
+    report_timer_.expires_after(std::chrono::seconds{1});
+    const auto [ec] = co_await report_timer_.async_wait(as_result);
+    if (ec) co_return;
+    for (failure_log* f : {&accept_failures_, &upstream_failures_, &other_failures_}) f->report();
+  }
 }
 
 // ---- Accepting ----------------------------------------------------------------------------------
 
 awaitable<void> limiter::accept_connections() {
-  accept_backoff backoff{acceptor_.get_executor(), log_, text(listening_on_, ": accept")};
   for (auto next = workers_.begin();; ++next) {
     if (next == workers_.end()) next = workers_.begin();
     std::string failure;
@@ -62,13 +78,16 @@ awaitable<void> limiter::accept_connections() {
     }
     if (was_cancelled(co_await this_coro::cancellation_state)) co_return;  // by stop()
 
-    if (failure.empty()) {
-      while (waiting_for_descriptor_.now() != 0)
-        co_await backoff.pause("no file descriptor left for connecting to the upstream");
-      backoff.succeeded();
-    } else {
+    if (!failure.empty()) {
       stats_.accept_errors.add();
-      co_await backoff.pause(failure);
+      accept_failures_.failed(failure + "; retrying ten times a second");
+      co_await pause_accepting();
+      continue;
+    }
+    if (waiting_for_descriptor_.now() == 0) accept_failures_.succeeded();
+    while (waiting_for_descriptor_.now() != 0) {
+      accept_failures_.failed("no file descriptor left for connecting to the upstream");
+      co_await pause_accepting();
     }
   }
 }
@@ -107,7 +126,7 @@ void limiter::start(worker& w, tcp::socket client, turnstile::permit reserved) {
 void limiter::count_ending(const std::exception_ptr& e, ending how) {
   if (e) {
     how = ending::failed;
-    log_("connection failed: " + reason(e));
+    other_failures_.failed(reason(e));
   }
   stats_.ended[static_cast<std::size_t>(how)].add();
 }
@@ -123,9 +142,10 @@ awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit reserved)
   tcp::socket upstream{client.get_executor()};
   if (const error_code ec = co_await connect(upstream)) {
     if (was_cancelled(co_await this_coro::cancellation_state)) co_return ending::drain;
-    log_(text("upstream ", to_string(settings_.upstream), ": ", ec.message()));
+    upstream_failures_.failed(ec.message());
     co_return ending::failed;
   }
+  upstream_failures_.succeeded();
   for (tcp::socket* socket : {&client, &upstream}) {
     error_code ignored;
     socket->set_option(tcp::no_delay{true}, ignored);
@@ -156,7 +176,8 @@ awaitable<error_code> limiter::connect(tcp::socket& upstream) {
 
 awaitable<void> limiter::drain() {
   constexpr std::size_t all = turnstile::semaphore::max();
-  log_(text(listening_on_, ": stopping, waiting for ", stats_.active.now(), " connections to end"));
+  log_.info(text(listening_on_),
+            text("stopping, waiting for ", stats_.active.now(), " connections to end"));
   asio::steady_timer deadline{acceptor_.get_executor(), settings_.drain_timeout};
   // async_acquire_permit(), so that the permits are returned if the acquire succeeds but another
   // operation completed first.
@@ -164,7 +185,7 @@ awaitable<void> limiter::drain() {
       co_await (open_connections_.async_acquire_permit(all, as_result) ||
                 deadline.async_wait(as_result) || stop_requests_.async_acquire(as_result));
   if (first.index() == 0) co_return;
-  log_(text(listening_on_, ": cutting ", stats_.active.now(), " connections"));
+  log_.warning(text(listening_on_), text("cutting ", stats_.active.now(), " connections"));
   cut();
   const turnstile::permit every =
       co_await open_connections_.async_acquire_permit(all, use_awaitable);

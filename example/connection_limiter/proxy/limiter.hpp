@@ -4,12 +4,13 @@
 #ifndef CONNECTION_LIMITER_PROXY_LIMITER_HPP
 #define CONNECTION_LIMITER_PROXY_LIMITER_HPP
 
+#include "log/failure_log.hpp"
+#include "log/log.hpp"
 #include "options.hpp"
 #include "proxy/admission.hpp"
 #include "proxy/io_threads.hpp"
 #include "proxy/net.hpp"
 #include "proxy/statistics.hpp"
-#include "text.hpp"
 
 #include <turnstile.hpp>
 
@@ -30,7 +31,7 @@ namespace connection_limiter {
 class limiter {
  public:
   // Looks up the upstream and starts to listen. Throws std::runtime_error if either fails.
-  limiter(io_threads& threads, const settings& s, log_function log);
+  limiter(io_threads& threads, const settings& s, const logger& l);
 
   // Accepts connections until stop() is called, then drains. Completes when no connection is left.
   awaitable<void> run();
@@ -60,6 +61,7 @@ class limiter {
   };
 
   awaitable<void> accept_connections();
+  awaitable<void> report_failures();
   awaitable<error_code> accept_one(worker& w);
   void start(worker& w, tcp::socket client, turnstile::permit reserved);
   void count_ending(const std::exception_ptr& e, ending how);
@@ -72,11 +74,15 @@ class limiter {
   awaitable<error_code> connect(tcp::socket& upstream);
 
   const settings settings_;
-  const log_function log_;
+  const logger& log_;
   tcp::acceptor acceptor_;
   const tcp::endpoint listening_on_;
   const std::vector<tcp::endpoint> upstream_;
   std::list<worker> workers_;
+  asio::steady_timer report_timer_;
+  failure_log accept_failures_;
+  failure_log upstream_failures_;
+  failure_log other_failures_;  // of connections, for example because there is no memory
 
   statistics stats_;
   gauge waiting_for_descriptor_;  // connections with a permit, but no descriptor for the upstream

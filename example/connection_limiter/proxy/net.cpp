@@ -53,20 +53,9 @@ awaitable<error_code> connect_to_one_of(const std::vector<tcp::endpoint>& addres
   co_return ec;
 }
 
-accept_backoff::accept_backoff(const asio::any_io_executor& executor, const log_function& log,
-                               std::string name)
-    : timer_(executor), log_(log), name_(std::move(name)) {}
-
-awaitable<void> accept_backoff::pause(const std::string& reason) {
-  if (!failing_) log_(name_ + ": " + reason + "; retrying ten times a second");
-  failing_ = true;
-  timer_.expires_after(pause_after_failure);
-  co_await timer_.async_wait(use_awaitable);
-}
-
-void accept_backoff::succeeded() {
-  if (failing_) log_(name_ + ": works again");
-  failing_ = false;
+awaitable<void> pause_accepting() {
+  asio::steady_timer timer{co_await this_coro::executor, pause_after_failure};
+  co_await timer.async_wait(use_awaitable);
 }
 
 }  // namespace connection_limiter

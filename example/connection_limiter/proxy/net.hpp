@@ -6,6 +6,8 @@
 
 // Names from Asio and helpers for it, which the whole program uses.
 
+#include "log/failure_log.hpp"
+#include "log/log.hpp"
 #include "text.hpp"
 #include "values.hpp"
 
@@ -50,21 +52,9 @@ awaitable<error_code> connect_to_one_of(const std::vector<tcp::endpoint>& addres
                                         tcp::socket& socket,
                                         std::chrono::steady_clock::time_point deadline);
 
-// Delays an accept loop after a failure. The usual failure is that no descriptor is left, so an
-// immediate retry would fail too. Logs the first failure and the first success after it.
-class accept_backoff {
- public:
-  accept_backoff(const asio::any_io_executor& executor, const log_function& log, std::string name);
-
-  awaitable<void> pause(const std::string& reason);
-  void succeeded();
-
- private:
-  asio::steady_timer timer_;
-  const log_function& log_;
-  const std::string name_;
-  bool failing_ = false;
-};
+// Waits before an accept loop tries again after a failure. The usual failure is that no descriptor
+// is left, so an immediate retry would fail too.
+awaitable<void> pause_accepting();
 
 }  // namespace connection_limiter
 
