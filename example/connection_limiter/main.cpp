@@ -4,7 +4,7 @@
 // A TCP proxy that forwards at most N connections to an upstream server at once. Put it in front of
 // a database or service with limited capacity. See README.md and --help.
 //
-//   options.*               the options and the help text
+//   options.*, help.*       the options and the help text
 //   values.*, text.*        numbers, durations and addresses; messages
 //   log/log.*               the lines of the log
 //   log/line_writer.*       writes them without blocking a connection
@@ -15,6 +15,7 @@
 //   proxy/early_data.*      what a queued client sends, and whether it disconnects
 //   proxy/relay.*           copies the bytes of one connection
 //   proxy/statistics.*      the counters
+//   proxy/listening.*       the listening sockets
 //   proxy/io_threads.hpp    the threads
 //   proxy/net.*             helpers for Asio
 //   admin/admin.*           the admin endpoint and its access rules
@@ -24,6 +25,7 @@
 
 #include "admin/admin.hpp"
 #include "demo/demo.hpp"
+#include "help.hpp"
 #include "log/line_writer.hpp"
 #include "log/log.hpp"
 #include "options.hpp"
@@ -42,6 +44,7 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace connection_limiter {
 
@@ -58,6 +61,12 @@ void check_descriptors(const options& o, const logger& l) {
                        allowed.rlim_cur, "; raise it with ulimit -n"));
 }
 
+// True if the parent process wants the signal to be ignored, as nohup does.
+bool is_ignored(int number) {
+  struct sigaction action {};
+  return sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 void stop_on_signals(asio::signal_set& signals, std::list<limiter>& limiters) {
   signals.async_wait([&](const error_code& ec, int) {
     if (ec) return;
@@ -69,9 +78,16 @@ void stop_on_signals(asio::signal_set& signals, std::list<limiter>& limiters) {
 // With several listeners, each line names its listener.
 void print_totals(const std::list<limiter>& limiters, line_writer& output) {
   for (const limiter& l : limiters)
-    output.write(text("totals", limiters.size() > 1 ? text(" of ", l.listening_on()) : "", ": ",
+    output.write(text("totals", limiters.size() > 1 ? " of " + l.name() : "", ": ",
                       totals(l.stats()), "; ", l.available(), " of ", l.limit(),
                       " permits returned"));
+}
+
+std::string listed(const std::vector<tcp::endpoint>& addresses) {
+  std::string result;
+  for (const tcp::endpoint& address : addresses)
+    result += (result.empty() ? "" : " and ") + text(address);
+  return result;
 }
 
 std::string lines_dropped(std::uint64_t n) {
@@ -87,7 +103,10 @@ void serve(const options& o) {
   check_descriptors(o, log_to_stderr);
   io_threads threads{o.threads};
   asio::io_context& first = threads.contexts().front();
-  asio::signal_set signals{first, SIGINT, SIGTERM};
+  asio::signal_set signals{first};
+  for (const int number : {SIGINT, SIGTERM, SIGQUIT, SIGHUP})
+    if (!is_ignored(number)) signals.add(number);
+  for (const int number : {SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
   std::list<limiter> limiters;
   for (const settings& s : o.limiters) limiters.emplace_back(threads, s, log_to_stderr);
   std::optional<admin> a;
@@ -96,9 +115,9 @@ void serve(const options& o) {
   stop_on_signals(signals, limiters);
   auto upstream = o.limiters.begin();
   for (const limiter& l : limiters)
-    output.write(text("listening on ", l.listening_on(), ", upstream ",
+    output.write(text("listening on ", listed(l.addresses()), ", upstream ",
                       to_string(upstream++->upstream), ", limit ", l.limit()));
-  if (a) output.write(text("admin endpoint: http://", a->listening_on(), '/'));
+  if (a) output.write(text("admin endpoint: http://", a->address(), '/'));
 
   std::size_t running = limiters.size();
   for (limiter& l : limiters)

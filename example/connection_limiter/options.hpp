@@ -22,6 +22,9 @@ enum class overflow_mode {
   reject    // they are refused at once
 };
 
+// A time that does not pass.
+constexpr std::chrono::milliseconds no_timeout = std::chrono::hours{24 * 365 * 100};
+
 // The settings of one listener.
 struct settings {
   host_port listen;
@@ -34,6 +37,9 @@ struct settings {
   std::chrono::milliseconds queue_timeout{};
   bool abandon = true;  // drop queued clients that disconnect
   std::chrono::milliseconds connect_timeout{};
+  // How long a connection that one side has ended may be idle.
+  std::optional<std::chrono::milliseconds> client_ended_timeout = std::chrono::minutes{5};
+  std::optional<std::chrono::milliseconds> upstream_ended_timeout = std::chrono::seconds{2};
   std::optional<std::chrono::milliseconds> idle_timeout;
   std::optional<std::chrono::milliseconds> session_timeout;
   std::chrono::milliseconds drain_timeout{};
@@ -55,9 +61,6 @@ struct usage_error : std::runtime_error {
 
 // Throws usage_error.
 options parse_options(int argc, const char* const* argv);
-
-// The output of --help.
-std::string help_text();
 
 }  // namespace connection_limiter
 

@@ -21,7 +21,15 @@ std::string to_string(const host_port& address) {
   return (v6 ? '[' + address.host + ']' : address.host) + ':' + std::to_string(address.port);
 }
 
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto code = static_cast<unsigned char>(c);
+    return code > 0x20 && code != 0x7f;
+  });
+}
+
 std::optional<host_port> to_host_port(std::string_view text) {
+  if (!is_printable(text)) return {};
   const std::size_t colon = text.rfind(':');
   if (colon == text.npos) return {};
   const auto port = to_number(text.substr(colon + 1), 65535);

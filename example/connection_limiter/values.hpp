@@ -27,6 +27,9 @@ struct host_port {
 // "host:port", with brackets around an IPv6 address.
 std::string to_string(const host_port& address);
 
+// True if the text has neither spaces nor control characters.
+bool is_printable(std::string_view text);
+
 std::optional<host_port> to_host_port(std::string_view text);
 
 // A decimal number from 0 to `max`. The text must contain nothing else.

@@ -34,7 +34,26 @@ const std::vector<mistake> mistakes{
     {{"--upstream", "a:1", "--listen", "6000"}, "invalid --listen '6000'; expected"},
     {{"--upstream", "a:1", "--limit", "0"}, "invalid --limit '0'; expected a number from 1 to"},
     {{"--upstream", "a:1", "--limit", "-1"}, "invalid --limit '-1'; expected a number from 1 to"},
-    {{"--upstream", "a:1", "--limit", "5\n6"}, "invalid --limit '5 6'; expected"},
+    {{"--upstream", "a:1", "--limit", "5\n6"}, "invalid --limit '5\\x0a6'; expected"},
+    {{"--upstream", "a\nb:1"}, "invalid --upstream 'a\\x0ab:1'; expected"},
+    {{"--upstream", "*:1"}, "invalid --upstream '*:1'; expected"},
+    {{"--upstream", "a:1", "--admin", "127.0.0.1:0", "--admin-public", "a\nb"},
+     "invalid --admin-public 'a\\x0ab'; expected"},
+    {{"--upstream", "a:1", "--overflow", "reject", "--max-queue", "1"},
+     "--max-queue needs --overflow queue"},
+    {{"--upstream", "a:1", "--overflow", "backlog", "--queue-timeout", "1s"},
+     "--queue-timeout needs --overflow queue"},
+    {{"--upstream", "a:1", "--overflow", "reject", "--abandon", "on"},
+     "--abandon needs --overflow queue"},
+    {{"--upstream", "a:1", "--overflow", "reject", "--per-client", "1", "--per-client-queue", "1"},
+     "--per-client-queue needs --overflow queue"},
+    {{"--upstream", "a:1", "--max-queue", "1", "--listen", "127.0.0.1:0", "--overflow", "reject"},
+     "--max-queue needs --overflow queue"},
+    {{"--upstream", "a:1", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--overflow",
+      "reject", "--max-queue", "1"},
+     "--max-queue needs --overflow queue"},
+    {{"--upstream", "a:1", "--half-close-timeout", "x"},
+     "invalid --half-close-timeout 'x'; expected a duration"},
     {{"--upstream", "a:1", "--limit", "20x"}, "invalid --limit '20x'; expected a number from 1 to"},
     {{"--upstream", "a:1", "--limit"}, "--limit has no value; expected a number from 1 to"},
     {{"--upstream", "a:1", "--limit="}, "--limit has no value; expected a number from 1 to"},
@@ -76,7 +95,10 @@ const std::vector<mistake> mistakes{
     {{"--upstream", "a:1", "--listen", "127.0.0.1:0", "--limit", "1", "--limit", "2"}, "--limit"},
     {{"--upstream", "a:1", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--limit", "0"},
      "invalid --limit '0'; expected a number from 1 to"},
-    {{"--demo", "--admin", "127.0.0.1:0"}, "--demo allows only one --listen"},
+    {{"--demo", "--admin", "127.0.0.1:0"}, "--demo cannot be combined with --admin"},
+    {{"--demo", "--listen", "127.0.0.1:0"}, "--demo cannot be combined with --listen"},
+    {{"--demo", "--upstream", "a:1"}, "--demo cannot be combined with --upstream"},
+    {{"--demo", "--drain-timeout", "1s"}, "--demo cannot be combined with --drain-timeout"},
     {{"--upstream", "a:1", "--threads", "0"}, "invalid --threads '0'; expected a number from 1"},
     {{"--upstream", "a:1", "--frobnicate"}, "--frobnicate"},
     {{"--upstream", "a:1", "stray"}, "unexpected argument 'stray'"},
@@ -101,12 +123,30 @@ BOOST_AUTO_TEST_CASE(names_a_listen_address_that_is_in_use) {
   BOOST_TEST(contains(p.log(), "--listen " + u.address() + ": Address already in use"));
 }
 
+// A default may be of use to some listeners only.
+BOOST_AUTO_TEST_CASE(accepts_a_default_that_one_of_the_listeners_uses) {
+  program p{path(),
+            {"--upstream", "127.0.0.1:1", "--queue-timeout", "1s",  //
+             "--listen", "127.0.0.1:0", "--overflow", "reject", "--listen", "127.0.0.1:0"}};
+  p.port(1);
+  p.signal(SIGTERM);
+  BOOST_TEST(p.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(names_an_unknown_host_in_one_line) {
+  program p{path(), {"--listen", "127.0.0.1:0", "--upstream", "no-such-host.invalid:1"}};
+  BOOST_TEST(p.exit_status() == 1);
+  BOOST_TEST(contains(p.log(), "--upstream no-such-host.invalid:1: "));
+  BOOST_TEST(count(p.log(), "\n") == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(help_lists_every_option_once) {
   program p{path(), {"--help"}};
   BOOST_TEST(p.exit_status() == 0);
   for (const char* option :
        {"--listen", "--upstream", "--limit", "--overflow", "--max-queue", "--queue-timeout",
         "--per-client", "--per-client-queue", "--abandon", "--connect-timeout", "--idle-timeout",
-        "--session-timeout", "--drain-timeout", "--admin", "--admin-public", "--threads", "--demo"})
+        "--half-close-timeout", "--session-timeout", "--drain-timeout", "--admin", "--admin-public",
+        "--threads", "--demo"})
     BOOST_TEST(count(p.output(), "\n  " + std::string{option} + ' ') == 1U, option);
 }

@@ -21,7 +21,9 @@
 BOOST_DATA_TEST_CASE(never_forwards_more_than_the_limit,
                      boost::unit_test::data::make({"queue", "backlog"}), mode) {
   upstream u;
-  limiter l{u.address(), {"--limit", "3", "--overflow", mode, "--queue-timeout", "1h"}};
+  words arguments{"--limit", "3", "--overflow", mode};
+  if (mode == std::string{"queue"}) arguments.insert(arguments.end(), {"--queue-timeout", "1h"});
+  limiter l{u.address(), arguments};
   const std::uint16_t port = l.port();
   std::list<client> first;
   for (int i = 0; i < 3; ++i) BOOST_TEST(first.emplace_back(port).echoes("a"));
@@ -392,6 +394,22 @@ BOOST_AUTO_TEST_CASE(idle_timeout_frees_the_permit) {
   BOOST_TEST(u.max() == 1);
 }
 
+BOOST_DATA_TEST_CASE(a_time_limit_of_zero_is_off,
+                     boost::unit_test::data::make({"--idle-timeout", "--session-timeout",
+                                                   "--connect-timeout", "--queue-timeout"}),
+                     option) {
+  upstream u;
+  limiter l{u.address(), {option, "0s", "--limit", "1"}};
+  client active{l.port()};
+  BOOST_TEST(active.echoes("a"));
+  client queued{l.port()};
+  BOOST_TEST(active.echoes("still served"));
+  active.close();
+  BOOST_TEST(queued.echoes("b"));
+  queued.close();
+  BOOST_TEST(contains(l.stop(), "served 2, refused 0 "));
+}
+
 BOOST_AUTO_TEST_CASE(session_timeout_cuts_a_busy_connection) {
   upstream u;
   const auto start = steady_clock::now();
@@ -399,7 +417,7 @@ BOOST_AUTO_TEST_CASE(session_timeout_cuts_a_busy_connection) {
   client busy{l.port()};
   while (busy.echoes("again")) continue;
   BOOST_TEST((steady_clock::now() - start >= 2s));
-  BOOST_TEST(contains(l.stop(), "idle 0, too long 1, failed 0, cut 0"));
+  BOOST_TEST(contains(l.stop(), "idle 0, too long 1, half closed 0, failed 0, cut 0"));
 }
 
 // No byte moves when the client does not read what the upstream sends.

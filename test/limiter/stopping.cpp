@@ -18,7 +18,8 @@
 
 // ---- Stopping -----------------------------------------------------------------------------------
 
-BOOST_DATA_TEST_CASE(drains_on_a_signal, boost::unit_test::data::make({SIGTERM, SIGINT}), number) {
+BOOST_DATA_TEST_CASE(drains_on_a_signal,
+                     boost::unit_test::data::make({SIGTERM, SIGINT, SIGQUIT, SIGHUP}), number) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h", "--drain-timeout", "1h"}};
   const std::uint16_t port = l.port();
@@ -37,6 +38,19 @@ BOOST_DATA_TEST_CASE(drains_on_a_signal, boost::unit_test::data::make({SIGTERM, 
   BOOST_TEST(contains(l.last_line(), "totals: "));
   BOOST_TEST(contains(l.last_line(), "served 1,"));
   BOOST_TEST(contains(l.last_line(), "cut 0;"));
+}
+
+BOOST_DATA_TEST_CASE(ignores_user_signals, boost::unit_test::data::make({SIGUSR1, SIGUSR2}),
+                     number) {
+  upstream u;
+  limiter l{u.address(), {}};
+  client c{l.port()};
+  BOOST_TEST(c.echoes("a"));
+  l.signal(number);
+  BOOST_TEST(c.echoes("still served"));
+  BOOST_TEST(serves_again(l.port()));
+  c.close();
+  BOOST_TEST(contains(l.stop(), "accepted 2, "));
 }
 
 BOOST_AUTO_TEST_CASE(stopping_refuses_queued_connections) {

@@ -19,7 +19,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t max_connections = 16;
+constexpr std::size_t max_connections = 32;
+constexpr auto min_time_for_request = 100ms;  // before a new connection displaces this one
 constexpr std::uint32_t max_header_bytes = 8192;
 constexpr std::uint64_t max_body_bytes = 64;
 constexpr auto request_timeout = 5s;  // to receive a request, and to send the response
@@ -71,15 +72,16 @@ std::string lower_case(std::string_view s) {
   return result;
 }
 
-// The endpoint to listen on. Throws usage_error if it must be a loopback address and is not.
-tcp::endpoint allowed_endpoint(asio::io_context& context, const host_port& address,
-                               bool is_public) {
-  tcp::endpoint endpoint = look_up(context, address, "--admin").front();
-  if (!is_public && !endpoint.address().is_loopback())
+// The addresses to listen on. Throws usage_error if they must be loopback addresses and are not.
+std::vector<tcp::endpoint> allowed_addresses(asio::io_context& context, const host_port& address,
+                                             bool is_public) {
+  std::vector<tcp::endpoint> found = listening_addresses(context, address, "--admin");
+  const auto is_loopback = [](const tcp::endpoint& e) { return e.address().is_loopback(); };
+  if (!is_public && !std::all_of(found.begin(), found.end(), is_loopback))
     throw usage_error(
         text("invalid --admin '", to_string(address), "'; expected a loopback address ",
              "such as 127.0.0.1:9100, or --admin-public with the endpoint's host name"));
-  return endpoint;
+  return found;
 }
 
 }  // namespace
@@ -90,14 +92,14 @@ admin::admin(const host_port& address, const std::string& public_name, std::list
       log_(l),
       accept_failures_(log_, "admin endpoint", "accept"),
       other_failures_(log_, "admin endpoint", "request failed"),
-      acceptor_(
-          listen(context_, allowed_endpoint(context_, address, !public_name.empty()), "--admin")),
-      listening_on_(acceptor_.local_endpoint()),
-      connections_(context_, max_connections) {
-  const std::string port = text(':', listening_on_.port());
-  const std::string own = text(listening_on_);
-  allowed_hosts_ = {own, "127.0.0.1" + port, "localhost" + port, "[::1]" + port};
-  if (listening_on_.port() == 80)  // browsers omit the default port
+      listening_(context_, address, allowed_addresses(context_, address, !public_name.empty()),
+                 "--admin"),
+      places_(context_, max_connections) {
+  const std::string port = text(':', listening_.port());
+  allowed_hosts_ = {lower_case(listening_.name()), "127.0.0.1" + port, "localhost" + port,
+                    "[::1]" + port};
+  for (const tcp::endpoint& own : listening_.addresses()) allowed_hosts_.push_back(text(own));
+  if (listening_.port() == 80)  // browsers omit the default port
     for (std::size_t i = 0, n = allowed_hosts_.size(); i != n; ++i)
       allowed_hosts_.push_back(allowed_hosts_[i].substr(0, allowed_hosts_[i].rfind(':')));
   if (!public_name.empty()) {
@@ -126,15 +128,20 @@ awaitable<void> admin::accept_connections() {
   for (;;) {
     std::string failure;
     try {
-      turnstile::permit permit = co_await connections_.async_acquire_permit(use_awaitable);
-      auto [ec, socket] = co_await acceptor_.async_accept(as_result);
-      if (ec)
+      auto [ec, socket] = co_await listening_.accept(context_.get_executor());
+      if (ec) {
         failure = ec.message();
-      else
-        asio::co_spawn(context_, serve(beast::tcp_stream{std::move(socket)}),
-                       [this, permit = std::move(permit)](const std::exception_ptr& e) {
-                         if (e) other_failures_.failed(reason(e));
-                       });
+      } else {
+        co_await make_room();
+        const auto c =
+            connections_.emplace(connections_.end(), beast::tcp_stream{std::move(socket)});
+        asio::co_spawn(
+            context_, serve(c),
+            [this, c, place = places_.try_acquire_permit()](const std::exception_ptr& e) {
+              if (e) other_failures_.failed(reason(e));
+              connections_.erase(c);
+            });
+      }
     } catch (const std::exception& e) {
       failure = e.what();
     }
@@ -157,14 +164,34 @@ awaitable<void> admin::report_failures() {
   }
 }
 
+// Waits until fewer than the maximum of connections are left. Closes the one that has been idle
+// longest, but gives each some time for its request: otherwise many new connections would displace
+// each other before one of them has sent anything.
+awaitable<void> admin::make_room() {
+  asio::steady_timer timer{context_};
+  while (places_.available() == 0) {
+    const auto end = connections_.front().last_activity + min_time_for_request;
+    if (std::chrono::steady_clock::now() >= end) {
+      connections_.front().stream.close();
+      co_await places_.async_acquire_permit(use_awaitable);  // returned at once
+      co_return;
+    }
+    timer.expires_at(end);
+    co_await timer.async_wait(use_awaitable);
+  }
+}
+
 // One request for each connection, so that idle clients do not use up the connections.
-awaitable<void> admin::serve(beast::tcp_stream stream) {
+awaitable<void> admin::serve(connections::iterator c) {
+  beast::tcp_stream& stream = c->stream;
   beast::flat_buffer buffer{std::size_t{2} * max_header_bytes};
   http::request_parser<http::string_body> parser;
   parser.header_limit(max_header_bytes);
   parser.body_limit(max_body_bytes);
   stream.expires_after(request_timeout);
   const auto [read_error, n] = co_await http::async_read(stream, buffer, parser, as_result);
+  c->last_activity = std::chrono::steady_clock::now();
+  connections_.splice(connections_.end(), connections_, c);
   // Connections that end or fail before the request is complete get no response and no log line.
   const bool incomplete =
       read_error == http::error::end_of_stream || read_error == http::error::partial_message;
@@ -250,7 +277,7 @@ admin::response admin::set_limit(std::string_view query, const std::string& body
     return reply(http::status::bad_request,
                  "no listener is named; expected /limit?listener=ADDRESS:PORT\n");
   const auto l = std::find_if(limiters_.begin(), limiters_.end(), [&](const limiter& candidate) {
-    return !name || text(candidate.listening_on()) == *name;
+    return !name || candidate.name() == *name;
   });
   if (l == limiters_.end()) return reply(http::status::not_found, "no such listener\n");
 

@@ -7,12 +7,14 @@
 #include "log/failure_log.hpp"
 #include "log/log.hpp"
 #include "proxy/limiter.hpp"
+#include "proxy/listening.hpp"
 #include "proxy/net.hpp"
 
 #include <turnstile.hpp>
 
 #include <boost/beast.hpp>
 
+#include <chrono>
 #include <list>
 #include <string>
 #include <string_view>
@@ -28,8 +30,8 @@ namespace http = beast::http;
 //
 // It runs on a thread of its own and calls only members of the limiters that are safe on any
 // thread. A slow or failing endpoint therefore does not affect the proxied connections. It serves a
-// fixed number of clients at a time, one request each, for a few seconds at most. Other clients
-// wait in the kernel's backlog.
+// fixed number of connections at a time, one request each, for a few seconds at most. If there are
+// more, a new one displaces the one that has been idle longest.
 //
 // Any web page can make a browser send requests to any address. So the Host header must name this
 // endpoint, which a request through a rebound DNS name does not, and the Origin header, if there is
@@ -44,16 +46,24 @@ class admin {
   admin(const admin&) = delete;
   admin& operator=(const admin&) = delete;
 
-  const tcp::endpoint& listening_on() const noexcept { return listening_on_; }
+  // The first address on which it listens.
+  const tcp::endpoint& address() const noexcept { return listening_.addresses().front(); }
 
  private:
   using request = http::request<http::string_body>;
   using response = http::response<http::string_body>;
 
+  struct connection {
+    beast::tcp_stream stream;
+    std::chrono::steady_clock::time_point last_activity = std::chrono::steady_clock::now();
+  };
+  using connections = std::list<connection>;
+
   void run() noexcept;
   awaitable<void> accept_connections();
   awaitable<void> report_failures();
-  awaitable<void> serve(beast::tcp_stream stream);
+  awaitable<void> make_room();
+  awaitable<void> serve(connections::iterator c);
 
   response answer(const request& r);
   response answer(const error_code& ec) const;  // to a request that is too large or malformed
@@ -66,10 +76,10 @@ class admin {
   asio::io_context context_{1};
   failure_log accept_failures_;
   failure_log other_failures_;
-  tcp::acceptor acceptor_;
-  const tcp::endpoint listening_on_;
+  listening_sockets listening_;
   std::vector<std::string> allowed_hosts_;  // allowed values of the Host header, in lower case
-  turnstile::bounded_semaphore connections_;
+  connections connections_;                 // the one that has been idle longest first
+  turnstile::bounded_semaphore places_;
   std::jthread thread_;  // the last member, because it uses the others
 };
 

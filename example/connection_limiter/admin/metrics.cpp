@@ -80,7 +80,7 @@ class exposition {
   }
 
   std::ostream& series(std::string_view name, const limiter& l) {
-    return out_ << name << "{listener=\"" << l.listening_on() << '"';
+    return out_ << name << "{listener=\"" << l.name() << '"';
   }
 
   const std::list<limiter>& limiters_;
@@ -120,10 +120,11 @@ std::string metrics(const std::list<limiter>& limiters) {
   e.family("connection_limiter_abandoned_total", "counter",
            "Connections whose client disconnected in the queue.",
            [](const limiter& l) { return l.stats().of(ending::abandoned); });
-  e.counters("connection_limiter_cut_total", "Forwarded connections that the limiter reset.",
+  e.counters("connection_limiter_cut_total", "Forwarded connections that the limiter ended.",
              "reason",
              {{"idle", count_of<ending::idle>},
               {"too_long", count_of<ending::too_long>},
+              {"half_closed", count_of<ending::half_closed>},
               {"drain", count_of<ending::drain>}});
   e.family("connection_limiter_failed_total", "counter",
            "Connections that got a permit and then failed, usually because the upstream "

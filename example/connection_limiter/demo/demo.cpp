@@ -99,7 +99,7 @@ class demo {
   // passed, or a signal arrives.
   awaitable<void> run() {
     for (std::size_t n = 0; n < clients; ++n)
-      asio::co_spawn(context_, run_client(limiter_.listening_on(), n),
+      asio::co_spawn(context_, run_client(limiter_.addresses().front(), n),
                      [this](const std::exception_ptr& e, bool served) {
                        if (!e && served) ++served_;
                        finished_.release();

@@ -23,18 +23,16 @@ using std::chrono::steady_clock;
 limiter::limiter(io_threads& threads, const settings& s, const logger& l)
     : settings_(s),
       log_(l),
-      acceptor_(listen(threads.contexts().front(),
-                       look_up(threads.contexts().front(), s.listen, "--listen").front(),
-                       "--listen")),
-      listening_on_(acceptor_.local_endpoint()),
+      listening_(threads.contexts().front(), s.listen,
+                 listening_addresses(threads.contexts().front(), s.listen, "--listen"), "--listen"),
       upstream_(look_up(threads.contexts().front(), s.upstream, "--upstream")),
-      report_timer_(acceptor_.get_executor()),
-      accept_failures_(log_, text(listening_on_), "accept"),
-      upstream_failures_(log_, text(listening_on_), "upstream " + to_string(s.upstream)),
-      other_failures_(log_, text(listening_on_), "connection failed"),
-      admission_(acceptor_.get_executor(), settings_, stats_),
-      open_connections_(acceptor_.get_executor(), turnstile::semaphore::max()),
-      stop_requests_(acceptor_.get_executor(), 0) {
+      report_timer_(listening_.get_executor()),
+      accept_failures_(log_, name(), "accept"),
+      upstream_failures_(log_, name(), "upstream " + to_string(s.upstream)),
+      other_failures_(log_, name(), "connection failed"),
+      admission_(listening_.get_executor(), settings_, stats_),
+      open_connections_(listening_.get_executor(), turnstile::semaphore::max()),
+      stop_requests_(listening_.get_executor(), 0) {
   for (asio::io_context& context : threads.contexts()) workers_.push_back({context, {}});
 }
 
@@ -43,13 +41,13 @@ void limiter::stop() { stop_requests_.release(); }
 void limiter::set_limit(std::size_t limit) {
   const std::size_t before = admission_.limit();
   admission_.set_limit(limit);
-  log_.info(text(listening_on_), text("limit changed from ", before, " to ", limit));
+  log_.info(name(), text("limit changed from ", before, " to ", limit));
 }
 
 awaitable<void> limiter::run() {
-  asio::co_spawn(acceptor_.get_executor(), report_failures(), asio::detached);
+  asio::co_spawn(listening_.get_executor(), report_failures(), asio::detached);
   co_await (accept_connections() || stop_requests_.async_acquire(use_awaitable));
-  acceptor_.close();
+  listening_.close();
   admission_.close();
   co_await drain();
   report_timer_.cancel();
@@ -96,7 +94,7 @@ awaitable<error_code> limiter::accept_one(worker& w) {
   turnstile::permit reserved;
   if (settings_.overflow == overflow_mode::backlog) reserved = co_await admission_.reserve();
   const asio::any_io_executor executor = w.context.get_executor();
-  auto [ec, client] = co_await acceptor_.async_accept(executor, as_result);
+  auto [ec, client] = co_await listening_.accept(executor);
   if (ec) co_return ec;
   // If the limit was lowered after the permit was reserved, return the permit and wait for another.
   if (reserved && admission_.is_over_limit()) {
@@ -151,7 +149,8 @@ awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit reserved)
     socket->set_option(tcp::no_delay{true}, ignored);
     socket->set_option(asio::socket_base::keep_alive{true}, ignored);
   }
-  const time_limits limits{settings_.idle_timeout, settings_.session_timeout};
+  const time_limits limits{settings_.idle_timeout, settings_.session_timeout,
+                           settings_.client_ended_timeout, settings_.upstream_ended_timeout};
   co_return co_await relay(client, upstream, std::move(early), limits, stats_);
 } catch (const boost::system::system_error& e) {
   if (e.code() != asio::error::operation_aborted) throw;
@@ -176,16 +175,15 @@ awaitable<error_code> limiter::connect(tcp::socket& upstream) {
 
 awaitable<void> limiter::drain() {
   constexpr std::size_t all = turnstile::semaphore::max();
-  log_.info(text(listening_on_),
-            text("stopping, waiting for ", stats_.active.now(), " connections to end"));
-  asio::steady_timer deadline{acceptor_.get_executor(), settings_.drain_timeout};
+  log_.info(name(), text("stopping, waiting for ", stats_.active.now(), " connections to end"));
+  asio::steady_timer deadline{listening_.get_executor(), settings_.drain_timeout};
   // async_acquire_permit(), so that the permits are returned if the acquire succeeds but another
   // operation completed first.
   const auto first =
       co_await (open_connections_.async_acquire_permit(all, as_result) ||
                 deadline.async_wait(as_result) || stop_requests_.async_acquire(as_result));
   if (first.index() == 0) co_return;
-  log_.warning(text(listening_on_), text("cutting ", stats_.active.now(), " connections"));
+  log_.warning(name(), text("cutting ", stats_.active.now(), " connections"));
   cut();
   const turnstile::permit every =
       co_await open_connections_.async_acquire_permit(all, use_awaitable);

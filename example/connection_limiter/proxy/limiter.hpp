@@ -9,6 +9,7 @@
 #include "options.hpp"
 #include "proxy/admission.hpp"
 #include "proxy/io_threads.hpp"
+#include "proxy/listening.hpp"
 #include "proxy/net.hpp"
 #include "proxy/statistics.hpp"
 
@@ -43,9 +44,12 @@ class limiter {
   // Changes the limit. No connection is cut. Safe to call on any thread.
   void set_limit(std::size_t limit);
 
-  // The address on which it listens, or has listened. This function and the following ones are safe
+  // The addresses on which it listens, or has listened. This function and the following ones are safe
   // to call on any thread.
-  const tcp::endpoint& listening_on() const noexcept { return listening_on_; }
+  const std::vector<tcp::endpoint>& addresses() const noexcept { return listening_.addresses(); }
+
+  // Names the listener: the host as the user wrote it, and the port.
+  const std::string& name() const noexcept { return listening_.name(); }
   bool draining() const noexcept { return admission_.is_closed(); }
   std::size_t limit() const noexcept { return admission_.limit(); }
   std::size_t available() const noexcept { return admission_.available(); }
@@ -75,8 +79,7 @@ class limiter {
 
   const settings settings_;
   const logger& log_;
-  tcp::acceptor acceptor_;
-  const tcp::endpoint listening_on_;
+  listening_sockets listening_;
   const std::vector<tcp::endpoint> upstream_;
   std::list<worker> workers_;
   asio::steady_timer report_timer_;

@@ -27,14 +27,6 @@ std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& a
   return {found.begin(), found.end()};
 }
 
-tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& address, const char* option) {
-  try {
-    return {context, address};
-  } catch (...) {
-    throw std::runtime_error(text(option, ' ', address, ": ", reason(std::current_exception())));
-  }
-}
-
 awaitable<error_code> connect_to_one_of(const std::vector<tcp::endpoint>& addresses,
                                         tcp::socket& socket,
                                         std::chrono::steady_clock::time_point deadline) {

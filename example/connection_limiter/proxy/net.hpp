@@ -42,9 +42,6 @@ inline bool was_cancelled(const asio::cancellation_state& state) {
 std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& address,
                                    const char* option);
 
-// Opens a listening socket on that address. Throws a std::runtime_error that names the option.
-tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& address, const char* option);
-
 // Tries the addresses in order until one accepts or the deadline has passed. Each address gets an
 // equal share of the time that is left, so that one that does not answer leaves time for the
 // others.

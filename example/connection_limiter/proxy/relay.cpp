@@ -3,6 +3,8 @@
 
 #include "proxy/relay.hpp"
 
+#include "proxy/early_data.hpp"
+
 #include <poll.h>
 #include <sys/ioctl.h>
 
@@ -46,6 +48,7 @@ class session {
           statistics& f)
       : client_(client),
         upstream_(upstream),
+        half_close_timer_(client.get_executor()),
         early_data_(std::move(early)),
         limits_(t),
         stats_(f) {}
@@ -73,8 +76,9 @@ class session {
     }
 
     if (aborted_) reset(client_);
-    if (!upstream_has_ended_) co_await close_upstream();
-    if (aborted_) reset(upstream_);
+    // The upstream may have ended while its direction did not read.
+    if (!upstream_has_ended_ && !has_ended(upstream_)) co_await close_upstream();
+    if (aborted_ || upstream_may_wait_for_more_) reset(upstream_);
     error_code ignored;
     client_.close(ignored);
     upstream_.close(ignored);
@@ -93,7 +97,7 @@ class session {
       const std::string early = std::exchange(early_data_, {});  // freed as soon as it is sent
       // A separate statement, because g++ 12 miscompiles co_await inside larger conditions.
       const bool written = co_await write(upstream_, asio::buffer(early), stats_.bytes_up);
-      if (!written) co_return;
+      if (!written) co_return end_direction();
     }
     co_await copy(client_, upstream_, stats_.bytes_up);
   }
@@ -103,20 +107,24 @@ class session {
     std::vector<char> data(min_buffer);
     for (;;) {
       const auto [read_error, n] = co_await from.async_read_some(asio::buffer(data), as_result);
-      if (aborted_) co_return;
+      if (stopped_) co_return;
       last_activity_ = steady_clock::now();
       if (n != 0) upstream_sent_last_ = &from == &upstream_;
       if (read_error) {
         if (&from == &upstream_) upstream_has_ended_ = true;
         const bool is_first = !std::exchange(one_direction_has_ended_, true);
-        if (read_error != asio::error::eof || reset_by_ == &from)
+        end_direction();
+        if (read_error != asio::error::eof || reset_by_ == &from) {
           abort_both();
-        else if (is_first)  // after the second end, run() closes both sockets
+        } else if (is_first) {  // after the second end, run() closes both sockets
           half_close(to);
+          data = {};
+          co_await limit_half_close(&from == &client_);
+        }
         co_return;
       }
       const bool written = co_await write(to, asio::buffer(data, n), bytes);
-      if (!written) co_return;
+      if (!written) co_return end_direction();
       if (n == data.size() && n < max_buffer) data.resize(2 * n);
     }
   }
@@ -129,7 +137,7 @@ class session {
       const std::size_t n = to.write_some(data, ec);
       if (ec == asio::error::would_block) {
         co_await until_writable(to);
-        if (aborted_) co_return false;
+        if (stopped_) co_return false;
         continue;
       }
       last_activity_ = steady_clock::now();
@@ -156,22 +164,53 @@ class session {
     co_await to.async_wait(tcp::socket::wait_write, as_result);
   }
 
+  // Lets limit_half_close() complete, if it waits for this direction.
+  void end_direction() {
+    --directions_;
+    half_close_timer_.cancel();
+  }
+
+  // One direction has ended. Completes when the other one has ended too. Stops it if no byte moves
+  // for the time limit.
+  awaitable<void> limit_half_close(bool by_client) {
+    const auto limit = by_client ? limits_.client_ended : limits_.upstream_ended;
+    if (!limit) co_return;
+    while (directions_ != 0) {
+      const auto now = steady_clock::now();
+      note_acknowledged_bytes(now);
+      const auto end = last_activity_ + *limit;
+      if (now >= end) {
+        ending_ = ending::half_closed;
+        if (by_client) co_return abort_both();
+        // If the client was the last to send, the upstream must not take that for a whole request.
+        upstream_may_wait_for_more_ = !upstream_sent_last_;
+        co_return stop_both();
+      }
+      half_close_timer_.expires_at(std::min(end, now + *limit / 4));
+      const auto [ec] = co_await half_close_timer_.async_wait(as_result);
+      if (ec) co_return;
+    }
+  }
+
+  // If one end reads slowly, no write completes for a long time. A change in the number of unsent
+  // bytes shows that it still reads.
+  void note_acknowledged_bytes(steady_clock::time_point now) {
+    const int unsent_now = unsent_bytes(client_) + unsent_bytes(upstream_);
+    if (std::exchange(unsent_before_, unsent_now) != unsent_now) last_activity_ = now;
+  }
+
   // Completes when a time limit has expired, after it has aborted both directions.
   awaitable<void> enforce_time_limits() {
     const auto start = last_activity_;
     const auto session_end =
         limits_.session ? start + *limits_.session : steady_clock::time_point::max();
     const steady_clock::duration idle = limits_.idle.value_or(std::chrono::milliseconds{});
-    int unsent_before = 0;
     asio::steady_timer timer{client_.get_executor()};
     for (;;) {
       const auto now = steady_clock::now();
       auto next = session_end;
       if (limits_.idle) {
-        // If one end reads slowly, no write completes for a long time. A change in the number of
-        // unsent bytes shows that it still reads.
-        const int unsent_now = unsent_bytes(client_) + unsent_bytes(upstream_);
-        if (std::exchange(unsent_before, unsent_now) != unsent_now) last_activity_ = now;
+        note_acknowledged_bytes(now);
         next = std::min({next, last_activity_ + idle, now + idle / 4});
       }
       if (now >= next) {
@@ -192,9 +231,16 @@ class session {
   // Makes both directions end. run() then resets the sockets.
   void abort_both() {
     aborted_ = true;
+    stop_both();
+  }
+
+  // Makes both directions end.
+  void stop_both() {
+    stopped_ = true;
     error_code ignored;
     client_.cancel(ignored);
     upstream_.cancel(ignored);
+    half_close_timer_.cancel();
   }
 
   // The upstream has not closed its side yet: ends the connection to it, and waits until it has
@@ -223,12 +269,17 @@ class session {
 
   tcp::socket& client_;
   tcp::socket& upstream_;
+  asio::steady_timer half_close_timer_;
   std::string early_data_;
   const time_limits limits_;
   statistics& stats_;
   ending ending_ = ending::served;
   steady_clock::time_point last_activity_ = steady_clock::now();  // a byte or an end was copied
-  bool aborted_ = false;                                          // neither direction continues
+  int unsent_before_ = 0;
+  int directions_ = 2;                       // that have not ended
+  bool stopped_ = false;                     // neither direction continues
+  bool aborted_ = false;                     // stopped, and run() resets both sockets
+  bool upstream_may_wait_for_more_ = false;  // stopped, and run() resets the upstream
   const tcp::socket* reset_by_ = nullptr;  // a write found that this side has reset the connection
   bool one_direction_has_ended_ = false;   // the client's or the upstream's
   bool upstream_has_ended_ = false;        // the upstream sends nothing more

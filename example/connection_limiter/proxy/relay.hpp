@@ -15,6 +15,9 @@ namespace connection_limiter {
 
 struct time_limits {
   std::optional<std::chrono::milliseconds> idle, session;
+  // For connections that one side has ended: how long no byte may move until the other side ends
+  // too.
+  std::optional<std::chrono::milliseconds> client_ended, upstream_ended;
 };
 
 // Copies bytes in both directions between two connected sockets until both directions have ended,
@@ -24,8 +27,9 @@ struct time_limits {
 //   and the other direction continues.
 // - Reset: if one side resets the connection, the relay resets the other side, so that nothing
 //   takes half a request or half an answer for the whole.
-// - Time limits: resets both sides if no byte has moved for `idle`, or when the connection has
-//   lasted for `session`. The result says which.
+// - Time limits: resets both sides if no byte has moved for `idle` or `client_ended`, or when the
+//   connection has lasted for `session`. After `upstream_ended` it closes the client's side without
+//   a reset, so that the kernel still delivers what the upstream has sent. The result says which.
 // - Cancellation: resets both sides and throws operation_aborted.
 //
 // After a reset by the client and after a time limit, the upstream sees an orderly end instead of a

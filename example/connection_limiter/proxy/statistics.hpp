@@ -104,10 +104,11 @@ enum class ending {
   abandoned,    // the client disconnected in the queue
   idle,         // cut: no byte moved for the idle timeout
   too_long,     // cut: the session timeout expired
+  half_closed,  // cut: one side has ended, and the other one was idle for the half-close timeout
   drain,        // cut: the limiter stops, and the drain timeout expired
   failed        // the upstream could not be reached, or there was an internal error
 };
-constexpr std::size_t endings = 10;
+constexpr std::size_t endings = 11;
 
 struct statistics {
   counter accepted;

@@ -1,0 +1,139 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#include "help.hpp"
+
+#include "values.hpp"
+
+#include <boost/program_options/value_semantic.hpp>
+
+#include <algorithm>
+#include <sstream>
+#include <thread>
+
+namespace connection_limiter {
+
+namespace po = boost::program_options;
+
+std::string expected_by(std::string_view option) {
+  if (option == "listen" || option == "upstream" || option == "admin")
+    return "an address or host name and a port, such as 127.0.0.1:6000, [::1]:6000 or "
+           "db.example:5432";
+  if (option == "admin-public")
+    return "a host name without a scheme or path, such as limiter.example";
+  if (option == "limit" || option == "per-client")
+    return "a number from 1 to " + std::to_string(max_permits);
+  if (option == "max-queue" || option == "per-client-queue")
+    return "a number from 0 to " + std::to_string(max_permits);
+  if (option == "threads") return "a number from 1 to " + std::to_string(max_threads);
+  if (option == "overflow") return "queue, backlog or reject";
+  if (option == "abandon") return "on or off";
+  return "a duration such as 500ms, 5s, 2m or 1h, at most 1000h";
+}
+
+po::options_description description() {
+  const std::size_t threads =
+      std::clamp(std::size_t{std::thread::hardware_concurrency()}, std::size_t{1}, max_threads);
+  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
+  po::options_description all("Options", 100, 50);
+  // clang-format off
+  all.add_options()
+    ("listen", text("ADDRESS:PORT")->default_value("127.0.0.1:6000"),
+      "the address on which clients connect; all addresses of a name, and * for all addresses of the "
+      "machine, IPv4 and IPv6; with port 0 the system chooses a port, which is printed")
+    ("upstream", text("HOST:PORT"),
+      "the server to protect; a name is looked up once, at the start")
+    ("limit", text("N")->default_value("20"), "how many connections are forwarded at once")
+    ("overflow", text("MODE")->default_value("queue"),
+      "what happens to connections above the limit: queue, backlog or reject (see below)")
+    ("max-queue", text("N")->default_value("200"),
+      "queue mode: how many connections may wait; more are refused")
+    ("queue-timeout", text("TIME")->default_value("5s"),
+      "queue mode: how long a connection may wait before it is refused")
+    ("per-client", text("N"),
+      "how many connections of one client address (IPv6: of one /64) are forwarded at once")
+    ("per-client-queue", text("N"),
+      "queue mode, with --per-client: how many connections of one client address may wait; the default is "
+      "half of --max-queue")
+    ("abandon", text("on|off")->default_value("on"),
+      "queue mode: on drops queued clients that disconnect; use off if clients half-close before they "
+      "get an answer")
+    ("connect-timeout", text("TIME")->default_value("10s"), "how long connecting to the upstream may take")
+    ("half-close-timeout", text("TIME"),
+      "cut a connection that one side has ended, if no byte has moved for this long; default: 2s if the "
+      "upstream has ended it, 5m if the client has")
+    ("idle-timeout", text("TIME"),
+      "cut a connection on which no byte has moved for this long; without it, an idle client can hold "
+      "its permit for ever")
+    ("session-timeout", text("TIME"), "cut a connection this long after it was forwarded")
+    ("drain-timeout", text("TIME")->default_value("10s"),
+      "after a signal to stop: how long connections may continue before they are cut; 0s cuts them at once")
+    ("admin", text("ADDRESS:PORT"),
+      "serve the admin endpoint on this address: metrics, a page, and changes of the limit (see below)")
+    ("admin-public", text("NAME"),
+      "allow an --admin address that other machines can reach, and accept requests for this host name")
+    ("threads", text("N")->default_value(std::to_string(threads)), "how many threads forward bytes")
+    ("demo", po::bool_switch(),
+      "run a slow upstream, the limiter and 200 clients in one process, and show what happens; takes "
+      "about five seconds")
+    ("help,h", po::bool_switch(), "print this help");
+  // clang-format on
+  return all;
+}
+
+std::string help_text() {
+  std::ostringstream out;
+  out << R"(connection_limiter is a TCP proxy that forwards at most N connections to a server at once.
+
+  connection_limiter --upstream HOST:PORT [--listen ADDRESS:PORT] [--limit N] ...
+  connection_limiter --demo [--limit N] [--threads N]
+
+)" << description()
+      << R"(
+TIME is a number with a unit: 500ms, 5s, 2m or 1h. As a time limit, 0s is off. To refuse a connection is to close it before it was
+forwarded. To cut a connection is to reset it.
+
+Overflow modes: what happens to a connection above the limit
+  queue    It is accepted and waits for its turn, first come, first served. It is refused if
+           --max-queue connections wait already, or after --queue-timeout.
+  backlog  It is not accepted until a permit is free, and waits in the kernel's backlog. When the
+           backlog is full too, clients see a slow connect, then their own time-out.
+  reject   It is refused at once.
+
+With --per-client, the next permit goes to the waiting client that has the fewest forwarded
+connections. A connection above the limit of its client waits in the queue until another connection of
+the same client ends, and connections of other clients pass it. In the modes backlog and reject, such a
+connection is refused at once, after it was accepted.
+
+Several listeners
+  Each --listen starts a listener with a limit of its own. Options after a --listen belong to that
+  listener. Options before the first --listen are defaults for all listeners. --admin, --admin-public
+  and --threads belong to the program and can stand anywhere.
+
+  connection_limiter --queue-timeout 10s --listen 127.0.0.1:6000 --upstream 127.0.0.1:5432 --limit 20
+                                         --listen 127.0.0.1:6001 --upstream 127.0.0.1:6379 --limit 32
+
+The admin endpoint
+  GET /metrics  the metrics, in Prometheus' text format
+  GET /healthz  200 while the limiter accepts connections, 503 while it stops
+  GET /         a page that shows the load
+  PUT /limit    sets a new limit and cuts no connection:
+                curl -X PUT -d 30 http://127.0.0.1:9100/limit
+                With several listeners, name one: /limit?listener=127.0.0.1:6000
+  The endpoint has no password, so it must listen on a loopback address. With --admin-public it can
+  listen on any address; restrict access by other means then, such as a firewall. Requests from pages
+  of other sites are refused.
+
+Signals
+  SIGINT, SIGTERM, SIGQUIT and SIGHUP: the limiter stops accepting connections, refuses queued connections, and lets
+  forwarded connections continue for --drain-timeout. Then it cuts the connections that are left,
+  prints the totals and exits. A second signal cuts the connections at once. SIGUSR1 and SIGUSR2 are
+  ignored, and so is SIGHUP under nohup.
+
+Exit status: 0 after a signal or a successful demo; 1 if it could not start, or the demo failed;
+2 if an option is wrong. The log goes to standard error.
+)";
+  return out.str();
+}
+
+}  // namespace connection_limiter

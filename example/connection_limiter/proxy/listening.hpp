@@ -1,0 +1,58 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef CONNECTION_LIMITER_PROXY_LISTENING_HPP
+#define CONNECTION_LIMITER_PROXY_LISTENING_HPP
+
+#include "proxy/net.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace connection_limiter {
+
+// The addresses of a host name on which to listen, without duplicates. The host `*` is all addresses
+// of the machine. Throws a std::runtime_error that names the option.
+std::vector<tcp::endpoint> listening_addresses(asio::io_context& context, const host_port& address,
+                                               const char* option);
+
+// Listening sockets on one or more addresses, used as if they were one. Not thread-safe.
+class listening_sockets {
+ public:
+  // Listens on each of the addresses. If the port is 0, the system chooses one for all of them.
+  // Leaves out IPv6 addresses if the machine has no IPv6, unless there is no other address. Throws
+  // a std::runtime_error that names the option.
+  listening_sockets(asio::io_context& context, const host_port& where,
+                    const std::vector<tcp::endpoint>& addresses, const char* option);
+
+  // The host as the user wrote it, and the port: "localhost:6000".
+  const std::string& name() const noexcept { return name_; }
+
+  // The addresses on which it listens, or has listened.
+  const std::vector<tcp::endpoint>& addresses() const noexcept { return addresses_; }
+
+  std::uint16_t port() const noexcept { return addresses_.front().port(); }
+
+  asio::any_io_executor get_executor() { return acceptors_.front().get_executor(); }
+
+  struct accepted {
+    error_code ec;
+    tcp::socket socket;  // uses the given executor
+  };
+  awaitable<accepted> accept(asio::any_io_executor executor);
+
+  void close();
+
+ private:
+  awaitable<error_code> until_one_is_ready();
+
+  std::vector<tcp::acceptor> acceptors_;
+  std::vector<tcp::endpoint> addresses_;
+  std::string name_;
+  std::size_t next_ = 0;  // the acceptor to look at first, in turn, so that none is starved
+};
+
+}  // namespace connection_limiter
+
+#endif
