@@ -5,6 +5,8 @@
 
 #include "values.hpp"
 
+#include <turnstile/detail/config.hpp>
+
 #include <boost/program_options/value_semantic.hpp>
 
 #include <algorithm>
@@ -27,7 +29,8 @@ std::string expected_by(std::string_view option) {
     return "a number from 0 to " + std::to_string(max_permits);
   if (option == "threads") return "a number from 1 to " + std::to_string(max_threads);
   if (option == "overflow") return "queue, backlog or reject";
-  if (option == "abandon") return "on or off";
+  if (option == "abandon" || option == "access-log") return "on or off";
+  if (option == "log-format") return "plain or json";
   return "a duration such as 500ms, 5s, 2m or 1h, at most 1000h";
 }
 
@@ -66,6 +69,9 @@ po::options_description description() {
       "cut a connection on which no byte has moved for this long; without it, an idle client can hold "
       "its permit for ever")
     ("session-timeout", text("TIME"), "cut a connection this long after it was forwarded")
+    ("drain-delay", text("TIME")->default_value("0s"),
+      "after a signal to stop: how long to go on accepting connections, while /healthz says 503, so that "
+      "load balancers send no new ones")
     ("drain-timeout", text("TIME")->default_value("10s"),
       "after a signal to stop: how long connections may continue before they are cut; 0s cuts them at once")
     ("admin", text("ADDRESS:PORT"),
@@ -73,12 +79,22 @@ po::options_description description() {
     ("admin-public", text("NAME"),
       "allow an --admin address that other machines can reach, and accept requests for this host name")
     ("threads", text("N")->default_value(std::to_string(threads)), "how many threads forward bytes")
+    ("access-log", text("on|off")->default_value("off"),
+      "on logs a line for each connection: its client, how long it waited, its bytes, and how it ended")
+    ("log-format", text("plain|json")->default_value("plain"),
+      "the format of the log; json writes one JSON object for each line")
     ("demo", po::bool_switch(),
       "run a slow upstream, the limiter and 200 clients in one process, and show what happens; takes "
       "about five seconds")
-    ("help,h", po::bool_switch(), "print this help");
+    ("help,h", po::bool_switch(), "print this help")
+    ("version", po::bool_switch(), "print the version");
   // clang-format on
   return all;
+}
+
+std::string version() {
+  return std::to_string(TURNSTILE_VERSION_MAJOR) + '.' + std::to_string(TURNSTILE_VERSION_MINOR) +
+         '.' + std::to_string(TURNSTILE_VERSION_PATCH);
 }
 
 std::string help_text() {
@@ -107,15 +123,17 @@ connection is refused at once, after it was accepted.
 
 Several listeners
   Each --listen starts a listener with a limit of its own. Options after a --listen belong to that
-  listener. Options before the first --listen are defaults for all listeners. --admin, --admin-public
-  and --threads belong to the program and can stand anywhere.
+  listener. Options before the first --listen are defaults for all listeners. --admin, --admin-public,
+  --threads, --access-log and --log-format belong to the program and can stand anywhere.
 
   connection_limiter --queue-timeout 10s --listen 127.0.0.1:6000 --upstream 127.0.0.1:5432 --limit 20
                                          --listen 127.0.0.1:6001 --upstream 127.0.0.1:6379 --limit 32
 
 The admin endpoint
   GET /metrics  the metrics, in Prometheus' text format
-  GET /healthz  200 while the limiter accepts connections, 503 while it stops
+  GET /healthz  200; 503 after a signal to stop
+  GET /readyz   200 if also the upstreams accept connections, otherwise 503
+  GET /limit    the current limit
   GET /         a page that shows the load
   PUT /limit    sets a new limit and cuts no connection:
                 curl -X PUT -d 30 http://127.0.0.1:9100/limit
@@ -125,7 +143,8 @@ The admin endpoint
   of other sites are refused.
 
 Signals
-  SIGINT, SIGTERM, SIGQUIT and SIGHUP: the limiter stops accepting connections, refuses queued connections, and lets
+  SIGINT, SIGTERM, SIGQUIT and SIGHUP: after --drain-delay, the limiter stops accepting
+  connections, refuses queued connections, and lets
   forwarded connections continue for --drain-timeout. Then it cuts the connections that are left,
   prints the totals and exits. A second signal cuts the connections at once. SIGUSR1 and SIGUSR2 are
   ignored, and so is SIGHUP under nohup.

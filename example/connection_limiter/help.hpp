@@ -22,6 +22,9 @@ boost::program_options::options_description description();
 // What an option expects, for error messages.
 std::string expected_by(std::string_view option);
 
+// The version of the program, which is that of the library: "1.2.3".
+std::string version();
+
 // The output of --help.
 std::string help_text();
 

@@ -21,6 +21,8 @@
 //   admin/admin.*           the admin endpoint and its access rules
 //   admin/metrics.*         the metrics in Prometheus' text format
 //   admin/page.*            the page, and how it is compiled into the program
+//   admin/http.*            its responses
+//   systemd.*               readiness, and sockets passed by systemd
 //   demo/demo.*, view.*     --demo
 
 #include "admin/admin.hpp"
@@ -32,6 +34,7 @@
 #include "proxy/io_threads.hpp"
 #include "proxy/limiter.hpp"
 #include "proxy/net.hpp"
+#include "systemd.hpp"
 #include "text.hpp"
 
 #include <sys/resource.h>
@@ -44,19 +47,24 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace connection_limiter {
 
 namespace {
 
-// Logs a warning if the open-file limit may be too low.
+// Raises the open-file limit as far as allowed. Logs a warning if it may still be too low.
 void check_descriptors(const options& o, const logger& l) {
   std::size_t needed = 64 + io_threads::descriptors(o.threads);
   for (const settings& s : o.limiters)
     needed += 2 * s.limit + (s.overflow == overflow_mode::queue ? s.max_queue : 0);
   rlimit allowed{};
-  if (getrlimit(RLIMIT_NOFILE, &allowed) == 0 && allowed.rlim_cur < needed)
+  if (getrlimit(RLIMIT_NOFILE, &allowed) != 0) return;
+  if (const rlimit raised{allowed.rlim_max, allowed.rlim_max};
+      setrlimit(RLIMIT_NOFILE, &raised) == 0)
+    allowed = raised;
+  if (allowed.rlim_cur < needed)
     l.warning("", text("may need ", needed, " file descriptors, but the limit is ",
                        allowed.rlim_cur, "; raise it with ulimit -n"));
 }
@@ -70,6 +78,7 @@ bool is_ignored(int number) {
 void stop_on_signals(asio::signal_set& signals, std::list<limiter>& limiters) {
   signals.async_wait([&](const error_code& ec, int) {
     if (ec) return;
+    notify_service_manager("STOPPING=1");
     for (limiter& l : limiters) l.stop();
     stop_on_signals(signals, limiters);
   });
@@ -95,11 +104,14 @@ std::string lines_dropped(std::uint64_t n) {
 }
 
 void serve(const options& o) {
+  // First of all, so that no other descriptor gets one of their numbers.
+  std::vector<int> sockets = take_passed_sockets();
   line_writer output{STDOUT_FILENO, lines_dropped};
-  line_writer errors{STDERR_FILENO, [](std::uint64_t n) {
-                       return logger{{}}.line(log_level::warning, "log", lines_dropped(n));
+  line_writer errors{STDERR_FILENO, [format = o.format](std::uint64_t n) {
+                       return logger{{}, format}.line(log_level::warning, "log", lines_dropped(n));
                      }};
-  const logger log_to_stderr{[&](const std::string& line) { errors.write(line); }};
+  const logger log_to_stderr{[&](const std::string& line) { errors.write(line); }, o.format,
+                             o.access_log};
   check_descriptors(o, log_to_stderr);
   io_threads threads{o.threads};
   asio::io_context& first = threads.contexts().front();
@@ -107,10 +119,14 @@ void serve(const options& o) {
   for (const int number : {SIGINT, SIGTERM, SIGQUIT, SIGHUP})
     if (!is_ignored(number)) signals.add(number);
   for (const int number : {SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
+  passed_sockets passed{std::move(sockets)};
   std::list<limiter> limiters;
-  for (const settings& s : o.limiters) limiters.emplace_back(threads, s, log_to_stderr);
+  for (const settings& s : o.limiters) limiters.emplace_back(threads, s, log_to_stderr, passed);
   std::optional<admin> a;
-  if (o.admin) a.emplace(*o.admin, o.admin_public, limiters, log_to_stderr);
+  if (o.admin) a.emplace(*o.admin, o.admin_public, limiters, log_to_stderr, passed);
+  if (passed.left() != 0)
+    log_to_stderr.warning("", text(passed.left(), " sockets of the service manager are not used; ",
+                                   "expected the addresses of --listen and --admin"));
 
   stop_on_signals(signals, limiters);
   auto upstream = o.limiters.begin();
@@ -118,6 +134,8 @@ void serve(const options& o) {
     output.write(text("listening on ", listed(l.addresses()), ", upstream ",
                       to_string(upstream++->upstream), ", limit ", l.limit()));
   if (a) output.write(text("admin endpoint: http://", a->address(), '/'));
+
+  notify_service_manager("READY=1");
 
   std::size_t running = limiters.size();
   for (limiter& l : limiters)
@@ -142,6 +160,10 @@ int main(int argc, char* argv[]) try {
   const options o = parse_options(argc, argv);
   if (o.help) {
     std::cout << help_text();
+    return EXIT_SUCCESS;
+  }
+  if (o.version) {
+    std::cout << "connection_limiter " << version() << std::endl;
     return EXIT_SUCCESS;
   }
   if (o.demo) return run_demo(o) ? EXIT_SUCCESS : EXIT_FAILURE;

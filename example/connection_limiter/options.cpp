@@ -19,7 +19,8 @@ namespace {
 namespace po = boost::program_options;
 
 // The options of the program. All others belong to a listener.
-constexpr std::array program_wide{"admin", "admin-public", "threads", "demo", "help"};
+constexpr std::array program_wide{"admin",      "admin-public", "threads", "access-log",
+                                  "log-format", "version",      "demo",    "help"};
 
 std::optional<host_port> to_upstream(std::string_view text) {
   const auto address = to_host_port(text);
@@ -36,6 +37,12 @@ std::optional<overflow_mode> to_overflow_mode(std::string_view text) {
 std::optional<bool> to_switch(std::string_view text) {
   if (text == "on") return true;
   if (text == "off") return false;
+  return {};
+}
+
+std::optional<log_format> to_log_format(std::string_view text) {
+  if (text == "plain") return log_format::plain;
+  if (text == "json") return log_format::json;
   return {};
 }
 
@@ -134,7 +141,8 @@ void check_dependencies(const po::parsed_options& part, const settings* first,
 }
 
 // The demo chooses the values of these options itself.
-constexpr std::array not_in_demo{"listen", "upstream", "drain-timeout", "admin", "admin-public"};
+constexpr std::array not_in_demo{"listen", "upstream",     "drain-delay", "drain-timeout",
+                                 "admin",  "admin-public", "access-log",  "log-format"};
 
 void check_demo(const command_line& line) {
   for (const char* option : not_in_demo)
@@ -161,6 +169,7 @@ settings to_settings(const po::variables_map& given, bool demo) {
     s.client_ended_timeout = s.upstream_ended_timeout = timeout(given, "half-close-timeout");
   if (has(given, "idle-timeout")) s.idle_timeout = timeout(given, "idle-timeout");
   if (has(given, "session-timeout")) s.session_timeout = timeout(given, "session-timeout");
+  s.drain_delay = value_of(given, "drain-delay", to_duration);
   s.drain_timeout = value_of(given, "drain-timeout", to_duration);
 
   // The last clients of the demo wait for nearly its whole duration.
@@ -172,7 +181,8 @@ options to_options(const command_line& line) {
   const po::variables_map given = values({&line.program});
   options result;
   result.help = given["help"].as<bool>();
-  if (result.help) return result;
+  result.version = given["version"].as<bool>();
+  if (result.help || result.version) return result;
   result.demo = given["demo"].as<bool>();
   if (result.demo) check_demo(line);
   if (line.listeners.empty())
@@ -188,6 +198,8 @@ options to_options(const command_line& line) {
     return number && *number != 0 ? number : std::nullopt;
   });
 
+  result.access_log = value_of(given, "access-log", to_switch);
+  result.format = value_of(given, "log-format", to_log_format);
   if (has(given, "admin")) result.admin = value_of(given, "admin", to_host_port);
   if (has(given, "admin-public")) result.admin_public = value_of(given, "admin-public", to_name);
   if (!result.admin_public.empty() && !result.admin)

@@ -4,6 +4,7 @@
 #ifndef CONNECTION_LIMITER_OPTIONS_HPP
 #define CONNECTION_LIMITER_OPTIONS_HPP
 
+#include "log/log.hpp"
 #include "values.hpp"
 
 #include <chrono>
@@ -42,6 +43,7 @@ struct settings {
   std::optional<std::chrono::milliseconds> upstream_ended_timeout = std::chrono::seconds{2};
   std::optional<std::chrono::milliseconds> idle_timeout;
   std::optional<std::chrono::milliseconds> session_timeout;
+  std::chrono::milliseconds drain_delay{};
   std::chrono::milliseconds drain_timeout{};
 };
 
@@ -50,8 +52,11 @@ struct options {
   std::size_t threads = 1;
   std::optional<host_port> admin;
   std::string admin_public;  // the host name of a public admin endpoint; empty: loopback only
+  bool access_log = false;
+  log_format format = log_format::plain;
   bool demo = false;
   bool help = false;
+  bool version = false;
 };
 
 // An option is wrong. what() names the option and says what it expects.

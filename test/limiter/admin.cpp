@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <fstream>
 #include <list>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <thread>
@@ -91,6 +92,7 @@ BOOST_AUTO_TEST_CASE(metrics_have_a_type_for_each_help_line) {
   const std::string response = get(l.admin_port(), "/metrics");
   BOOST_TEST(contains(response, "Content-Type: text/plain; version=0.0.4"));
   const std::string text = body_of(response);
+  BOOST_TEST(contains(text, "connection_limiter_build_info{version=\""));
   BOOST_TEST(count(text, "\n# TYPE ") == count(text, "# HELP "));
 }
 
@@ -111,6 +113,56 @@ BOOST_AUTO_TEST_CASE(healthz_is_200_until_the_limiter_stops) {
   BOOST_TEST(metric(admin, port, "draining") == 1);
   active.close();
   BOOST_TEST(l.exit_status() == 0);
+}
+
+// Load balancers get the time to send no new connections.
+BOOST_AUTO_TEST_CASE(accepts_connections_during_the_drain_delay) {
+  upstream u;
+  limiter l{u.address(), with_admin({"--drain-delay", "2s"})};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  l.signal(SIGTERM);
+  l.wait_for_log("stopping in 2000 ms");
+  BOOST_TEST(is(get(admin, "/healthz"), "503"));
+  BOOST_TEST(is(get(admin, "/readyz"), "503"));
+  client c{port};
+  BOOST_TEST(c.echoes("served"));
+  l.wait_for_log("stopping, waiting for 1 connections to end");
+  c.close();
+  BOOST_TEST(l.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(second_signal_during_the_drain_delay_cuts_at_once) {
+  upstream u;
+  limiter l{u.address(), with_admin({"--drain-delay", "1h", "--drain-timeout", "1h"})};
+  client c{l.port()};
+  BOOST_TEST(c.echoes("a"));
+  l.signal(SIGTERM);
+  l.wait_for_log("stopping in");
+  BOOST_TEST(contains(l.stop(), "cut 1;"));
+}
+
+BOOST_AUTO_TEST_CASE(readyz_says_whether_the_upstream_accepts_connections) {
+  std::optional<upstream> u{std::in_place};
+  const tcp::endpoint where{asio::ip::address_v4::loopback(), u->port()};
+  const std::string address = u->address();
+  limiter l{address, with_admin({"--limit", "1"})};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  BOOST_TEST(body_of(get(admin, "/readyz")) == "ready\n");
+  u.reset();
+  BOOST_TEST(comes_true([&] { return is(get(admin, "/readyz"), "503"); }));
+  BOOST_TEST(body_of(get(admin, "/readyz")) == "upstream " + address + ": Connection refused\n");
+  BOOST_TEST(metric(admin, port, "upstream_up") == 0);
+  BOOST_TEST(is(get(admin, "/healthz"), "200"));
+  u.emplace(upstream::echo, where);
+  BOOST_TEST(comes_true([&] { return is(get(admin, "/readyz"), "200"); }));
+  BOOST_TEST(metric(admin, port, "upstream_up") == 1);
+  client c{port};
+  BOOST_TEST(c.echoes("a"));
+  std::this_thread::sleep_for(1100ms);  // so that the last success is not recent
+  BOOST_TEST(is(get(admin, "/readyz"), "200"));
+  BOOST_TEST(u->max() == 1);  // no connection beyond the limit
+  c.close();
+  BOOST_TEST(contains(l.stop(), "1 of 1 permits returned"));
 }
 
 BOOST_AUTO_TEST_CASE(serves_the_page) {
@@ -223,6 +275,8 @@ BOOST_AUTO_TEST_CASE(put_limit_names_one_of_several_listeners) {
   BOOST_TEST(is(put_limit(admin, "6", "?listener=127.0.0.1%3a" + std::to_string(second)), "204"));
   BOOST_TEST(limit(first) == 5);
   BOOST_TEST(limit(second) == 6);
+  BOOST_TEST(is(get(admin, "/limit"), "400"));
+  BOOST_TEST(body_of(get(admin, "/limit?listener=127.0.0.1:" + std::to_string(second))) == "6\n");
 }
 
 // ---- Refused requests ---------------------------------------------------------------------------
@@ -249,8 +303,8 @@ const std::vector<refusal> refusals{
     {"GET /../../etc/passwd HTTP/1.1\r\nHost: HOST\r\n\r\n", "404"},
     {"POST /metrics HTTP/1.1\r\nHost: HOST\r\n\r\n", "405", "Allow: GET, HEAD\r\n"},
     {"DELETE / HTTP/1.1\r\nHost: HOST\r\n\r\n", "405", "Allow: GET, HEAD\r\n"},
-    {"GET /limit HTTP/1.1\r\nHost: HOST\r\n\r\n", "405", "Allow: PUT\r\n"},
-    {"OPTIONS /limit HTTP/1.1\r\nHost: HOST\r\n\r\n", "405", "Allow: PUT\r\n"},
+    {"GET /limit?listener=there HTTP/1.1\r\nHost: HOST\r\n\r\n", "404"},
+    {"OPTIONS /limit HTTP/1.1\r\nHost: HOST\r\n\r\n", "405", "Allow: GET, HEAD, PUT\r\n"},
     {put("/limit", ""), "400"},
     {put("/limit", "0"), "400", "expected a number from 1 to 1000000\n"},
     {put("/limit", "-1"), "400"},

@@ -5,6 +5,8 @@
 
 #include "limiter.hpp"
 
+#include <turnstile/detail/config.hpp>
+
 #include <boost/test/data/test_case.hpp>
 
 #include <ostream>
@@ -12,6 +14,10 @@
 #include <vector>
 
 namespace {
+
+const std::string connection_limiter_version = std::to_string(TURNSTILE_VERSION_MAJOR) + '.' +
+                                               std::to_string(TURNSTILE_VERSION_MINOR) + '.' +
+                                               std::to_string(TURNSTILE_VERSION_PATCH);
 
 struct mistake {
   words arguments;
@@ -52,6 +58,11 @@ const std::vector<mistake> mistakes{
     {{"--upstream", "a:1", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--overflow",
       "reject", "--max-queue", "1"},
      "--max-queue needs --overflow queue"},
+    {{"--upstream", "a:1", "--access-log", "yes"},
+     "invalid --access-log 'yes'; expected on or off"},
+    {{"--upstream", "a:1", "--log-format", "xml"},
+     "invalid --log-format 'xml'; expected plain or json"},
+    {{"--upstream", "a:1", "--drain-delay", "x"}, "invalid --drain-delay 'x'; expected a duration"},
     {{"--upstream", "a:1", "--half-close-timeout", "x"},
      "invalid --half-close-timeout 'x'; expected a duration"},
     {{"--upstream", "a:1", "--limit", "20x"}, "invalid --limit '20x'; expected a number from 1 to"},
@@ -123,6 +134,12 @@ BOOST_AUTO_TEST_CASE(names_a_listen_address_that_is_in_use) {
   BOOST_TEST(contains(p.log(), "--listen " + u.address() + ": Address already in use"));
 }
 
+BOOST_AUTO_TEST_CASE(prints_its_version) {
+  program p{path(), {"--version"}};
+  BOOST_TEST(p.exit_status() == 0);
+  BOOST_TEST(p.output() == "connection_limiter " + connection_limiter_version + '\n');
+}
+
 // A default may be of use to some listeners only.
 BOOST_AUTO_TEST_CASE(accepts_a_default_that_one_of_the_listeners_uses) {
   program p{path(),
@@ -143,10 +160,13 @@ BOOST_AUTO_TEST_CASE(names_an_unknown_host_in_one_line) {
 BOOST_AUTO_TEST_CASE(help_lists_every_option_once) {
   program p{path(), {"--help"}};
   BOOST_TEST(p.exit_status() == 0);
-  for (const char* option :
-       {"--listen", "--upstream", "--limit", "--overflow", "--max-queue", "--queue-timeout",
-        "--per-client", "--per-client-queue", "--abandon", "--connect-timeout", "--idle-timeout",
-        "--half-close-timeout", "--session-timeout", "--drain-timeout", "--admin", "--admin-public",
-        "--threads", "--demo"})
+  for (const char* option : {"--listen",          "--upstream",         "--limit",
+                             "--overflow",        "--max-queue",        "--queue-timeout",
+                             "--per-client",      "--per-client-queue", "--abandon",
+                             "--connect-timeout", "--idle-timeout",     "--half-close-timeout",
+                             "--session-timeout", "--drain-timeout",    "--admin",
+                             "--admin-public",    "--threads",          "--demo",
+                             "--drain-delay",     "--access-log",       "--log-format",
+                             "--version"})
     BOOST_TEST(count(p.output(), "\n  " + std::string{option} + ' ') == 1U, option);
 }

@@ -8,7 +8,6 @@
 #include <boost/test/data/test_case.hpp>
 
 #include <atomic>
-#include <future>
 #include <string>
 
 namespace {
@@ -95,33 +94,38 @@ BOOST_AUTO_TEST_CASE(half_close_timeout_of_zero_is_off) {
   BOOST_TEST(contains(l.stop(), "half closed 0, failed 0, cut 1;"));
 }
 
-// The upstream's end was not read yet, because the client did not read.
+// The limiter sees both ends at the same time, the reset first.
 BOOST_AUTO_TEST_CASE(client_reset_frees_the_permit_at_once_if_the_upstream_has_closed) {
   std::atomic<int> accepted{0};
-  std::promise<void> closed;
+  std::atomic<bool> may_close{false}, closed{false};
   upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
     if (accepted++ != 0) co_return co_await answer_once(socket);
-    socket.set_option(asio::socket_base::send_buffer_size{1 << 16});
-    const std::string much(1 << 22, 'x');
-    socket.non_blocking(true);
-    error_code ec;
+    char request[4];
+    co_await asio::async_read(socket, asio::buffer(request), asio::use_awaitable);
     asio::steady_timer timer{socket.get_executor()};
-    for (int idle = 0; idle < 50;) {  // until all buffers are full
-      idle = socket.write_some(asio::buffer(much), ec) != 0 ? 0 : idle + 1;
-      timer.expires_after(10ms);
+    while (!may_close) {
+      timer.expires_after(5ms);
       co_await timer.async_wait(asio::use_awaitable);
     }
     socket.close();
-    closed.set_value();
+    closed = true;
   }};
-  limiter l{u.address(), {"--limit", "1", "--queue-timeout", "1h"}};
+  limiter l{u.address(),
+            {"--limit", "1", "--queue-timeout", "1h", "--threads", "1", "--admin", "127.0.0.1:0"}};
   client first{l.port()};
-  first.send("a request");  // so the client is the last to send before the answer
-  BOOST_TEST_REQUIRE((closed.get_future().wait_for(test_timeout) == std::future_status::ready));
+  first.send("half");
+  BOOST_TEST(comes_true(
+      [&] { return metric(l.admin_port(), l.port(), "bytes_total", ",direction=\"up\"") == 4; }));
   client next{l.port()};
   next.send("2");
-  const auto start = steady_clock::now();
+  BOOST_TEST(
+      comes_true([&] { return metric(l.admin_port(), l.port(), "queued_connections") == 1; }));
+  l.pause();
   first.reset();
+  may_close = true;
+  BOOST_TEST(comes_true([&] { return closed.load(); }));
+  const auto start = steady_clock::now();
+  l.signal(SIGCONT);
   BOOST_TEST(next.receive(4) == "bye");
   const auto took = steady_clock::now() - start;
   BOOST_TEST_MESSAGE("took " << took / 1ms << " ms");

@@ -12,8 +12,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <boost/property_tree/json_parser.hpp>
+#include <boost/property_tree/ptree.hpp>
+
 #include <array>
 #include <regex>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -208,6 +212,69 @@ BOOST_AUTO_TEST_CASE(serves_and_stops_although_its_output_is_not_read) {
   BOOST_TEST(serves_again(port));
   l.signal(SIGTERM);
   BOOST_TEST(l.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(access_log_says_how_each_connection_ended) {
+  upstream u;
+  limiter l{u.address(),
+            {"--access-log", "on", "--limit", "1", "--overflow", "reject", "--threads", "1"}};
+  client active{l.port()};
+  BOOST_TEST(active.echoes("12345"));
+  BOOST_TEST(client{l.port()}.end() == asio::error::eof);
+  active.close();
+  l.wait_for_log("client 127.0.0.1:");
+  l.stop();
+  const std::string start = "info: 127.0.0.1:" + std::to_string(l.port()) + ": client 127.0.0.1:";
+  BOOST_TEST(count(l.log(), start) == 2u, l.log());
+  BOOST_TEST(contains(l.log(), ": refused (full), waited "));
+  BOOST_TEST(contains(l.log(), ": served, waited "));
+  BOOST_TEST(contains(l.log(), " s, 5 bytes up, 5 bytes down\n"));
+}
+
+BOOST_AUTO_TEST_CASE(access_log_is_off_by_default) {
+  upstream u;
+  limiter l{u.address(), {}};
+  client c{l.port()};
+  BOOST_TEST(c.echoes("a"));
+  c.close();
+  l.stop();
+  BOOST_TEST(!contains(l.log(), "client"));
+}
+
+BOOST_AUTO_TEST_CASE(every_line_of_the_json_log_is_an_object) {
+  const std::string down = "127.0.0.1:" + std::to_string(free_port());
+  limiter l{down, {"--access-log", "on", "--log-format", "json"}};
+  BOOST_TEST(client{l.port()}.end().failed());
+  l.stop();
+  std::istringstream lines{l.log()};
+  int failed = 0, others = 0;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream text{line};
+    boost::property_tree::ptree object;
+    BOOST_REQUIRE_NO_THROW(boost::property_tree::read_json(text, object));
+    BOOST_TEST(object.get("subject", "") == "127.0.0.1:" + std::to_string(l.port()));
+    BOOST_TEST(object.get("time", "").ends_with('Z'));
+    if (object.get("result", "") != "failed") {
+      ++others;
+      BOOST_TEST(!object.get("message", "").empty());
+      continue;
+    }
+    ++failed;
+    BOOST_TEST(object.get("client", "").starts_with("127.0.0.1:"));
+    BOOST_TEST(object.get("reason", "") == "Connection refused");
+    BOOST_TEST(object.get("seconds", -1.0) >= object.get("wait_seconds", 1e9));
+    BOOST_TEST(object.get("bytes_up", -1) == 0);
+    BOOST_TEST(object.get("bytes_down", -1) == 0);
+  }
+  BOOST_TEST(failed == 1);
+  BOOST_TEST(others >= 2);  // the failure, and stopping
+}
+
+BOOST_AUTO_TEST_CASE(json_log_escapes_what_json_does_not_allow) {
+  std::string line;
+  const logger log{[&](const std::string& l) { line = l; }, connection_limiter::log_format::json};
+  log.info("a\"b\\", "one\ntwo\xff");
+  BOOST_TEST(contains(line, R"("subject":"a\"b\\","message":"one\u000atwo\u00ff"})"));
 }
 
 BOOST_AUTO_TEST_CASE(an_upstream_that_is_down_is_logged_once) {

@@ -80,6 +80,12 @@ class program {
     if (child_ > 0) kill(child_, number);
   }
 
+  // Stops it as Ctrl-Z does, until SIGCONT. Returns when it has stopped.
+  void pause() const {
+    signal(SIGSTOP);
+    waitpid(child_, nullptr, WUNTRACED);
+  }
+
   // Waits until the output, or the log, contains the text.
   void wait_for_output(const std::string& text) { wait_for(out_, text); }
   void wait_for_log(const std::string& text) { wait_for(err_, text); }

@@ -334,6 +334,23 @@ BOOST_AUTO_TEST_CASE(recovers_when_out_of_descriptors_with_many_threads) {
   BOOST_TEST(contains(l.stop(), "accepted 20, served 20, refused 0 "));
 }
 
+BOOST_AUTO_TEST_CASE(raises_its_soft_limit_of_descriptors) {
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  if (before.rlim_max < 1000) {
+    BOOST_TEST_MESSAGE("the hard limit is too low for this test");
+    return;
+  }
+  upstream u;
+  const rlimit low{200, before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &low);
+  limiter l{u.address(), {"--limit", "100", "--threads", "1"}};
+  setrlimit(RLIMIT_NOFILE, &before);
+  l.port();
+  l.stop();
+  BOOST_TEST(!contains(l.log(), "file descriptors"));
+}
+
 BOOST_AUTO_TEST_CASE(fails_to_start_with_too_few_descriptors_for_its_threads) {
   upstream u;
   limiter l{u.address(), {"--threads", "16", "--limit", "1", "--max-queue", "0"}, 32};

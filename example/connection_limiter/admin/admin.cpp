@@ -3,12 +3,12 @@
 
 #include "admin/admin.hpp"
 
+#include "admin/http.hpp"
 #include "admin/metrics.hpp"
 #include "admin/page.hpp"
 #include "text.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <utility>
@@ -30,39 +30,6 @@ constexpr auto linger_timeout = 1s;   // to read the rest of a request after the
 constexpr const char* page_policy =
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-http::response<http::string_body> reply(http::status status, std::string body,
-                                        std::string_view type = "text/plain; charset=utf-8") {
-  http::response<http::string_body> r{status, 11, std::move(body)};
-  r.set(http::field::content_type, {type.data(), type.size()});
-  r.set(http::field::cache_control, "no-store");
-  r.set("X-Content-Type-Options", "nosniff");
-  r.keep_alive(false);
-  r.prepare_payload();
-  return r;
-}
-
-http::response<http::string_body> method_not_allowed(const char* methods) {
-  auto r = reply(http::status::method_not_allowed, text("use ", methods, '\n'));
-  r.set(http::field::allow, methods);
-  return r;
-}
-
-// Decodes percent-encoding such as %41. Returns nullopt if it is malformed.
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned char c = static_cast<unsigned char>(text[i]);
-    if (c == '%') {
-      const std::string_view digits = text.substr(i + 1, 2);
-      const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), c, 16);
-      if (digits.size() != 2 || ec != std::errc{} || end != digits.data() + 2) return {};
-      i += 2;
-    }
-    result += static_cast<char>(c);
-  }
-  return result;
-}
 
 std::string_view view_of(beast::string_view s) { return {s.data(), s.size()}; }
 
@@ -87,13 +54,13 @@ std::vector<tcp::endpoint> allowed_addresses(asio::io_context& context, const ho
 }  // namespace
 
 admin::admin(const host_port& address, const std::string& public_name, std::list<limiter>& limiters,
-             const logger& l)
+             const logger& l, passed_sockets& passed)
     : limiters_(limiters),
       log_(l),
       accept_failures_(log_, "admin endpoint", "accept"),
       other_failures_(log_, "admin endpoint", "request failed"),
       listening_(context_, address, allowed_addresses(context_, address, !public_name.empty()),
-                 "--admin"),
+                 "--admin", passed),
       places_(context_, max_connections) {
   const std::string port = text(':', listening_.port());
   allowed_hosts_ = {lower_case(listening_.name()), "127.0.0.1" + port, "localhost" + port,
@@ -199,7 +166,11 @@ awaitable<void> admin::serve(connections::iterator c) {
       read_error.category() == make_error_code(http::error::bad_target).category();
   if (incomplete || (read_error && !parse_error)) co_return;
 
-  response r = read_error ? answer(read_error) : answer(parser.get());
+  response r;
+  if (read_error)
+    r = answer(read_error);
+  else
+    r = co_await answer(parser.get());
   if (parser.get().method() == http::verb::head) r.body().clear();
   stream.expires_after(request_timeout);
   const auto [write_error, written] = co_await http::async_write(stream, r, as_result);
@@ -230,27 +201,33 @@ bool admin::is_allowed(const request& r) const {
   return origin == "http://" + host || origin == "https://" + host;
 }
 
-admin::response admin::answer(const request& r) {
+awaitable<admin::response> admin::answer(const request& r) {
   if (!is_allowed(r))
-    return reply(http::status::forbidden,
-                 "the Host or Origin header does not name this endpoint\n");
+    co_return reply(http::status::forbidden,
+                    "the Host or Origin header does not name this endpoint\n");
 
   const std::string_view target = view_of(r.target());
   const std::string_view path = target.substr(0, target.find('?'));
   const std::string_view query = target.substr(std::min(path.size() + 1, target.size()));
-  if (path == "/limit")
-    return r.method() == http::verb::put ? set_limit(query, r.body()) : method_not_allowed("PUT");
-  if (path != "/" && path != "/metrics" && path != "/healthz")
-    return reply(http::status::not_found, "not found; use /, /metrics, /healthz or /limit\n");
-  if (r.method() != http::verb::get && r.method() != http::verb::head)
-    return method_not_allowed("GET, HEAD");
-  if (path == "/healthz") return health();
+  const bool is_get = r.method() == http::verb::get || r.method() == http::verb::head;
+  if (path == "/limit") {
+    if (is_get) co_return get_limit(query);
+    co_return r.method() == http::verb::put ? set_limit(query, r.body())
+                                            : method_not_allowed("GET, HEAD, PUT");
+  }
+  if (path != "/" && path != "/metrics" && path != "/healthz" && path != "/readyz")
+    co_return reply(http::status::not_found,
+                    "not found; use /, /metrics, /healthz, /readyz or /limit\n");
+  if (!is_get) co_return method_not_allowed("GET, HEAD");
+  if (path == "/healthz") co_return health();
+  if (path == "/readyz") co_return co_await readiness();
   if (path == "/metrics")
-    return reply(http::status::ok, metrics(limiters_), "text/plain; version=0.0.4; charset=utf-8");
+    co_return reply(http::status::ok, metrics(limiters_),
+                    "text/plain; version=0.0.4; charset=utf-8");
   response result = reply(http::status::ok, std::string{page()}, "text/html; charset=utf-8");
   result.set("Content-Security-Policy", page_policy);
   result.set("Referrer-Policy", "no-referrer");
-  return result;
+  co_return result;
 }
 
 admin::response admin::answer(const error_code& ec) const {
@@ -269,18 +246,42 @@ admin::response admin::health() const {
   return reply(http::status::ok, "ok\n");
 }
 
-admin::response admin::set_limit(std::string_view query, const std::string& body) {
+awaitable<admin::response> admin::readiness() {
+  response result = health();
+  if (result.result() != http::status::ok) co_return result;
+  for (limiter& l : limiters_)
+    if (const error_code ec = co_await l.check_upstream())
+      co_return reply(http::status::service_unavailable,
+                      text("upstream ", l.upstream(), ": ", ec.message(), '\n'));
+  co_return reply(http::status::ok, "ready\n");
+}
+
+// The listener that the query names, or the only one. If there is none, `failure` is the response.
+limiter* admin::named_listener(std::string_view query, response& failure) const {
   constexpr std::string_view parameter = "listener=";
   std::optional<std::string> name;
   if (query.starts_with(parameter)) name = percent_decoded(query.substr(parameter.size()));
-  if (!name && (!query.empty() || limiters_.size() > 1))
-    return reply(http::status::bad_request,
-                 "no listener is named; expected /limit?listener=ADDRESS:PORT\n");
-  const auto l = std::find_if(limiters_.begin(), limiters_.end(), [&](const limiter& candidate) {
-    return !name || candidate.name() == *name;
-  });
-  if (l == limiters_.end()) return reply(http::status::not_found, "no such listener\n");
+  if (!name && (!query.empty() || limiters_.size() > 1)) {
+    failure = reply(http::status::bad_request,
+                    "no listener is named; expected /limit?listener=ADDRESS:PORT\n");
+    return nullptr;
+  }
+  for (limiter& l : limiters_)
+    if (!name || l.name() == *name) return &l;
+  failure = reply(http::status::not_found, "no such listener\n");
+  return nullptr;
+}
 
+admin::response admin::get_limit(std::string_view query) const {
+  response failure;
+  const limiter* const l = named_listener(query, failure);
+  return l ? reply(http::status::ok, text(l->limit(), '\n')) : failure;
+}
+
+admin::response admin::set_limit(std::string_view query, const std::string& body) {
+  response failure;
+  limiter* const l = named_listener(query, failure);
+  if (!l) return failure;
   std::string_view number = body;
   if (number.ends_with('\n')) number.remove_suffix(1);
   const auto limit = to_limit(number);

@@ -41,7 +41,7 @@ class admin {
   // Starts to serve. Throws usage_error if the address is not a loopback address and public_name is
   // empty, and std::runtime_error if it cannot listen on the address.
   admin(const host_port& address, const std::string& public_name, std::list<limiter>& limiters,
-        const logger& l);
+        const logger& l, passed_sockets& passed);
   ~admin();
   admin(const admin&) = delete;
   admin& operator=(const admin&) = delete;
@@ -65,9 +65,12 @@ class admin {
   awaitable<void> make_room();
   awaitable<void> serve(connections::iterator c);
 
-  response answer(const request& r);
+  awaitable<response> answer(const request& r);
   response answer(const error_code& ec) const;  // to a request that is too large or malformed
   response health() const;
+  awaitable<response> readiness();
+  response get_limit(std::string_view query) const;
+  limiter* named_listener(std::string_view query, response& failure) const;
   response set_limit(std::string_view query, const std::string& body);
   bool is_allowed(const request& r) const;
 

@@ -3,6 +3,8 @@
 
 #include "admin/metrics.hpp"
 
+#include "help.hpp"
+
 #include <array>
 #include <chrono>
 #include <initializer_list>
@@ -60,6 +62,13 @@ class exposition {
         series(name, l) << "," << label << "=\"" << c.value << "\"} " << c.count(l.stats()) << '\n';
   }
 
+  // A series that is always 1, for the sake of its label.
+  void info(std::string_view name, std::string_view help, std::string_view label,
+            const std::string& value) {
+    head(name, "gauge", help);
+    out_ << name << '{' << label << "=\"" << value << "\"} 1\n";
+  }
+
   void histogram(std::string_view name, std::string_view help) {
     head(name, "histogram", help);
     const std::string bucket = std::string{name} + "_bucket";
@@ -91,6 +100,7 @@ class exposition {
 
 std::string metrics(const std::list<limiter>& limiters) {
   exposition e{limiters};
+  e.info("connection_limiter_build_info", "The version of the program.", "version", version());
   e.family("connection_limiter_active_connections", "gauge", "Connections that hold a permit.",
            [](const limiter& l) { return l.stats().active.now(); });
   e.family("connection_limiter_limit_connections", "gauge",
@@ -103,7 +113,10 @@ std::string metrics(const std::list<limiter>& limiters) {
   e.family("connection_limiter_clients", "gauge",
            "Client addresses with at least one connection; 0 without --per-client.",
            [](const limiter& l) { return l.clients(); });
-  e.family("connection_limiter_draining", "gauge", "1 while the listener stops, 0 otherwise.",
+  e.family("connection_limiter_upstream_up", "gauge",
+           "0 if the last attempt to connect to the upstream failed, 1 otherwise.",
+           [](const limiter& l) { return l.upstream_is_up() ? 1 : 0; });
+  e.family("connection_limiter_draining", "gauge", "1 after a signal to stop, 0 otherwise.",
            [](const limiter& l) { return l.draining() ? 1 : 0; });
 
   e.family("connection_limiter_accepted_total", "counter", "Accepted connections.",

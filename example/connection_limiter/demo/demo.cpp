@@ -182,7 +182,8 @@ bool run_demo(const options& o) {
     lines += line + '\n';
   }};
   io_threads threads{o.threads};
-  limiter l{threads, s, to_string};
+  passed_sockets none{{}};
+  limiter l{threads, s, to_string, none};
   asio::co_spawn(threads.contexts().front(), l.run(), [&](const std::exception_ptr& e) {
     threads.finish();
     if (e) std::rethrow_exception(e);

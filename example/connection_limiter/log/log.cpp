@@ -37,6 +37,34 @@ std::string_view name_of(log_level level) {
   return "";
 }
 
+// The text in quotes. Bytes outside of ASCII are escaped, because they may not be UTF-8.
+std::string json_string(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code >= 0x20 && code < 0x7f) {
+      if (c == '"' || c == '\\') result += '\\';
+      result += c;
+    } else {
+      char escaped[8];
+      std::snprintf(escaped, sizeof escaped, "\\u%04x", code);
+      result += escaped;
+    }
+  }
+  return result + '"';
+}
+
+std::string json_start(log_level level, std::string_view subject) {
+  return text("{\"time\":\"", utc_now(), "\",\"level\":\"", name_of(level),
+              "\",\"subject\":", json_string(subject));
+}
+
+std::string seconds(std::chrono::microseconds time) {
+  char result[32];
+  std::snprintf(result, sizeof result, "%.6f", static_cast<double>(time.count()) / 1e6);
+  return result;
+}
+
 }  // namespace
 
 std::string on_one_line(std::string_view text) {
@@ -54,8 +82,22 @@ std::string on_one_line(std::string_view text) {
   return result;
 }
 
+void logger::access(std::string_view subject, const access_record& r) const {
+  if (format_ == log_format::json)
+    return write_(text(json_start(log_level::info, subject), ",\"client\":", json_string(r.client),
+                       ",\"result\":", json_string(r.result), ",\"reason\":", json_string(r.reason),
+                       ",\"wait_seconds\":", seconds(r.wait), ",\"seconds\":", seconds(r.time),
+                       ",\"bytes_up\":", r.bytes_up, ",\"bytes_down\":", r.bytes_down, '}'));
+  const std::string why = r.reason.empty() ? "" : " (" + r.reason + ')';
+  info(subject, text("client ", r.client, ": ", r.result, why, ", waited ", seconds(r.wait),
+                     " s, ended after ", seconds(r.time), " s, ", r.bytes_up, " bytes up, ",
+                     r.bytes_down, " bytes down"));
+}
+
 std::string logger::line(log_level level, std::string_view subject,
                          std::string_view message) const {
+  if (format_ == log_format::json)
+    return json_start(level, subject) + ",\"message\":" + json_string(message) + '}';
   return text(utc_now(), ' ', name_of(level), ": ", on_one_line(subject),
               subject.empty() ? "" : ": ", on_one_line(message));
 }

@@ -44,6 +44,9 @@ class admission {
   // For --overflow backlog: acquires a permit before there is a connection to hold it.
   awaitable<turnstile::permit> reserve();
 
+  // The same, if a permit is free.
+  turnstile::permit try_reserve() { return permits_.try_acquire_permit(); }
+
   // In backlog mode: true if more permits are held than the limit allows, because the limit was lowered.
   bool is_over_limit() const noexcept { return permits_.in_use() > permits_.limit(); }
 

@@ -6,6 +6,7 @@
 #include "proxy/relay.hpp"
 #include "text.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <optional>
@@ -18,13 +19,18 @@ namespace {
 using namespace asio::experimental::awaitable_operators;
 using std::chrono::steady_clock;
 
+std::chrono::microseconds since(steady_clock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - start);
+}
+
 }  // namespace
 
-limiter::limiter(io_threads& threads, const settings& s, const logger& l)
+limiter::limiter(io_threads& threads, const settings& s, const logger& l, passed_sockets& passed)
     : settings_(s),
       log_(l),
       listening_(threads.contexts().front(), s.listen,
-                 listening_addresses(threads.contexts().front(), s.listen, "--listen"), "--listen"),
+                 listening_addresses(threads.contexts().front(), s.listen, "--listen"), "--listen",
+                 passed),
       upstream_(look_up(threads.contexts().front(), s.upstream, "--upstream")),
       report_timer_(listening_.get_executor()),
       accept_failures_(log_, name(), "accept"),
@@ -36,7 +42,10 @@ limiter::limiter(io_threads& threads, const settings& s, const logger& l)
   for (asio::io_context& context : threads.contexts()) workers_.push_back({context, {}});
 }
 
-void limiter::stop() { stop_requests_.release(); }
+void limiter::stop() {
+  stopping_ = true;
+  stop_requests_.release();
+}
 
 void limiter::set_limit(std::size_t limit) {
   const std::size_t before = admission_.limit();
@@ -46,11 +55,22 @@ void limiter::set_limit(std::size_t limit) {
 
 awaitable<void> limiter::run() {
   asio::co_spawn(listening_.get_executor(), report_failures(), asio::detached);
-  co_await (accept_connections() || stop_requests_.async_acquire(use_awaitable));
+  co_await (accept_connections() || until_stopped());
   listening_.close();
   admission_.close();
   co_await drain();
   report_timer_.cancel();
+}
+
+// Until stop() was called and the drain delay has passed.
+awaitable<void> limiter::until_stopped() {
+  co_await stop_requests_.async_acquire(use_awaitable);
+  if (settings_.drain_delay.count() == 0) co_return;
+  log_.info(name(), text("stopping in ", settings_.drain_delay.count(), " ms"));
+  asio::steady_timer delay{listening_.get_executor(), settings_.drain_delay};
+  const auto first =
+      co_await (delay.async_wait(as_result) || stop_requests_.async_acquire(use_awaitable));
+  if (first.index() == 1) stop_requests_.release();  // for drain(), which cuts at once
 }
 
 // Until run() cancels the timer.
@@ -110,40 +130,58 @@ void limiter::start(worker& w, tcp::socket client, turnstile::permit reserved) {
   // From here on, everything happens on the worker's thread.
   asio::post(w.context, [this, &w, client = std::move(client), reserved = std::move(reserved),
                          open = open_connections_.try_acquire_permit()]() mutable {
-    const auto signal = w.connections.emplace(w.connections.end());
-    auto at_the_end = [this, &w, signal, open = std::move(open)](const std::exception_ptr& e,
-                                                                 ending how) {
-      w.connections.erase(signal);
-      count_ending(e, how);
+    const auto c = w.connections.emplace(w.connections.end());
+    auto at_the_end = [this, &w, c, open = std::move(open)](const std::exception_ptr& e,
+                                                            ending how) {
+      count_ending(*c, e, how);
+      w.connections.erase(c);
     };
-    asio::co_spawn(w.context, serve(std::move(client), std::move(reserved)),
-                   asio::bind_cancellation_slot(signal->slot(), std::move(at_the_end)));
+    asio::co_spawn(w.context, serve(*c, std::move(client), std::move(reserved)),
+                   asio::bind_cancellation_slot(c->cancellation.slot(), std::move(at_the_end)));
   });
 }
 
-void limiter::count_ending(const std::exception_ptr& e, ending how) {
+void limiter::count_ending(connection& c, const std::exception_ptr& e, ending how) {
   if (e) {
     how = ending::failed;
-    other_failures_.failed(reason(e));
+    c.record.reason = reason(e);
+    other_failures_.failed(c.record.reason);
   }
   stats_.ended[static_cast<std::size_t>(how)].add();
+  if (!log_.with_access()) return;
+  const result r = result_of(how);
+  c.record.result = r.name;
+  if (c.record.reason.empty()) c.record.reason = r.reason;
+  c.record.time = since(c.accepted);
+  c.record.bytes_up = c.bytes.up;
+  c.record.bytes_down = c.bytes.down;
+  log_.access(name(), c.record);
 }
 
 // ---- One connection -----------------------------------------------------------------------------
 
-awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit reserved) try {
+awaitable<ending> limiter::serve(connection& c, tcp::socket client,
+                                 turnstile::permit reserved) try {
+  if (log_.with_access()) {
+    error_code ec;
+    const tcp::endpoint from = client.remote_endpoint(ec);
+    c.record.client = ec ? "disconnected" : text(from);
+  }
   std::string early;
   const auto [grant, refusal] = co_await admission_.decide(client, std::move(reserved), early);
+  c.record.wait = since(c.accepted);
   if (!grant) co_return refusal;
   const gauge::scope active{stats_.active};
 
   tcp::socket upstream{client.get_executor()};
-  if (const error_code ec = co_await connect(upstream)) {
+  const error_code ec = co_await connect(upstream);
+  if (ec) {
     if (was_cancelled(co_await this_coro::cancellation_state)) co_return ending::drain;
-    upstream_failures_.failed(ec.message());
+    note_upstream(ec);
+    c.record.reason = ec.message();
     co_return ending::failed;
   }
-  upstream_failures_.succeeded();
+  note_upstream(ec);
   for (tcp::socket* socket : {&client, &upstream}) {
     error_code ignored;
     socket->set_option(tcp::no_delay{true}, ignored);
@@ -151,7 +189,7 @@ awaitable<ending> limiter::serve(tcp::socket client, turnstile::permit reserved)
   }
   const time_limits limits{settings_.idle_timeout, settings_.session_timeout,
                            settings_.client_ended_timeout, settings_.upstream_ended_timeout};
-  co_return co_await relay(client, upstream, std::move(early), limits, stats_);
+  co_return co_await relay(client, upstream, std::move(early), limits, c.bytes, stats_);
 } catch (const boost::system::system_error& e) {
   if (e.code() != asio::error::operation_aborted) throw;
   co_return ending::drain;
@@ -169,6 +207,27 @@ awaitable<error_code> limiter::connect(tcp::socket& upstream) {
     asio::steady_timer pause{upstream.get_executor(), std::chrono::milliseconds{100}};
     co_await pause.async_wait(use_awaitable);
   }
+}
+
+void limiter::note_upstream(const error_code& ec) {
+  upstream_is_up_ = !ec;
+  if (ec) return upstream_failures_.failed(ec.message());
+  last_connect_ = steady_clock::now().time_since_epoch().count();
+  upstream_failures_.succeeded();
+}
+
+awaitable<error_code> limiter::check_upstream() {
+  const steady_clock::duration last{last_connect_};
+  const bool just_now = steady_clock::now().time_since_epoch() - last < std::chrono::seconds{1};
+  if (upstream_is_up_ && last_connect_ != 0 && just_now) co_return error_code{};
+  const turnstile::permit permit = admission_.try_reserve();
+  if (!permit) co_return error_code{};  // the upstream serves as many connections as it may
+  tcp::socket socket{co_await this_coro::executor};
+  const auto timeout = std::min(settings_.connect_timeout, std::chrono::milliseconds{2000});
+  const error_code ec =
+      co_await connect_to_one_of(upstream_, socket, steady_clock::now() + timeout);
+  note_upstream(ec);
+  co_return ec;
 }
 
 // ---- Stopping -----------------------------------------------------------------------------------
@@ -192,8 +251,7 @@ awaitable<void> limiter::drain() {
 void limiter::cut() {
   for (worker& w : workers_)
     asio::post(w.context, [&w] {
-      for (asio::cancellation_signal& connection : w.connections)
-        connection.emit(asio::cancellation_type::terminal);
+      for (connection& c : w.connections) c.cancellation.emit(asio::cancellation_type::terminal);
     });
 }
 

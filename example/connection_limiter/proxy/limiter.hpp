@@ -11,10 +11,13 @@
 #include "proxy/io_threads.hpp"
 #include "proxy/listening.hpp"
 #include "proxy/net.hpp"
+#include "proxy/relay.hpp"
 #include "proxy/statistics.hpp"
 
 #include <turnstile.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <list>
 #include <string>
 #include <vector>
@@ -32,7 +35,7 @@ namespace connection_limiter {
 class limiter {
  public:
   // Looks up the upstream and starts to listen. Throws std::runtime_error if either fails.
-  limiter(io_threads& threads, const settings& s, const logger& l);
+  limiter(io_threads& threads, const settings& s, const logger& l, passed_sockets& passed);
 
   // Accepts connections until stop() is called, then drains. Completes when no connection is left.
   awaitable<void> run();
@@ -50,7 +53,18 @@ class limiter {
 
   // Names the listener: the host as the user wrote it, and the port.
   const std::string& name() const noexcept { return listening_.name(); }
-  bool draining() const noexcept { return admission_.is_closed(); }
+  std::string upstream() const { return to_string(settings_.upstream); }
+
+  // From the call of stop() on.
+  bool draining() const noexcept { return stopping_; }
+
+  // Whether the last attempt to connect to the upstream succeeded, or there was none.
+  bool upstream_is_up() const noexcept { return upstream_is_up_; }
+
+  // Completes without an error if the upstream accepts connections. Connects to it, unless a
+  // connection has just succeeded or all permits are in use. Runs on the caller's executor.
+  awaitable<error_code> check_upstream();
+
   std::size_t limit() const noexcept { return admission_.limit(); }
   std::size_t available() const noexcept { return admission_.available(); }
   std::size_t queued() const noexcept { return admission_.queued(); }
@@ -58,23 +72,33 @@ class limiter {
   const statistics& stats() const noexcept { return stats_; }
 
  private:
-  // One thread and the cancellation signals of its connections. Only that thread uses the list.
+  // One connection, from its acceptance to its end.
+  struct connection {
+    asio::cancellation_signal cancellation;
+    std::chrono::steady_clock::time_point accepted = std::chrono::steady_clock::now();
+    access_record record = {};
+    transferred bytes = {};
+  };
+
+  // One thread and its connections. Only that thread uses the list.
   struct worker {
     asio::io_context& context;
-    std::list<asio::cancellation_signal> connections;
+    std::list<connection> connections;
   };
 
   awaitable<void> accept_connections();
+  awaitable<void> until_stopped();
+  void note_upstream(const error_code& ec);
   awaitable<void> report_failures();
   awaitable<error_code> accept_one(worker& w);
   void start(worker& w, tcp::socket client, turnstile::permit reserved);
-  void count_ending(const std::exception_ptr& e, ending how);
+  void count_ending(connection& c, const std::exception_ptr& e, ending how);
   awaitable<void> drain();
   void cut();
 
   // Handles one connection from its acceptance to its end. On every path, destructors return what
   // the connection holds.
-  awaitable<ending> serve(tcp::socket client, turnstile::permit reserved);
+  awaitable<ending> serve(connection& c, tcp::socket client, turnstile::permit reserved);
   awaitable<error_code> connect(tcp::socket& upstream);
 
   const settings settings_;
@@ -86,6 +110,10 @@ class limiter {
   failure_log accept_failures_;
   failure_log upstream_failures_;
   failure_log other_failures_;  // of connections, for example because there is no memory
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> upstream_is_up_{true};
+  std::atomic<std::chrono::steady_clock::rep> last_connect_{0};  // when one succeeded
 
   statistics stats_;
   gauge waiting_for_descriptor_;  // connections with a permit, but no descriptor for the upstream

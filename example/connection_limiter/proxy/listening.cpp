@@ -5,6 +5,9 @@
 
 #include "text.hpp"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <boost/asio/experimental/parallel_group.hpp>
 
 #include <algorithm>
@@ -18,8 +21,13 @@ namespace {
 
 constexpr int attempts_at_one_port_for_all = 100;
 
-tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& address) {
+tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& address,
+                     passed_sockets& passed) {
   tcp::acceptor acceptor{context};
+  if (const int descriptor = passed.take(address); descriptor >= 0) {
+    acceptor.assign(address.protocol(), descriptor);
+    return acceptor;
+  }
   acceptor.open(address.protocol());
   acceptor.set_option(tcp::acceptor::reuse_address{true});
   // The unspecified IPv6 address is all addresses of the machine, also the IPv4 ones.
@@ -37,13 +45,14 @@ bool is_about_missing_ipv6(const error_code& ec) {
 
 // Listens on all addresses, and on the port of the first one if the others have port 0.
 std::vector<tcp::acceptor> listen_on_all(asio::io_context& context,
-                                         std::vector<tcp::endpoint> addresses) {
+                                         std::vector<tcp::endpoint> addresses,
+                                         passed_sockets& passed) {
   std::vector<tcp::acceptor> acceptors;
   std::exception_ptr failure;
   for (tcp::endpoint& address : addresses) try {
       if (address.port() == 0 && !acceptors.empty())
         address.port(acceptors.front().local_endpoint().port());
-      acceptors.push_back(listen(context, address));
+      acceptors.push_back(listen(context, address, passed));
     } catch (const boost::system::system_error& e) {
       if (!address.address().is_v6() || !is_about_missing_ipv6(e.code())) throw;
       failure = std::current_exception();
@@ -54,10 +63,11 @@ std::vector<tcp::acceptor> listen_on_all(asio::io_context& context,
 
 std::vector<tcp::acceptor> listen_on_all(asio::io_context& context,
                                          const std::vector<tcp::endpoint>& addresses,
-                                         const std::string& name, const char* option) {
+                                         const std::string& name, const char* option,
+                                         passed_sockets& passed) {
   // A port that the system chooses for one address may be in use on another one.
   for (int attempts = addresses.front().port() == 0 ? attempts_at_one_port_for_all : 1;;) try {
-      return listen_on_all(context, addresses);
+      return listen_on_all(context, addresses, passed);
     } catch (const std::exception&) {
       if (--attempts == 0)
         throw std::runtime_error(text(option, ' ', name, ": ", reason(std::current_exception())));
@@ -80,10 +90,35 @@ std::vector<tcp::endpoint> listening_addresses(asio::io_context& context, const 
   return result;
 }
 
+passed_sockets::passed_sockets(std::vector<int> descriptors) {
+  for (const int descriptor : descriptors) {
+    tcp::endpoint address;
+    auto size = static_cast<socklen_t>(address.capacity());
+    if (::getsockname(descriptor, address.data(), &size) != 0 || size > address.capacity())
+      size = 0;
+    const int family = size == 0 ? AF_UNSPEC : address.data()->sa_family;
+    if (family != AF_INET && family != AF_INET6) address = {};  // matches no listener
+    sockets_.emplace_back(address, descriptor);
+  }
+}
+
+passed_sockets::~passed_sockets() {
+  for (const auto& [address, descriptor] : sockets_) ::close(descriptor);
+}
+
+int passed_sockets::take(const tcp::endpoint& address) {
+  const auto found = std::find_if(sockets_.begin(), sockets_.end(),
+                                  [&](const auto& s) { return s.first == address; });
+  if (found == sockets_.end() || address.port() == 0) return -1;
+  const int descriptor = found->second;
+  sockets_.erase(found);
+  return descriptor;
+}
+
 listening_sockets::listening_sockets(asio::io_context& context, const host_port& where,
                                      const std::vector<tcp::endpoint>& addresses,
-                                     const char* option)
-    : acceptors_(listen_on_all(context, addresses, to_string(where), option)) {
+                                     const char* option, passed_sockets& passed)
+    : acceptors_(listen_on_all(context, addresses, to_string(where), option, passed)) {
   for (tcp::acceptor& a : acceptors_) {
     addresses_.push_back(a.local_endpoint());
     if (acceptors_.size() > 1) a.non_blocking(true);

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace connection_limiter {
@@ -17,14 +18,35 @@ namespace connection_limiter {
 std::vector<tcp::endpoint> listening_addresses(asio::io_context& context, const host_port& address,
                                                const char* option);
 
+// The sockets that the service manager has passed to this process, for the listeners that listen on
+// their addresses.
+class passed_sockets {
+ public:
+  explicit passed_sockets(std::vector<int> descriptors);
+  ~passed_sockets();
+  passed_sockets(const passed_sockets&) = delete;
+  passed_sockets& operator=(const passed_sockets&) = delete;
+
+  // Takes the socket that listens on that address, or returns -1.
+  int take(const tcp::endpoint& address);
+
+  // The number of sockets that were not taken.
+  std::size_t left() const noexcept { return sockets_.size(); }
+
+ private:
+  std::vector<std::pair<tcp::endpoint, int>> sockets_;
+};
+
 // Listening sockets on one or more addresses, used as if they were one. Not thread-safe.
 class listening_sockets {
  public:
   // Listens on each of the addresses. If the port is 0, the system chooses one for all of them.
+  // Uses a passed socket instead of a new one if there is one for the address.
   // Leaves out IPv6 addresses if the machine has no IPv6, unless there is no other address. Throws
   // a std::runtime_error that names the option.
   listening_sockets(asio::io_context& context, const host_port& where,
-                    const std::vector<tcp::endpoint>& addresses, const char* option);
+                    const std::vector<tcp::endpoint>& addresses, const char* option,
+                    passed_sockets& passed);
 
   // The host as the user wrote it, and the port: "localhost:6000".
   const std::string& name() const noexcept { return name_; }

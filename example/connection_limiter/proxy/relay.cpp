@@ -45,12 +45,13 @@ int unsent_bytes(tcp::socket& socket) {
 class session {
  public:
   session(tcp::socket& client, tcp::socket& upstream, std::string early, time_limits t,
-          statistics& f)
+          transferred& own, statistics& f)
       : client_(client),
         upstream_(upstream),
         half_close_timer_(client.get_executor()),
         early_data_(std::move(early)),
         limits_(t),
+        own_(own),
         stats_(f) {}
 
   awaitable<ending> run() {
@@ -147,6 +148,7 @@ class session {
       if (ec && ec != asio::error::broken_pipe) reset_by_ = &to;
       if (ec) co_return false;
       bytes.add(n);
+      (&to == &upstream_ ? own_.up : own_.down) += n;
       data += n;
     }
     co_return true;
@@ -272,6 +274,7 @@ class session {
   asio::steady_timer half_close_timer_;
   std::string early_data_;
   const time_limits limits_;
+  transferred& own_;
   statistics& stats_;
   ending ending_ = ending::served;
   steady_clock::time_point last_activity_ = steady_clock::now();  // a byte or an end was copied
@@ -289,8 +292,8 @@ class session {
 }  // namespace
 
 awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, std::string early,
-                        time_limits t, statistics& f) {
-  session s{client, upstream, std::move(early), t, f};
+                        time_limits t, transferred& own, statistics& f) {
+  session s{client, upstream, std::move(early), t, own, f};
   co_return co_await s.run();
 }
 

@@ -8,6 +8,7 @@
 #include "proxy/statistics.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -18,6 +19,11 @@ struct time_limits {
   // For connections that one side has ended: how long no byte may move until the other side ends
   // too.
   std::optional<std::chrono::milliseconds> client_ended, upstream_ended;
+};
+
+// How many bytes a connection has copied.
+struct transferred {
+  std::uint64_t up = 0, down = 0;
 };
 
 // Copies bytes in both directions between two connected sockets until both directions have ended,
@@ -39,7 +45,7 @@ struct time_limits {
 // Completes when the upstream has closed its side too, or has had a fixed time to do so. Otherwise
 // the next connection that gets the permit would meet a server that still counts this one.
 awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, std::string early,
-                        time_limits t, statistics& f);
+                        time_limits t, transferred& own, statistics& f);
 
 // Closes the socket so that the other end sees a reset, not an orderly end.
 void reset(tcp::socket& socket) noexcept;

@@ -7,6 +7,23 @@
 
 namespace connection_limiter {
 
+result result_of(ending e) {
+  switch (e) {
+    case ending::served: return {"served", ""};
+    case ending::full: return {"refused", "full"};
+    case ending::client_full: return {"refused", "client_full"};
+    case ending::timed_out: return {"refused", "timed_out"};
+    case ending::stopping: return {"refused", "stopping"};
+    case ending::abandoned: return {"abandoned", ""};
+    case ending::idle: return {"cut", "idle"};
+    case ending::too_long: return {"cut", "too_long"};
+    case ending::half_closed: return {"cut", "half_closed"};
+    case ending::drain: return {"cut", "drain"};
+    case ending::failed: return {"failed", ""};
+  }
+  return {};
+}
+
 std::string totals(const statistics& f) {
   return text("accepted ", f.accepted.value(), ", served ", f.of(ending::served), ", refused ",
               f.refused(), " (full ", f.of(ending::full), ", timed out ", f.of(ending::timed_out),

@@ -17,6 +17,7 @@
 #include <list>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace connection_limiter {
 
@@ -109,6 +110,13 @@ enum class ending {
   failed        // the upstream could not be reached, or there was an internal error
 };
 constexpr std::size_t endings = 11;
+
+// The result of such a connection: served, refused, abandoned, cut or failed; and the reason, if there
+// is more than one for that result. As in the metrics.
+struct result {
+  std::string_view name, reason;
+};
+result result_of(ending e);
 
 struct statistics {
   counter accepted;
