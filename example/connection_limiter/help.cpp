@@ -31,6 +31,8 @@ std::string expected_by(std::string_view option) {
   if (option == "overflow") return "queue, backlog or reject";
   if (option == "abandon" || option == "access-log") return "on or off";
   if (option == "log-format") return "plain or json";
+  if (option == "resolve-every") return "a duration in whole seconds such as 5s, 2m or 1h";
+  if (option == "keepalive") return "a duration in whole seconds such as 5s, 2m or 1h, at most 9h";
   return "a duration such as 500ms, 5s, 2m or 1h, at most 1000h";
 }
 
@@ -45,7 +47,7 @@ po::options_description description() {
       "the address on which clients connect; all addresses of a name, and * for all addresses of the "
       "machine, IPv4 and IPv6; with port 0 the system chooses a port, which is printed")
     ("upstream", text("HOST:PORT"),
-      "the server to protect; a name is looked up once, at the start")
+      "the server to protect; it need not exist yet when the program starts")
     ("limit", text("N")->default_value("20"), "how many connections are forwarded at once")
     ("overflow", text("MODE")->default_value("queue"),
       "what happens to connections above the limit: queue, backlog or reject (see below)")
@@ -61,6 +63,11 @@ po::options_description description() {
     ("abandon", text("on|off")->default_value("on"),
       "queue mode: on drops queued clients that disconnect; use off if clients half-close before they "
       "get an answer")
+    ("resolve-every", text("TIME")->default_value("1m"),
+      "how often the name of the upstream is looked up again; with 0s only if connecting fails")
+    ("keepalive", text("TIME"),
+      "have the kernel ask an idle peer for a sign of life after this time, and end the connection if "
+      "there is none within the same time; the default is set by the system, usually 2h")
     ("connect-timeout", text("TIME")->default_value("10s"), "how long connecting to the upstream may take")
     ("half-close-timeout", text("TIME"),
       "cut a connection that one side has ended, if no byte has moved for this long; default: 2s if the "

@@ -15,6 +15,7 @@
 //   proxy/early_data.*      what a queued client sends, and whether it disconnects
 //   proxy/relay.*           copies the bytes of one connection
 //   proxy/statistics.*      the counters
+//   proxy/upstream_addresses.*  the addresses of the upstream
 //   proxy/listening.*       the listening sockets
 //   proxy/io_threads.hpp    the threads
 //   proxy/net.*             helpers for Asio

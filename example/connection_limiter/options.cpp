@@ -46,6 +46,14 @@ std::optional<log_format> to_log_format(std::string_view text) {
   return {};
 }
 
+// The kernel takes at most 32767 s.
+constexpr std::chrono::hours max_keepalive{9};
+
+std::optional<std::chrono::milliseconds> to_whole_seconds(std::string_view text) {
+  const auto time = to_duration(text);
+  return time && time->count() % 1000 == 0 ? time : std::nullopt;
+}
+
 std::optional<std::string> to_name(const std::string& text) {
   if (text.empty() || !is_printable(text) || text.find_first_of("/@") != text.npos) return {};
   return text;
@@ -141,8 +149,9 @@ void check_dependencies(const po::parsed_options& part, const settings* first,
 }
 
 // The demo chooses the values of these options itself.
-constexpr std::array not_in_demo{"listen", "upstream",     "drain-delay", "drain-timeout",
-                                 "admin",  "admin-public", "access-log",  "log-format"};
+constexpr std::array not_in_demo{"listen",       "upstream",      "resolve-every",
+                                 "drain-delay",  "drain-timeout", "admin",
+                                 "admin-public", "access-log",    "log-format"};
 
 void check_demo(const command_line& line) {
   for (const char* option : not_in_demo)
@@ -164,6 +173,13 @@ settings to_settings(const po::variables_map& given, bool demo) {
   s.per_client_queue = has(given, "per-client-queue") ? value_of(given, "per-client-queue", to_size)
                                                       : s.max_queue - s.max_queue / 2;
   s.abandon = value_of(given, "abandon", to_switch);
+  s.resolve_every = value_of(given, "resolve-every", to_whole_seconds);
+  if (has(given, "keepalive"))
+    s.keepalive = value_of(given, "keepalive", [](const std::string& text) {
+      const auto time = to_whole_seconds(text);
+      return time && *time <= max_keepalive ? time : std::nullopt;
+    });
+  if (s.keepalive && s.keepalive->count() == 0) s.keepalive.reset();
   s.connect_timeout = timeout(given, "connect-timeout").value_or(no_timeout);
   if (has(given, "half-close-timeout"))
     s.client_ended_timeout = s.upstream_ended_timeout = timeout(given, "half-close-timeout");

@@ -36,8 +36,10 @@ struct settings {
   std::optional<std::size_t> per_client;
   std::size_t per_client_queue = 0;
   std::chrono::milliseconds queue_timeout{};
-  bool abandon = true;  // drop queued clients that disconnect
+  bool abandon = true;                        // drop queued clients that disconnect
+  std::chrono::milliseconds resolve_every{};  // zero: only after a failure
   std::chrono::milliseconds connect_timeout{};
+  std::optional<std::chrono::milliseconds> keepalive;  // whole seconds
   // How long a connection that one side has ended may be idle.
   std::optional<std::chrono::milliseconds> client_ended_timeout = std::chrono::minutes{5};
   std::optional<std::chrono::milliseconds> upstream_ended_timeout = std::chrono::seconds{2};

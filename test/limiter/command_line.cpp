@@ -62,6 +62,10 @@ const std::vector<mistake> mistakes{
      "invalid --access-log 'yes'; expected on or off"},
     {{"--upstream", "a:1", "--log-format", "xml"},
      "invalid --log-format 'xml'; expected plain or json"},
+    {{"--upstream", "a:1", "--resolve-every", "100ms"},
+     "invalid --resolve-every '100ms'; expected a duration in whole seconds"},
+    {{"--upstream", "a:1", "--keepalive", "10h"},
+     "invalid --keepalive '10h'; expected a duration in whole seconds"},
     {{"--upstream", "a:1", "--drain-delay", "x"}, "invalid --drain-delay 'x'; expected a duration"},
     {{"--upstream", "a:1", "--half-close-timeout", "x"},
      "invalid --half-close-timeout 'x'; expected a duration"},
@@ -151,9 +155,9 @@ BOOST_AUTO_TEST_CASE(accepts_a_default_that_one_of_the_listeners_uses) {
 }
 
 BOOST_AUTO_TEST_CASE(names_an_unknown_host_in_one_line) {
-  program p{path(), {"--listen", "127.0.0.1:0", "--upstream", "no-such-host.invalid:1"}};
+  program p{path(), {"--listen", "no-such-host.invalid:0", "--upstream", "127.0.0.1:1"}};
   BOOST_TEST(p.exit_status() == 1);
-  BOOST_TEST(contains(p.log(), "--upstream no-such-host.invalid:1: "));
+  BOOST_TEST(contains(p.log(), "--listen no-such-host.invalid:0: "));
   BOOST_TEST(count(p.log(), "\n") == 1U);
 }
 
@@ -167,6 +171,6 @@ BOOST_AUTO_TEST_CASE(help_lists_every_option_once) {
                              "--session-timeout", "--drain-timeout",    "--admin",
                              "--admin-public",    "--threads",          "--demo",
                              "--drain-delay",     "--access-log",       "--log-format",
-                             "--version"})
+                             "--version",         "--resolve-every",    "--keepalive"})
     BOOST_TEST(count(p.output(), "\n  " + std::string{option} + ' ') == 1U, option);
 }

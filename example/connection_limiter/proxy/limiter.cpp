@@ -6,6 +6,9 @@
 #include "proxy/relay.hpp"
 #include "text.hpp"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <chrono>
 #include <exception>
@@ -31,7 +34,7 @@ limiter::limiter(io_threads& threads, const settings& s, const logger& l, passed
       listening_(threads.contexts().front(), s.listen,
                  listening_addresses(threads.contexts().front(), s.listen, "--listen"), "--listen",
                  passed),
-      upstream_(look_up(threads.contexts().front(), s.upstream, "--upstream")),
+      upstream_(s.upstream, s.resolve_every),
       report_timer_(listening_.get_executor()),
       accept_failures_(log_, name(), "accept"),
       upstream_failures_(log_, name(), "upstream " + to_string(s.upstream)),
@@ -39,6 +42,7 @@ limiter::limiter(io_threads& threads, const settings& s, const logger& l, passed
       admission_(listening_.get_executor(), settings_, stats_),
       open_connections_(listening_.get_executor(), turnstile::semaphore::max()),
       stop_requests_(listening_.get_executor(), 0) {
+  if (const auto found = upstream_.current(); found.addresses.empty()) note_upstream(found.ec);
   for (asio::io_context& context : threads.contexts()) workers_.push_back({context, {}});
 }
 
@@ -182,11 +186,8 @@ awaitable<ending> limiter::serve(connection& c, tcp::socket client,
     co_return ending::failed;
   }
   note_upstream(ec);
-  for (tcp::socket* socket : {&client, &upstream}) {
-    error_code ignored;
-    socket->set_option(tcp::no_delay{true}, ignored);
-    socket->set_option(asio::socket_base::keep_alive{true}, ignored);
-  }
+  set_options(client);
+  set_options(upstream);
   const time_limits limits{settings_.idle_timeout, settings_.session_timeout,
                            settings_.client_ended_timeout, settings_.upstream_ended_timeout};
   co_return co_await relay(client, upstream, std::move(early), limits, c.bytes, stats_);
@@ -195,13 +196,32 @@ awaitable<ending> limiter::serve(connection& c, tcp::socket client,
   co_return ending::drain;
 }
 
+void limiter::set_options(tcp::socket& socket) const {
+  error_code ignored;
+  socket.set_option(tcp::no_delay{true}, ignored);
+  socket.set_option(asio::socket_base::keep_alive{true}, ignored);
+  if (!settings_.keepalive) return;
+  // A peer that does not answer is found at the latest after twice the time.
+  const auto seconds = static_cast<int>(settings_.keepalive->count() / 1000);
+  constexpr int probes = 4;
+  const auto set = [&](int option, int value) {
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
+  };
+  set(TCP_KEEPIDLE, seconds);
+  set(TCP_KEEPINTVL, std::max(seconds / probes, 1));
+  set(TCP_KEEPCNT, probes);
+  set(TCP_USER_TIMEOUT, 2 * 1000 * seconds);  // also if data is on its way
+}
+
 awaitable<error_code> limiter::connect(tcp::socket& upstream) {
   const auto deadline = steady_clock::now() + settings_.connect_timeout;
   // While this gauge is not zero, no client is accepted: the next free descriptor is for the
   // upstream.
   std::optional<gauge::scope> waiting;
   for (;;) {
-    const error_code ec = co_await connect_to_one_of(upstream_, upstream, deadline);
+    const auto [addresses, lookup_error] = upstream_.current();
+    if (addresses.empty()) co_return lookup_error;
+    const error_code ec = co_await connect_to_one_of(addresses, upstream, deadline);
     if (ec != asio::error::no_descriptors || steady_clock::now() >= deadline) co_return ec;
     if (!waiting) waiting.emplace(waiting_for_descriptor_);
     asio::steady_timer pause{upstream.get_executor(), std::chrono::milliseconds{100}};
@@ -211,7 +231,10 @@ awaitable<error_code> limiter::connect(tcp::socket& upstream) {
 
 void limiter::note_upstream(const error_code& ec) {
   upstream_is_up_ = !ec;
-  if (ec) return upstream_failures_.failed(ec.message());
+  if (ec) {
+    upstream_.look_up_again();
+    return upstream_failures_.failed(ec.message());
+  }
   last_connect_ = steady_clock::now().time_since_epoch().count();
   upstream_failures_.succeeded();
 }
@@ -224,8 +247,10 @@ awaitable<error_code> limiter::check_upstream() {
   if (!permit) co_return error_code{};  // the upstream serves as many connections as it may
   tcp::socket socket{co_await this_coro::executor};
   const auto timeout = std::min(settings_.connect_timeout, std::chrono::milliseconds{2000});
-  const error_code ec =
-      co_await connect_to_one_of(upstream_, socket, steady_clock::now() + timeout);
+  const auto [addresses, lookup_error] = upstream_.current();
+  error_code ec = lookup_error;
+  if (!addresses.empty())
+    ec = co_await connect_to_one_of(addresses, socket, steady_clock::now() + timeout);
   note_upstream(ec);
   co_return ec;
 }

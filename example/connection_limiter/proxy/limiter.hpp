@@ -13,6 +13,7 @@
 #include "proxy/net.hpp"
 #include "proxy/relay.hpp"
 #include "proxy/statistics.hpp"
+#include "proxy/upstream_addresses.hpp"
 
 #include <turnstile.hpp>
 
@@ -34,7 +35,7 @@ namespace connection_limiter {
 // in turn, and a connection stays on its thread.
 class limiter {
  public:
-  // Looks up the upstream and starts to listen. Throws std::runtime_error if either fails.
+  // Looks up the upstream and starts to listen. Throws std::runtime_error if it cannot listen.
   limiter(io_threads& threads, const settings& s, const logger& l, passed_sockets& passed);
 
   // Accepts connections until stop() is called, then drains. Completes when no connection is left.
@@ -100,11 +101,12 @@ class limiter {
   // the connection holds.
   awaitable<ending> serve(connection& c, tcp::socket client, turnstile::permit reserved);
   awaitable<error_code> connect(tcp::socket& upstream);
+  void set_options(tcp::socket& socket) const;
 
   const settings settings_;
   const logger& log_;
   listening_sockets listening_;
-  const std::vector<tcp::endpoint> upstream_;
+  upstream_addresses upstream_;
   std::list<worker> workers_;
   asio::steady_timer report_timer_;
   failure_log accept_failures_;
