@@ -31,6 +31,9 @@ std::string expected_by(std::string_view option) {
   if (option == "overflow") return "queue, backlog or reject";
   if (option == "abandon" || option == "access-log") return "on or off";
   if (option == "log-format") return "plain or json";
+  if (option == "accept-proxy")
+    return "networks that are separated by commas, such as 10.0.0.0/8,fd00::/8";
+  if (option == "send-proxy") return "v1 or v2";
   if (option == "resolve-every") return "a duration in whole seconds such as 5s, 2m or 1h";
   if (option == "keepalive") return "a duration in whole seconds such as 5s, 2m or 1h, at most 9h";
   return "a duration such as 500ms, 5s, 2m or 1h, at most 1000h";
@@ -63,6 +66,11 @@ po::options_description description() {
     ("abandon", text("on|off")->default_value("on"),
       "queue mode: on drops queued clients that disconnect; use off if clients half-close before they "
       "get an answer")
+    ("accept-proxy", text("NETWORKS"),
+      "take the address of the client from the PROXY header (version 1 or 2) with which connections from "
+      "these networks must start; for example 10.0.0.0/8,fd00::/8")
+    ("send-proxy", text("v1|v2"),
+      "send the upstream a PROXY header with the address of the client")
     ("resolve-every", text("TIME")->default_value("1m"),
       "how often the name of the upstream is looked up again; with 0s only if connecting fails")
     ("keepalive", text("TIME"),

@@ -16,6 +16,7 @@
 //   proxy/relay.*           copies the bytes of one connection
 //   proxy/statistics.*      the counters
 //   proxy/upstream_addresses.*  the addresses of the upstream
+//   proxy/proxy_header.*    the PROXY protocol
 //   proxy/listening.*       the listening sockets
 //   proxy/io_threads.hpp    the threads
 //   proxy/net.*             helpers for Asio

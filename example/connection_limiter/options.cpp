@@ -46,6 +46,25 @@ std::optional<log_format> to_log_format(std::string_view text) {
   return {};
 }
 
+// Networks that are separated by commas.
+std::optional<std::vector<network>> to_networks(std::string_view text) {
+  std::vector<network> result;
+  for (std::size_t comma = 0; comma != text.npos;) {
+    comma = text.find(',');
+    const auto n = to_network(text.substr(0, comma));
+    if (!n) return {};
+    result.push_back(*n);
+    text.remove_prefix(comma == text.npos ? text.size() : comma + 1);
+  }
+  return result;
+}
+
+std::optional<int> to_proxy_version(std::string_view text) {
+  if (text == "v1") return 1;
+  if (text == "v2") return 2;
+  return {};
+}
+
 // The kernel takes at most 32767 s.
 constexpr std::chrono::hours max_keepalive{9};
 
@@ -149,9 +168,9 @@ void check_dependencies(const po::parsed_options& part, const settings* first,
 }
 
 // The demo chooses the values of these options itself.
-constexpr std::array not_in_demo{"listen",       "upstream",      "resolve-every",
-                                 "drain-delay",  "drain-timeout", "admin",
-                                 "admin-public", "access-log",    "log-format"};
+constexpr std::array not_in_demo{"listen",       "upstream",    "resolve-every", "accept-proxy",
+                                 "send-proxy",   "drain-delay", "drain-timeout", "admin",
+                                 "admin-public", "access-log",  "log-format"};
 
 void check_demo(const command_line& line) {
   for (const char* option : not_in_demo)
@@ -173,6 +192,8 @@ settings to_settings(const po::variables_map& given, bool demo) {
   s.per_client_queue = has(given, "per-client-queue") ? value_of(given, "per-client-queue", to_size)
                                                       : s.max_queue - s.max_queue / 2;
   s.abandon = value_of(given, "abandon", to_switch);
+  if (has(given, "accept-proxy")) s.accept_proxy = value_of(given, "accept-proxy", to_networks);
+  if (has(given, "send-proxy")) s.send_proxy = value_of(given, "send-proxy", to_proxy_version);
   s.resolve_every = value_of(given, "resolve-every", to_whole_seconds);
   if (has(given, "keepalive"))
     s.keepalive = value_of(given, "keepalive", [](const std::string& text) {

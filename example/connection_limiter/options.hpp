@@ -36,7 +36,9 @@ struct settings {
   std::optional<std::size_t> per_client;
   std::size_t per_client_queue = 0;
   std::chrono::milliseconds queue_timeout{};
-  bool abandon = true;                        // drop queued clients that disconnect
+  bool abandon = true;                // drop queued clients that disconnect
+  std::vector<network> accept_proxy;  // whose connections start with a PROXY header
+  int send_proxy = 0;                 // the version of the PROXY header for the upstream, or 0
   std::chrono::milliseconds resolve_every{};  // zero: only after a failure
   std::chrono::milliseconds connect_timeout{};
   std::optional<std::chrono::milliseconds> keepalive;  // whole seconds

@@ -3,6 +3,9 @@
 
 #include "values.hpp"
 
+#include <boost/asio/ip/network_v4.hpp>
+#include <boost/asio/ip/network_v6.hpp>
+
 #include <algorithm>
 #include <charconv>
 
@@ -40,6 +43,32 @@ std::optional<host_port> to_host_port(std::string_view text) {
     return {};
   if (host.empty() || !port) return {};
   return host_port{std::string{host}, static_cast<std::uint16_t>(*port)};
+}
+
+std::optional<network> to_network(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  boost::system::error_code ec;
+  network result;
+  result.address_ = boost::asio::ip::make_address(std::string{text.substr(0, slash)}, ec);
+  if (ec) return {};
+  const std::size_t bits = result.address_.is_v4() ? 32 : 128;
+  const auto prefix =
+      slash == text.npos ? std::optional{bits} : to_number(text.substr(slash + 1), bits);
+  if (!prefix) return {};
+  result.prefix_ = static_cast<unsigned short>(*prefix);
+  return result;
+}
+
+bool network::contains(boost::asio::ip::address address) const {
+  namespace ip = boost::asio::ip;
+  if (address.is_v6() && address.to_v6().is_v4_mapped())
+    address = ip::make_address_v4(ip::v4_mapped, address.to_v6());
+  if (address.is_v4() != address_.is_v4()) return false;
+  if (address.is_v4())
+    return ip::make_network_v4(address.to_v4(), prefix_).canonical() ==
+           ip::make_network_v4(address_.to_v4(), prefix_).canonical();
+  return ip::make_network_v6(address.to_v6(), prefix_).canonical() ==
+         ip::make_network_v6(address_.to_v6(), prefix_).canonical();
 }
 
 std::optional<std::size_t> to_number(std::string_view text, std::size_t max) {

@@ -6,6 +6,8 @@
 
 // Parsers for the values that users write. Each returns nullopt if the text is not valid.
 
+#include <boost/asio/ip/address.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +33,20 @@ std::string to_string(const host_port& address);
 bool is_printable(std::string_view text);
 
 std::optional<host_port> to_host_port(std::string_view text);
+
+// A range of addresses: "10.0.0.0/8", "fd00::/8", or one address.
+class network {
+ public:
+  bool contains(boost::asio::ip::address address) const;
+
+ private:
+  friend std::optional<network> to_network(std::string_view text);
+
+  boost::asio::ip::address address_;
+  unsigned short prefix_ = 0;
+};
+
+std::optional<network> to_network(std::string_view text);
 
 // A decimal number from 0 to `max`. The text must contain nothing else.
 std::optional<std::size_t> to_number(std::string_view text, std::size_t max);

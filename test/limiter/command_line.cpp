@@ -171,6 +171,7 @@ BOOST_AUTO_TEST_CASE(help_lists_every_option_once) {
                              "--session-timeout", "--drain-timeout",    "--admin",
                              "--admin-public",    "--threads",          "--demo",
                              "--drain-delay",     "--access-log",       "--log-format",
-                             "--version",         "--resolve-every",    "--keepalive"})
+                             "--version",         "--resolve-every",    "--keepalive",
+                             "--accept-proxy",    "--send-proxy"})
     BOOST_TEST(count(p.output(), "\n  " + std::string{option} + ' ') == 1U, option);
 }

@@ -129,7 +129,8 @@ std::string metrics(const std::list<limiter>& limiters) {
              {{"full", count_of<ending::full>},
               {"client_full", count_of<ending::client_full>},
               {"timed_out", count_of<ending::timed_out>},
-              {"stopping", count_of<ending::stopping>}});
+              {"stopping", count_of<ending::stopping>},
+              {"bad_header", count_of<ending::bad_header>}});
   e.family("connection_limiter_abandoned_total", "counter",
            "Connections whose client disconnected in the queue.",
            [](const limiter& l) { return l.stats().of(ending::abandoned); });

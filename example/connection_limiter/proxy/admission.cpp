@@ -45,7 +45,8 @@ awaitable<turnstile::permit> admission::reserve() {
 }
 
 awaitable<admission::decision> admission::decide(tcp::socket& client, turnstile::permit reserved,
-                                                 std::string& early) {
+                                                 std::string& early,
+                                                 std::optional<asio::ip::address> from) {
   const auto start = steady_clock::now();
   grant g;
   ending e = ending::served;
@@ -55,9 +56,9 @@ awaitable<admission::decision> admission::decide(tcp::socket& client, turnstile:
   } else {
     g.reserved = std::move(reserved);
     error_code ec;
-    const tcp::endpoint from = client.remote_endpoint(ec);
+    if (!from) from = client.remote_endpoint(ec).address();
     if (ec) co_return decision{{}, ending::abandoned};  // the client has already disconnected
-    const auto permits = (*clients_)[client_key(from.address())];
+    const auto permits = (*clients_)[client_key(*from)];
     g.permit = permits.try_acquire_permit();
     if (!g.permit) e = co_await wait(permits, g.permit, client, early);
     if (e == ending::full && is_client_full(permits, settings_)) e = ending::client_full;

@@ -51,8 +51,10 @@ class admission {
   bool is_over_limit() const noexcept { return permits_.in_use() > permits_.limit(); }
 
   // Decides on one connection, which may come with a reserved permit. Waits in the queue if
-  // necessary, and appends to `early` what the client sends meanwhile.
-  awaitable<decision> decide(tcp::socket& client, turnstile::permit reserved, std::string& early);
+  // necessary, and appends to `early` what the client sends meanwhile. `from` is the client's
+  // address, if it is not the one of the socket.
+  awaitable<decision> decide(tcp::socket& client, turnstile::permit reserved, std::string& early,
+                             std::optional<asio::ip::address> from = {});
 
   // Refuses all queued connections and all that come later.
   void close();

@@ -6,9 +6,6 @@
 #include "proxy/relay.hpp"
 #include "text.hpp"
 
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <chrono>
 #include <exception>
@@ -21,6 +18,8 @@ namespace {
 
 using namespace asio::experimental::awaitable_operators;
 using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds header_timeout{5};
 
 std::chrono::microseconds since(steady_clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - start);
@@ -108,7 +107,8 @@ awaitable<void> limiter::accept_connections() {
     }
     if (waiting_for_descriptor_.now() == 0) accept_failures_.succeeded();
     while (waiting_for_descriptor_.now() != 0) {
-      accept_failures_.failed("no file descriptor left for connecting to the upstream");
+      accept_failures_.failed(
+          "no file descriptor left for the upstream; retrying ten times a second");
       co_await pause_accepting();
     }
   }
@@ -166,13 +166,18 @@ void limiter::count_ending(connection& c, const std::exception_ptr& e, ending ho
 
 awaitable<ending> limiter::serve(connection& c, tcp::socket client,
                                  turnstile::permit reserved) try {
-  if (log_.with_access()) {
-    error_code ec;
-    const tcp::endpoint from = client.remote_endpoint(ec);
-    c.record.client = ec ? "disconnected" : text(from);
-  }
   std::string early;
-  const auto [grant, refusal] = co_await admission_.decide(client, std::move(reserved), early);
+  std::optional<proxied_connection> ends;
+  std::optional<asio::ip::address> from;
+  if (log_.with_access() || settings_.send_proxy != 0 || !settings_.accept_proxy.empty()) {
+    ends = co_await ends_of(client, early);
+    if (!ends) co_return ending::bad_header;
+    // Without an address, the client has already disconnected.
+    if (ends->client != tcp::endpoint{}) from = ends->client.address();
+    c.record.client = text(ends->client);
+  }
+  const auto [grant, refusal] =
+      co_await admission_.decide(client, std::move(reserved), early, from);
   c.record.wait = since(c.accepted);
   if (!grant) co_return refusal;
   const gauge::scope active{stats_.active};
@@ -186,8 +191,13 @@ awaitable<ending> limiter::serve(connection& c, tcp::socket client,
     co_return ending::failed;
   }
   note_upstream(ec);
-  set_options(client);
-  set_options(upstream);
+  set_options(client, settings_.keepalive);
+  set_options(upstream, settings_.keepalive);
+  if (settings_.send_proxy != 0) {
+    const std::string header = make_proxy_header(settings_.send_proxy, ends);
+    // If that fails, the relay sees the end of the connection.
+    co_await asio::async_write(upstream, asio::buffer(header), as_result);
+  }
   const time_limits limits{settings_.idle_timeout, settings_.session_timeout,
                            settings_.client_ended_timeout, settings_.upstream_ended_timeout};
   co_return co_await relay(client, upstream, std::move(early), limits, c.bytes, stats_);
@@ -196,21 +206,18 @@ awaitable<ending> limiter::serve(connection& c, tcp::socket client,
   co_return ending::drain;
 }
 
-void limiter::set_options(tcp::socket& socket) const {
+// The ends of the connection, or those that its PROXY header says. If there must be a header, and
+// there is no valid one, none.
+awaitable<std::optional<proxied_connection>> limiter::ends_of(tcp::socket& client,
+                                                              std::string& early) {
   error_code ignored;
-  socket.set_option(tcp::no_delay{true}, ignored);
-  socket.set_option(asio::socket_base::keep_alive{true}, ignored);
-  if (!settings_.keepalive) return;
-  // A peer that does not answer is found at the latest after twice the time.
-  const auto seconds = static_cast<int>(settings_.keepalive->count() / 1000);
-  constexpr int probes = 4;
-  const auto set = [&](int option, int value) {
-    ::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
-  };
-  set(TCP_KEEPIDLE, seconds);
-  set(TCP_KEEPINTVL, std::max(seconds / probes, 1));
-  set(TCP_KEEPCNT, probes);
-  set(TCP_USER_TIMEOUT, 2 * 1000 * seconds);  // also if data is on its way
+  proxied_connection own{client.remote_endpoint(ignored), client.local_endpoint(ignored)};
+  const auto has_client = [&](const network& n) { return n.contains(own.client.address()); };
+  if (std::none_of(settings_.accept_proxy.begin(), settings_.accept_proxy.end(), has_client))
+    co_return own;
+  const parsed_header header = co_await read_proxy_header(client, early, header_timeout);
+  if (header.state != parsed_header::valid) co_return std::nullopt;
+  co_return header.ends.value_or(own);
 }
 
 awaitable<error_code> limiter::connect(tcp::socket& upstream) {
@@ -251,6 +258,10 @@ awaitable<error_code> limiter::check_upstream() {
   error_code ec = lookup_error;
   if (!addresses.empty())
     ec = co_await connect_to_one_of(addresses, socket, steady_clock::now() + timeout);
+  if (!ec && settings_.send_proxy != 0) {
+    const std::string header = make_proxy_header(settings_.send_proxy, {});
+    co_await asio::async_write(socket, asio::buffer(header), as_result);
+  }
   note_upstream(ec);
   co_return ec;
 }

@@ -11,6 +11,7 @@
 #include "proxy/io_threads.hpp"
 #include "proxy/listening.hpp"
 #include "proxy/net.hpp"
+#include "proxy/proxy_header.hpp"
 #include "proxy/relay.hpp"
 #include "proxy/statistics.hpp"
 #include "proxy/upstream_addresses.hpp"
@@ -20,6 +21,7 @@
 #include <atomic>
 #include <chrono>
 #include <list>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -100,8 +102,8 @@ class limiter {
   // Handles one connection from its acceptance to its end. On every path, destructors return what
   // the connection holds.
   awaitable<ending> serve(connection& c, tcp::socket client, turnstile::permit reserved);
+  awaitable<std::optional<proxied_connection>> ends_of(tcp::socket& client, std::string& early);
   awaitable<error_code> connect(tcp::socket& upstream);
-  void set_options(tcp::socket& socket) const;
 
   const settings settings_;
   const logger& log_;

@@ -3,6 +3,10 @@
 
 #include "proxy/net.hpp"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <stdexcept>
@@ -43,6 +47,23 @@ awaitable<error_code> connect_to_one_of(const std::vector<tcp::endpoint>& addres
     if (!ec) break;
   }
   co_return ec;
+}
+
+void set_options(tcp::socket& socket, std::optional<std::chrono::milliseconds> keepalive) {
+  error_code ignored;
+  socket.set_option(tcp::no_delay{true}, ignored);
+  socket.set_option(asio::socket_base::keep_alive{true}, ignored);
+  if (!keepalive) return;
+  // A peer that does not answer is found at the latest after twice the time.
+  const auto seconds = static_cast<int>(keepalive->count() / 1000);
+  constexpr int probes = 4;
+  const auto set = [&](int option, int value) {
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
+  };
+  set(TCP_KEEPIDLE, seconds);
+  set(TCP_KEEPINTVL, std::max(seconds / probes, 1));
+  set(TCP_KEEPCNT, probes);
+  set(TCP_USER_TIMEOUT, 2 * 1000 * seconds);  // also if data is on its way
 }
 
 awaitable<void> pause_accepting() {

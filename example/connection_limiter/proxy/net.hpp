@@ -16,6 +16,7 @@
 #include <boost/system/error_code.hpp>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,10 @@ std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& a
 awaitable<error_code> connect_to_one_of(const std::vector<tcp::endpoint>& addresses,
                                         tcp::socket& socket,
                                         std::chrono::steady_clock::time_point deadline);
+
+// Sets the options of a forwarded connection. After the time `keepalive` without a byte, the kernel
+// asks the peer for a sign of life; without a value, after the time that the system sets.
+void set_options(tcp::socket& socket, std::optional<std::chrono::milliseconds> keepalive);
 
 // Waits before an accept loop tries again after a failure. The usual failure is that no descriptor
 // is left, so an immediate retry would fail too.

@@ -14,6 +14,7 @@ result result_of(ending e) {
     case ending::client_full: return {"refused", "client_full"};
     case ending::timed_out: return {"refused", "timed_out"};
     case ending::stopping: return {"refused", "stopping"};
+    case ending::bad_header: return {"refused", "bad_header"};
     case ending::abandoned: return {"abandoned", ""};
     case ending::idle: return {"cut", "idle"};
     case ending::too_long: return {"cut", "too_long"};
@@ -28,6 +29,7 @@ std::string totals(const statistics& f) {
   return text("accepted ", f.accepted.value(), ", served ", f.of(ending::served), ", refused ",
               f.refused(), " (full ", f.of(ending::full), ", timed out ", f.of(ending::timed_out),
               ", stopping ", f.of(ending::stopping), ", client full ", f.of(ending::client_full),
+              f.of(ending::bad_header) == 0 ? "" : text(", bad header ", f.of(ending::bad_header)),
               "), abandoned ", f.of(ending::abandoned), ", idle ", f.of(ending::idle),
               ", too long ", f.of(ending::too_long), ", half closed ", f.of(ending::half_closed),
               ", failed ", f.of(ending::failed), ", cut ", f.of(ending::drain), "; at most ",

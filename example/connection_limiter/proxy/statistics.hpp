@@ -102,6 +102,7 @@ enum class ending {
   client_full,  // refused: its client has no permit and no queue slot left
   timed_out,    // refused: no permit within the queue timeout
   stopping,     // refused: the limiter stops
+  bad_header,   // refused: no valid PROXY header
   abandoned,    // the client disconnected in the queue
   idle,         // cut: no byte moved for the idle timeout
   too_long,     // cut: the session timeout expired
@@ -109,7 +110,7 @@ enum class ending {
   drain,        // cut: the limiter stops, and the drain timeout expired
   failed        // the upstream could not be reached, or there was an internal error
 };
-constexpr std::size_t endings = 11;
+constexpr std::size_t endings = 12;
 
 // The result of such a connection: served, refused, abandoned, cut or failed; and the reason, if there
 // is more than one for that result. As in the metrics.
@@ -131,7 +132,7 @@ struct statistics {
   std::uint64_t of(ending e) const noexcept { return ended[static_cast<std::size_t>(e)].value(); }
   std::uint64_t refused() const noexcept {
     return of(ending::full) + of(ending::client_full) + of(ending::timed_out) +
-           of(ending::stopping);
+           of(ending::stopping) + of(ending::bad_header);
   }
 };
 

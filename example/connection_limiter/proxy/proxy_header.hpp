@@ -1,0 +1,43 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef CONNECTION_LIMITER_PROXY_PROXY_HEADER_HPP
+#define CONNECTION_LIMITER_PROXY_PROXY_HEADER_HPP
+
+// The header of the PROXY protocol, versions 1 and 2, with which a proxy says who its client is.
+
+#include "proxy/net.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace connection_limiter {
+
+// The two ends of the connection between the client and the first proxy.
+struct proxied_connection {
+  tcp::endpoint client, server;
+};
+
+struct parsed_header {
+  enum { incomplete, invalid, valid } state = invalid;
+  std::size_t size = 0;                         // of a valid header
+  std::optional<proxied_connection> ends = {};  // none if the proxy itself is the client
+};
+
+// Parses the header at the start of the data, which may be followed by anything.
+parsed_header parse_proxy_header(std::string_view data);
+
+// A header of version 1 or 2. Without ends, the proxy itself is the client.
+std::string make_proxy_header(int version, const std::optional<proxied_connection>& ends);
+
+// Reads a header. What the client has sent after it is left in `rest`. The result is not valid if
+// the time has passed or the client has disconnected.
+awaitable<parsed_header> read_proxy_header(tcp::socket& client, std::string& rest,
+                                           std::chrono::milliseconds timeout);
+
+}  // namespace connection_limiter
+
+#endif
