@@ -60,9 +60,17 @@ awaitable<void> limiter::run() {
   asio::co_spawn(listening_.get_executor(), report_failures(), asio::detached);
   co_await (accept_connections() || until_stopped());
   listening_.close();
+  for (worker& w : workers_) co_await asio::co_spawn(w.context, pass_started(), use_awaitable);
   admission_.close();
   co_await drain();
   report_timer_.cancel();
+}
+
+// Completes when the admission has decided on the connections that start() has passed to this
+// thread, or has queued them. start() posts them, and co_spawn() posts them again: they are in front
+// of what this coroutine posts.
+awaitable<void> limiter::pass_started() {
+  for (int i = 0; i != 2; ++i) co_await asio::post(use_awaitable);
 }
 
 // Until stop() was called and the drain delay has passed.

@@ -91,6 +91,7 @@ class limiter {
 
   awaitable<void> accept_connections();
   awaitable<void> until_stopped();
+  awaitable<void> pass_started();
   void note_upstream(const error_code& ec);
   awaitable<void> report_failures();
   awaitable<error_code> accept_one(worker& w);
