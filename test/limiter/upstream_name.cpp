@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(upstream_need_not_exist_at_the_start) {
                                            "limiter-upstream.test:" + std::to_string(u.port()),
                                            "--resolve-every", "0s"})};
   BOOST_TEST(client{l.port()}.end() == asio::error::eof);
-  BOOST_TEST(contains(l.log(), "upstream limiter-upstream.test:"));
+  l.wait_for_log("upstream limiter-upstream.test:");
   hosts.say("127.0.0.1 limiter-upstream.test\n");
   BOOST_TEST(serves_again(l.port()));  // because the name is looked up again after a failure
 }
