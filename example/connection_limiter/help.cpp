@@ -23,13 +23,15 @@ std::string expected_by(std::string_view option) {
            "db.example:5432";
   if (option == "admin-public")
     return "a host name without a scheme or path, such as limiter.example";
-  if (option == "limit" || option == "per-client")
+  if (option == "limit") return "auto, or a number from 1 to " + std::to_string(max_permits);
+  if (option == "limit-min" || option == "limit-max" || option == "per-client")
     return "a number from 1 to " + std::to_string(max_permits);
   if (option == "max-queue" || option == "per-client-queue")
     return "a number from 0 to " + std::to_string(max_permits);
   if (option == "threads") return "a number from 1 to " + std::to_string(max_threads);
   if (option == "overflow") return "queue, backlog or reject";
-  if (option == "abandon" || option == "access-log") return "on or off";
+  if (option == "abandon" || option == "access-log" || option == "limit-dry-run")
+    return "on or off";
   if (option == "log-format") return "plain or json";
   if (option == "accept-proxy")
     return "networks that are separated by commas, such as 10.0.0.0/8,fd00::/8";
@@ -51,7 +53,12 @@ po::options_description description() {
       "machine, IPv4 and IPv6; with port 0 the system chooses a port, which is printed")
     ("upstream", text("HOST:PORT"),
       "the server to protect; it need not exist yet when the program starts")
-    ("limit", text("N")->default_value("20"), "how many connections are forwarded at once")
+    ("limit", text("N|auto")->default_value("20"),
+      "how many connections are forwarded at once; auto finds the number (see below)")
+    ("limit-min", text("N"), "the lowest limit that auto sets; the default is 1")
+    ("limit-max", text("N"), "the highest limit that auto sets; the default is 1000")
+    ("limit-dry-run", text("on|off"),
+      "on keeps the limit that --limit says, and reports the limit that auto would set, in the metrics")
     ("overflow", text("MODE")->default_value("queue"),
       "what happens to connections above the limit: queue, backlog or reject (see below)")
     ("max-queue", text("N")->default_value("200"),
@@ -130,6 +137,10 @@ Overflow modes: what happens to a connection above the limit
   backlog  It is not accepted until a permit is free, and waits in the kernel's backlog. When the
            backlog is full too, clients see a slow connect, then their own time-out.
   reject   It is refused at once.
+
+With --limit auto, the limit follows how long connecting to the upstream takes and whether the upstream
+refuses connections. An upstream that accepts more connections than it can serve gives no such sign, and
+needs a number.
 
 With --per-client, the next permit goes to the waiting client that has the fewest forwarded
 connections. A connection above the limit of its client waits in the queue until another connection of

@@ -60,7 +60,8 @@ namespace {
 void check_descriptors(const options& o, const logger& l) {
   std::size_t needed = 64 + io_threads::descriptors(o.threads);
   for (const settings& s : o.limiters)
-    needed += 2 * s.limit + (s.overflow == overflow_mode::queue ? s.max_queue : 0);
+    needed += 2 * (s.find_limit && !s.find_limit->dry_run ? s.find_limit->highest : s.limit) +
+              (s.overflow == overflow_mode::queue ? s.max_queue : 0);
   rlimit allowed{};
   if (getrlimit(RLIMIT_NOFILE, &allowed) != 0) return;
   if (const rlimit raised{allowed.rlim_max, allowed.rlim_max};
@@ -73,7 +74,7 @@ void check_descriptors(const options& o, const logger& l) {
 
 // True if the parent process wants the signal to be ignored, as nohup does.
 bool is_ignored(int number) {
-  struct sigaction action {};
+  struct sigaction action{};
   return sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 

@@ -151,11 +151,14 @@ struct dependency {
 };
 
 bool has_queue(const settings& s) { return s.overflow == overflow_mode::queue; }
+bool finds_limit(const settings& s) { return s.find_limit.has_value(); }
 
 constexpr dependency dependencies[]{{"max-queue", "--overflow queue", has_queue},
                                     {"queue-timeout", "--overflow queue", has_queue},
                                     {"abandon", "--overflow queue", has_queue},
                                     {"per-client-queue", "--overflow queue", has_queue},
+                                    {"limit-min", "--limit auto or --limit-dry-run", finds_limit},
+                                    {"limit-max", "--limit auto or --limit-dry-run", finds_limit},
                                     {"per-client-queue", "--per-client",
                                      [](const settings& s) { return s.per_client.has_value(); }}};
 
@@ -179,12 +182,29 @@ void check_demo(const command_line& line) {
                         (line.listeners.empty() ? option : "listen"));
 }
 
+// Sets what --limit and the options that belong to it say.
+void set_limit(settings& s, const po::variables_map& given) {
+  constexpr std::size_t first = 8;
+  const bool is_auto = given["limit"].as<std::string>() == "auto";
+  const bool dry_run = has(given, "limit-dry-run") && value_of(given, "limit-dry-run", to_switch);
+  if (is_auto && dry_run)
+    throw usage_error("--limit-dry-run on needs a number as --limit, which stays the limit");
+  if (!is_auto) s.limit = value_of(given, "limit", to_limit);
+  if (!is_auto && !dry_run) return;
+  auto_limit a{.dry_run = dry_run};
+  if (has(given, "limit-min")) a.lowest = value_of(given, "limit-min", to_limit);
+  if (has(given, "limit-max")) a.highest = value_of(given, "limit-max", to_limit);
+  if (a.lowest > a.highest) throw usage_error("--limit-min is greater than --limit-max");
+  if (is_auto) s.limit = std::clamp(first, a.lowest, a.highest);
+  s.find_limit = a;
+}
+
 settings to_settings(const po::variables_map& given, bool demo) {
   const auto to_size = [](const std::string& text) { return to_number(text, max_permits); };
   settings s;
   s.listen = value_of(given, "listen", to_host_port);
   if (!demo) s.upstream = value_of(given, "upstream", to_upstream);
-  s.limit = value_of(given, "limit", to_limit);
+  set_limit(s, given);
   s.overflow = value_of(given, "overflow", to_overflow_mode);
   s.max_queue = value_of(given, "max-queue", to_size);
   s.queue_timeout = timeout(given, "queue-timeout").value_or(no_timeout);

@@ -26,11 +26,19 @@ enum class overflow_mode {
 // A time that does not pass.
 constexpr std::chrono::milliseconds no_timeout = std::chrono::hours{24 * 365 * 100};
 
+// For --limit auto and --limit-dry-run.
+struct auto_limit {
+  std::size_t lowest = 1;
+  std::size_t highest = 1000;
+  bool dry_run = false;  // only reports the limit that it would set
+};
+
 // The settings of one listener.
 struct settings {
   host_port listen;
   host_port upstream;
-  std::size_t limit = 0;
+  std::size_t limit = 0;  // the first limit if it is found automatically
+  std::optional<auto_limit> find_limit;
   overflow_mode overflow = overflow_mode::queue;
   std::size_t max_queue = 0;
   std::optional<std::size_t> per_client;

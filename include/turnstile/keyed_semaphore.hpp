@@ -30,12 +30,12 @@ struct keyed_limits {
   /// How many permits one key may hold.
   std::size_t per_key = 1;
   /// How many permits all keys together may hold.
-  std::size_t total = semaphore::max();
+  std::size_t total = (semaphore::max)();
   /// How many acquires of one key may wait.
-  std::size_t max_waiting_per_key = semaphore::max();
+  std::size_t max_waiting_per_key = (semaphore::max)();
   /// How many acquires of all keys together may wait. This bound is not shared fairly: when it is reached, it refuses
   /// the acquires of every key. It limits memory. So let it be larger than what you expect to wait.
-  std::size_t max_waiting = semaphore::max();
+  std::size_t max_waiting = (semaphore::max)();
 };
 
 /// An asynchronous semaphore with a limit for each key, a limit for all keys together, and fairness between the
@@ -252,7 +252,7 @@ class basic_keyed_semaphore {
   };
 
   /// Constructs a semaphore with these limits, all permits available.
-  /// @throws std::invalid_argument if `per_key` or `total` is greater than `semaphore::max()`. A bound of the queue that
+  /// @throws std::invalid_argument if `per_key` or `total` is greater than `(semaphore::max)()`. A bound of the queue that
   /// is as large as that is no bound.
   basic_keyed_semaphore(const executor_type& ex, keyed_limits limits)
       : impl_(ex, checked(limits)) {}
@@ -311,7 +311,7 @@ class basic_keyed_semaphore {
   /// permits: such a key gets no permit until it holds fewer than the new limit. Waiting acquires that need
   /// more permits than the new limits allow complete with `errc::exceeds_limit`. So a limit of zero ends all waits, and
   /// is no way to pause. If more acquires wait than the new bounds allow, they still go on waiting.
-  /// @throws std::invalid_argument if `per_key` or `total` is greater than `semaphore::max()`; then nothing is changed.
+  /// @throws std::invalid_argument if `per_key` or `total` is greater than `(semaphore::max)()`; then nothing is changed.
   void set_limits(keyed_limits limits) { core().set_limits(checked(limits)); }
 
   /// Returns how many keys exist: those that hold permits or have waiting acquires, and those with a failed acquire
@@ -339,7 +339,7 @@ class basic_keyed_semaphore {
   friend class basic_keyed_semaphore;
 
   static detail::lane_limits checked(const keyed_limits& l) {
-    constexpr std::size_t most = semaphore::max();
+    constexpr std::size_t most = (semaphore::max)();
     if (l.per_key > most || l.total > most)
       throw std::invalid_argument("turnstile: a limit of more than max() permits");
     return {static_cast<std::uint32_t>(l.per_key), static_cast<std::uint32_t>(l.total),

@@ -37,7 +37,7 @@ scenario shrink(scenario s) {
     s = std::move(smaller);
     return true;
   };
-  for (number scenario::*percent : {&scenario::loss, &scenario::twice, &scenario::slow}) {
+  for (number scenario::* percent : {&scenario::loss, &scenario::twice, &scenario::slow}) {
     scenario smaller = s;
     smaller.*percent = 0;
     keep_if_wrong(std::move(smaller));

@@ -288,6 +288,8 @@ admin::response admin::set_limit(std::string_view query, const std::string& body
   if (!limit)
     return reply(http::status::bad_request,
                  text("invalid limit; expected a number from 1 to ", max_permits, '\n'));
+  if (l->finds_limit())
+    return reply(http::status::conflict, "the limit is found automatically (--limit auto)\n");
   l->set_limit(*limit);
   response result = reply(http::status::no_content, "");
   result.erase(http::field::content_type);

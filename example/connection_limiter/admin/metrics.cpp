@@ -105,6 +105,9 @@ std::string metrics(const std::list<limiter>& limiters) {
            [](const limiter& l) { return l.stats().active.now(); });
   e.family("connection_limiter_limit_connections", "gauge",
            "The current limit on active connections.", [](const limiter& l) { return l.limit(); });
+  e.family("connection_limiter_found_limit_connections", "gauge",
+           "The limit that --limit auto or --limit-dry-run has found; 0 without them.",
+           [](const limiter& l) { return l.found_limit(); });
   e.family("connection_limiter_queued_connections", "gauge", "Connections in the queue.",
            [](const limiter& l) { return l.queued(); });
   e.family("connection_limiter_longest_wait_seconds", "gauge",

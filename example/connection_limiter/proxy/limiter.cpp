@@ -21,6 +21,19 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds header_timeout{5};
 
+// To connect to an upstream on the same machine takes microseconds, which say nothing about its load.
+constexpr std::chrono::milliseconds shortest_time{2};
+// If the upstream's backlog is full, the kernel tries again after a second.
+constexpr std::chrono::milliseconds tolerable_time{500};
+
+turnstile::adaptive_limit::outcome outcome_of(const error_code& ec) {
+  using enum turnstile::adaptive_limit::outcome;
+  if (ec == asio::error::connection_refused || ec == asio::error::timed_out ||
+      ec == asio::error::connection_reset)
+    return overloaded;
+  return ec ? ignored : succeeded;
+}
+
 std::chrono::microseconds since(steady_clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - start);
 }
@@ -41,6 +54,12 @@ limiter::limiter(io_threads& threads, const settings& s, const logger& l, passed
       admission_(listening_.get_executor(), settings_, stats_),
       open_connections_(listening_.get_executor(), turnstile::semaphore::max()),
       stop_requests_(listening_.get_executor(), 0) {
+  if (const auto& a = settings_.find_limit)
+    adaptive_.emplace(
+        turnstile::adaptive_limit::settings{.initial = std::clamp(s.limit, a->lowest, a->highest),
+                                            .lowest = a->lowest,
+                                            .highest = a->highest,
+                                            .tolerable = tolerable_time});
   if (const auto found = upstream_.current(); found.addresses.empty()) note_upstream(found.ec);
   for (asio::io_context& context : threads.contexts()) workers_.push_back({context, {}});
 }
@@ -184,6 +203,7 @@ awaitable<ending> limiter::serve(connection& c, tcp::socket client,
     if (ends->client != tcp::endpoint{}) from = ends->client.address();
     c.record.client = text(ends->client);
   }
+  if (adaptive_ && admission_.available() == 0) adaptive_->waited();
   const auto [grant, refusal] =
       co_await admission_.decide(client, std::move(reserved), early, from);
   c.record.wait = since(c.accepted);
@@ -191,7 +211,10 @@ awaitable<ending> limiter::serve(connection& c, tcp::socket client,
   const gauge::scope active{stats_.active};
 
   tcp::socket upstream{client.get_executor()};
+  const auto start = steady_clock::now();
+  const std::size_t active_at_start = stats_.active.now();
   const error_code ec = co_await connect(upstream);
+  if (adaptive_) learn(start, active_at_start, ec);
   if (ec) {
     if (was_cancelled(co_await this_coro::cancellation_state)) co_return ending::drain;
     note_upstream(ec);
@@ -242,6 +265,14 @@ awaitable<error_code> limiter::connect(tcp::socket& upstream) {
     asio::steady_timer pause{upstream.get_executor(), std::chrono::milliseconds{100}};
     co_await pause.async_wait(use_awaitable);
   }
+}
+
+// Finds the limit from the time that a connection took, and from its error.
+void limiter::learn(steady_clock::time_point start, std::size_t active, const error_code& ec) {
+  const auto end = std::max<steady_clock::time_point>(steady_clock::now(), start + shortest_time);
+  const std::lock_guard lock{setting_limit_};
+  const std::size_t limit = adaptive_->ended(start, end, active, outcome_of(ec));
+  if (finds_limit() && limit != admission_.limit()) admission_.set_limit(limit);
 }
 
 void limiter::note_upstream(const error_code& ec) {

@@ -21,6 +21,7 @@
 #include <atomic>
 #include <chrono>
 #include <list>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,8 +48,15 @@ class limiter {
   // drain timeout. A second call cuts them at once. Safe to call on any thread.
   void stop();
 
-  // Changes the limit. No connection is cut. Safe to call on any thread.
+  // Changes the limit. No connection is cut. Safe to call on any thread. Not if finds_limit().
   void set_limit(std::size_t limit);
+
+  // Whether --limit is auto.
+  bool finds_limit() const noexcept {
+    return settings_.find_limit && !settings_.find_limit->dry_run;
+  }
+  // The limit that auto has found; zero if it does not look for one.
+  std::size_t found_limit() const noexcept { return adaptive_ ? adaptive_->limit() : 0; }
 
   // The addresses on which it listens, or has listened. This function and the following ones are safe
   // to call on any thread.
@@ -105,6 +113,7 @@ class limiter {
   awaitable<ending> serve(connection& c, tcp::socket client, turnstile::permit reserved);
   awaitable<std::optional<proxied_connection>> ends_of(tcp::socket& client, std::string& early);
   awaitable<error_code> connect(tcp::socket& upstream);
+  void learn(std::chrono::steady_clock::time_point start, std::size_t active, const error_code& ec);
 
   const settings settings_;
   const logger& log_;
@@ -123,6 +132,8 @@ class limiter {
   statistics stats_;
   gauge waiting_for_descriptor_;  // connections with a permit, but no descriptor for the upstream
   admission admission_;
+  std::optional<turnstile::adaptive_limit> adaptive_;
+  std::mutex setting_limit_;  // so that the semaphore ends up with the latest limit
   turnstile::semaphore open_connections_;
   turnstile::semaphore stop_requests_;  // stop() releases one permit
 };

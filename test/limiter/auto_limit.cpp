@@ -1,0 +1,69 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// The limit that finds itself. The traffic tests show how well it does.
+
+#include "limiter.hpp"
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+// Clients that connect again and again.
+class crowd {
+ public:
+  explicit crowd(std::uint16_t port) {
+    for (int i = 0; i != 16; ++i)
+      threads_.emplace_back([this, port] {
+        while (!done_) {
+          try {
+            client{port}.end();
+          } catch (const std::exception&) {  // reset, or refused at the end of the test
+          }
+        }
+      });
+  }
+  ~crowd() { done_ = true; }
+
+ private:
+  std::atomic<bool> done_ = false;
+  std::vector<std::jthread> threads_;
+};
+
+std::string address_that_refuses() {
+  asio::io_context io;
+  const tcp::acceptor a{io, any_port};
+  return "127.0.0.1:" + std::to_string(a.local_endpoint().port());
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(auto_limit_falls_to_the_lowest_while_the_upstream_refuses) {
+  limiter l{address_that_refuses(),
+            {"--limit", "auto", "--limit-min", "2", "--limit-max", "16", "--admin", "127.0.0.1:0"}};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  BOOST_TEST(metric(admin, port, "limit_connections") == 8);
+  const crowd clients{port};
+  BOOST_TEST(comes_true([&] { return metric(admin, port, "limit_connections") == 2; }));
+  BOOST_TEST(metric(admin, port, "found_limit_connections") == 2);
+}
+
+BOOST_AUTO_TEST_CASE(auto_limit_cannot_be_set) {
+  upstream u;
+  limiter l{u.address(), {"--limit", "auto", "--admin", "127.0.0.1:0"}};
+  const std::string response = put_limit(l.admin_port(), "5");
+  BOOST_TEST(response.starts_with("HTTP/1.1 409 "));
+  BOOST_TEST(contains(response, "the limit is found automatically"));
+}
+
+BOOST_AUTO_TEST_CASE(a_dry_run_keeps_the_limit_and_reports_what_it_finds) {
+  limiter l{address_that_refuses(),
+            {"--limit", "8", "--limit-dry-run", "on", "--admin", "127.0.0.1:0"}};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  const crowd clients{port};
+  BOOST_TEST(comes_true([&] { return metric(admin, port, "found_limit_connections") < 8; }));
+  BOOST_TEST(metric(admin, port, "limit_connections") == 8);
+}
