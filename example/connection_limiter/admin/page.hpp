@@ -8,7 +8,7 @@
 
 namespace connection_limiter {
 
-// The contents of page.html, which page.cmake embeds into the program.
+// The contents of page.html, which the build embeds into the program.
 std::string_view page() noexcept;
 
 }  // namespace connection_limiter
