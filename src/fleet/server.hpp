@@ -7,10 +7,7 @@
 // The server's half of a semaphore that many processes use: one function of the state and a request, which the script
 // for Redis repeats line by line. src/fleet/README.md explains it.
 //
-// In Redis, the state of the semaphore NAME is in two hashes without a time to live:
-//
-//   turnstile:{NAME}:state     a field for each number of `state`
-//   turnstile:{NAME}:sessions  for each member, by its id, the numbers of its `session` as one text
+// In Redis, the state of the semaphore NAME is one hash without a time to live, turnstile:{NAME}. sync.lua says more.
 //
 // Invariants, after each request:
 //
