@@ -252,7 +252,7 @@ class basic_keyed_semaphore {
   };
 
   /// Constructs a semaphore with these limits, all permits available.
-  /// @throws std::invalid_argument if `per_key` or `total` is greater than `(semaphore::max)()`. A bound of the queue that
+  /// @throws std::invalid_argument if `per_key` or `total` is greater than `semaphore::max()`. A bound of the queue that
   /// is as large as that is no bound.
   basic_keyed_semaphore(const executor_type& ex, keyed_limits limits)
       : impl_(ex, checked(limits)) {}
@@ -311,7 +311,7 @@ class basic_keyed_semaphore {
   /// permits: such a key gets no permit until it holds fewer than the new limit. Waiting acquires that need
   /// more permits than the new limits allow complete with `errc::exceeds_limit`. So a limit of zero ends all waits, and
   /// is no way to pause. If more acquires wait than the new bounds allow, they still go on waiting.
-  /// @throws std::invalid_argument if `per_key` or `total` is greater than `(semaphore::max)()`; then nothing is changed.
+  /// @throws std::invalid_argument if `per_key` or `total` is greater than `semaphore::max()`; then nothing is changed.
   void set_limits(keyed_limits limits) { core().set_limits(checked(limits)); }
 
   /// Returns how many keys exist: those that hold permits or have waiting acquires, and those with a failed acquire

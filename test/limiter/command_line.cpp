@@ -134,8 +134,7 @@ const std::vector<mistake> mistakes{
     {{"--upstream", "a:1", "--threads", "0"}, "invalid --threads '0'; expected a number from 1"},
     {{"--upstream", "a:1", "--frobnicate"}, "--frobnicate"},
     {{"--upstream", "a:1", "stray"}, "unexpected argument 'stray'"},
-    {{"--demo", "--limit", "201"},
-     "invalid --limit '201'; expected a number from 1 to 200"},
+    {{"--demo", "--limit", "201"}, "invalid --limit '201'; expected a number from 1 to 200"},
 };
 
 }  // namespace
