@@ -103,7 +103,7 @@ status take_report(state& s, session& m, request r) {
   return claimed ? status::claimed : status::ok;
 }
 
-// ---- Who gets how much ---------------------------------------------------------------------------
+// ---- Shares ---------------------------------------------------------------------------
 
 struct row {
   const std::string* id;

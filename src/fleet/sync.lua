@@ -237,7 +237,7 @@ local function take_report(s, m, r)
   return claimed and CLAIMED or OK
 end
 
--- ---- Who gets how much
+-- ---- Shares
 
 -- table.sort has the order of the server's locale, which for lower-case hexadecimal digits is that of the bytes.
 local function make_rows(s)

@@ -28,14 +28,14 @@ void make_calm(scenario& s, random_numbers& random) {
   s.end = 4 * lease;
   s.longest_hold = random.between(1, random.one_in(3) ? 10 : 2) * 5 * ms;
   const number most = random.one_in(3) ? std::max<number>(1, s.limit / 2) : 1;
-  for (std::size_t who = 0; who < s.members.size(); ++who) {
-    s.members[who].limit = s.limit;
-    s.members[who].when_unreachable = fleet::unreachable::stop;
+  for (std::size_t member = 0; member < s.members.size(); ++member) {
+    s.members[member].limit = s.limit;
+    s.members[member].when_unreachable = fleet::unreachable::stop;
     const number come = random.between(0, lease / 2);
     const number count =
         s.limit * s.end / s.longest_hold * 2 / static_cast<number>(s.members.size()) + 20;
     for (number i = 0; i < std::min<number>(count, 800); ++i)
-      s.events.push_back({come, kind::acquire, who, random.between(1, most),
+      s.events.push_back({come, kind::acquire, member, random.between(1, most),
                           random.between(s.longest_hold / 2, s.longest_hold)});
   }
 }
@@ -62,7 +62,7 @@ void make_faults(scenario& s, random_numbers& random) {
       // While a request is under way.
       const event& other = s.events[static_cast<std::size_t>(random.next() % s.events.size())];
       e.at = other.at + random.between(0, s.rtt);
-      e.who = other.who;
+      e.member = other.member;
     }
     s.events.push_back(e);
   }
@@ -78,9 +78,9 @@ void make_faults(scenario& s, random_numbers& random) {
 
 // Everybody acquires at once, for long.
 void add_burst(scenario& s, random_numbers& random, number at) {
-  for (std::size_t who = 0; who < s.members.size(); ++who)
+  for (std::size_t member = 0; member < s.members.size(); ++member)
     for (number i = random.between(0, s.limit); i > 0; --i)
-      s.events.push_back({at + random.between(0, 20 * ms), kind::acquire, who, 1,
+      s.events.push_back({at + random.between(0, 20 * ms), kind::acquire, member, 1,
                           random.between(ms, s.members[0].lease)});
 }
 
@@ -91,11 +91,11 @@ void make_loss(scenario& s, random_numbers& random) {
   const number at = random.between(lease / 5, lease), down = random.between(lease / 20, lease / 3);
   add_burst(s, random, at - lease / 5);
   s.events.push_back({at, random.one_in(3) ? kind::server_restart : kind::server_loss, 0, 0, down});
-  for (std::size_t who = 0; who < s.members.size(); ++who) {
+  for (std::size_t member = 0; member < s.members.size(); ++member) {
     if (random.one_in(3)) continue;
     const bool is_newcomer = random.one_in(3);
     s.events.push_back({at - random.between(0, lease / 10), is_newcomer ? kind::crash : kind::cut,
-                        who, 0, is_newcomer ? down : down + random.between(0, lease)});
+                        member, 0, is_newcomer ? down : down + random.between(0, lease)});
   }
   if (random.one_in(2))
     s.events.push_back({at + down + random.between(lease / 20, lease / 2), kind::jump, 0, 0, hour});
@@ -122,16 +122,16 @@ void make_load(scenario& s, random_numbers& random) {
   const number most = random.one_in(2) ? 1 : random.between(1, s.limit + 1);
   s.longest_hold =
       random.one_in(2) ? random.between(1, 50) * ms : random.between(lease / 20, lease / 2);
-  for (std::size_t who = 0; who < s.members.size(); ++who) {
+  for (std::size_t member = 0; member < s.members.size(); ++member) {
     const number bursts = random.between(0, 8);
     for (number b = 0; b < bursts; ++b) {
       const number at = random.between(0, s.end);
       for (number i = random.between(1, 2 * s.limit); i > 0; --i)
-        s.events.push_back({at + random.between(0, 20 * ms), kind::acquire, who,
+        s.events.push_back({at + random.between(0, 20 * ms), kind::acquire, member,
                             random.between(1, most), random.between(ms / 10, s.longest_hold)});
       if (random.one_in(4))
         s.events.push_back(
-            {at + random.between(0, 60 * ms), kind::cancel, who, random.between(0, 1), 0});
+            {at + random.between(0, 60 * ms), kind::cancel, member, random.between(0, 1), 0});
     }
   }
 }
@@ -193,7 +193,7 @@ std::string describe(const scenario& s) {
         << s.members[i].linger << ", " << policies[static_cast<int>(s.members[i].when_unreachable)]
         << '\n';
   for (const event& e : s.events)
-    out << "  " << e.at << ' ' << name(e.what) << ", member " << e.who << ", amount " << e.amount
+    out << "  " << e.at << ' ' << name(e.what) << ", member " << e.member << ", amount " << e.amount
         << ", span " << e.span << '\n';
   return out.str();
 }

@@ -57,7 +57,7 @@ const char* name(kind k);
 struct event {
   number at;
   kind what;
-  std::size_t who;
+  std::size_t member;
   number amount;
   number span;
 };

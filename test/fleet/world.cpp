@@ -66,9 +66,9 @@ void world::run_until(number end) {
 }
 
 void world::happen(const event& e) {
-  trace(nullptr, std::string(name(e.what)) + ", member " + std::to_string(e.who) + ", amount " +
+  trace(nullptr, std::string(name(e.what)) + ", member " + std::to_string(e.member) + ", amount " +
                      std::to_string(e.amount) + ", span " + std::to_string(e.span));
-  const process_ptr p = processes_[e.who];
+  const process_ptr p = processes_[e.member];
   switch (e.what) {
     case kind::acquire:
       return do_in(p, [=, this] { acquire(p, {e.amount, e.span, now_ + p->offset}); });
@@ -79,7 +79,7 @@ void world::happen(const event& e) {
         step(p);
       });
     case kind::pause: return pause(p, e.span);
-    case kind::crash: return replace(e.who, e.span);
+    case kind::crash: return replace(e.member, e.span);
     case kind::leave:
       return do_in(p, [=, this] {
         p->is_closed = true;
@@ -88,7 +88,7 @@ void world::happen(const event& e) {
         step(p);
         at(now_ + lease() + e.span, [=, this] {
           if (p->member.state(now_ + p->offset) == fleet::lease_state::left && p->inside.empty())
-            replace(e.who, 0);
+            replace(e.member, 0);
         });
       });
     case kind::cut: p->cut_until = std::max(p->cut_until, now_ + e.span); return;
@@ -101,24 +101,24 @@ void world::happen(const event& e) {
 
 // ---- Processes -----------------------------------------------------------------------------------
 
-world::process_ptr world::start(std::size_t who) {
-  fleet::options o = scenario_.members[who];
-  o.id = std::to_string(who) + '.' + std::to_string(++started_);
-  const auto p = std::make_shared<process>(std::move(o), scenario_.clocks[who]);
+world::process_ptr world::start(std::size_t member) {
+  fleet::options o = scenario_.members[member];
+  o.id = std::to_string(member) + '.' + std::to_string(++started_);
+  const auto p = std::make_shared<process>(std::move(o), scenario_.clocks[member]);
   at(now_, [=, this] { step(p); });
   return p;
 }
 
 // The old process is gone, with all that was inside.
-void world::replace(std::size_t who, number after) {
-  const process_ptr gone = processes_[who];
+void world::replace(std::size_t member, number after) {
+  const process_ptr gone = processes_[member];
   if (gone->is_dead) return;
   gone->is_dead = true;
   gone->queue.clear();
   gone->inside.clear();
   gone->in_use = 0;
   at(now_ + after, [=, this] {
-    if (processes_[who] == gone) processes_[who] = start(who);
+    if (processes_[member] == gone) processes_[member] = start(member);
   });
 }
 

@@ -5,7 +5,7 @@
 #define TURNSTILE_TEST_FLEET_WORLD_HPP
 
 // Runs one scenario: processes, a server, a network that loses, doubles, delays and reorders messages, and a time that
-// is nobody's clock. After each step it checks the invariants, and throws a `violation`.
+// no participant sees. After each step it checks the invariants, and throws a `violation`.
 
 #include "fleet/server.hpp"
 #include "process.hpp"
@@ -44,8 +44,8 @@ class world {
   void at(number when, action a);
   void run_until(number end);
   void happen(const event& e);
-  process_ptr start(std::size_t who);
-  void replace(std::size_t who, number after);
+  process_ptr start(std::size_t member);
+  void replace(std::size_t member, number after);
   void do_in(const process_ptr& p, const action& a);
   void pause(const process_ptr& p, number span);
   void step(const process_ptr& p);
