@@ -922,7 +922,7 @@ bug('a place in the queue is for what was needed long ago',
     found_by=[fleet_server], row='F14')
 bug('what cannot be divided goes from the member that had its turn last',
     (SERVER, 'a->m->turn_end > b->m->turn_end', 'a->m->turn_end < b->m->turn_end'), found_by=[fleet_server], row='F14')
-bug('who has more gets more',
+bug('the member that has more gets more',
     (SERVER, 'return a->m->share != b->m->share', 'return true || a->m->share != b->m->share'),
     (SERVER, '    if ((*first)->demand > level) break;', '    if ((*first)->demand > level + (*first)->m->share / 2) break;'),
     found_by=[fleet], row='F14')
