@@ -160,6 +160,19 @@ void keyed_core::orphan() noexcept {
   destroy_removed();
 }
 
+// ---- A key ------------------------------------------------------------------------------------
+
+key_node::key_node(keyed_core& c) noexcept : permit_owner(0), mail(kind::key), core_(c) {
+  core_.add_reference();
+}
+key_node::~key_node() { core_.drop_reference(); }
+counter& key_node::get_counter() const noexcept { return core_; }
+void key_node::end_wait() noexcept { core_.unpin(*this); }
+outcome key_node::wait(lane_waiter& x) noexcept { return core_.wait(*this, x); }
+void key_node::return_otherwise(std::size_t n) noexcept {
+  core_.give_back(*this, static_cast<std::uint32_t>(n));
+}
+
 // ---- The queue --------------------------------------------------------------------------------
 
 void lane_queue::set_limits(const lane_limits& l) noexcept {

@@ -140,7 +140,7 @@ awaitable<void> admin::make_room() {
     const auto end = connections_.front().last_activity + min_time_for_request;
     if (std::chrono::steady_clock::now() >= end) {
       connections_.front().stream.close();
-      co_await places_.async_acquire_permit(use_awaitable);  // returned at once
+      (void)co_await places_.async_acquire_permit(use_awaitable);  // returned at once
       co_return;
     }
     timer.expires_at(end);

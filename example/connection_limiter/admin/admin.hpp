@@ -17,6 +17,7 @@
 #include <chrono>
 #include <list>
 #include <string>
+#include <utility>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -54,6 +55,8 @@ class admin {
   using response = http::response<http::string_body>;
 
   struct connection {
+    explicit connection(beast::tcp_stream s) : stream(std::move(s)) {}
+
     beast::tcp_stream stream;
     std::chrono::steady_clock::time_point last_activity = std::chrono::steady_clock::now();
   };

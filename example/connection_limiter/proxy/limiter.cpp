@@ -270,8 +270,11 @@ awaitable<error_code> limiter::connect(tcp::socket& upstream) {
 // Finds the limit from the time that a connection took, and from its error.
 void limiter::learn(steady_clock::time_point start, std::size_t active, const error_code& ec) {
   const auto end = std::max<steady_clock::time_point>(steady_clock::now(), start + shortest_time);
+  const auto outcome = outcome_of(ec);
+  // Refusals come so fast that the limiter's own limit is not reached. But the upstream's is.
+  if (outcome == turnstile::adaptive_limit::outcome::overloaded) adaptive_->waited();
   const std::lock_guard lock{setting_limit_};
-  const std::size_t limit = adaptive_->ended(start, end, active, outcome_of(ec));
+  const std::size_t limit = adaptive_->ended(start, end, active, outcome);
   if (finds_limit() && limit != admission_.limit()) admission_.set_limit(limit);
 }
 

@@ -30,18 +30,18 @@ class keyed_core;
 //
 // The lane is the strand's. Its number of held permits may be higher than the one in the word, until the strand
 // has read the mail.
-class key_node : public permit_owner, public mail, public lane {
+class TURNSTILE_API key_node : public permit_owner, public mail, public lane {
  public:
   // What acquires and waits.
   using waiter_type = lane_waiter;
 
-  inline explicit key_node(keyed_core& c) noexcept;
-  inline ~key_node() override;
+  explicit key_node(keyed_core& c) noexcept;
+  ~key_node() override;
 
-  inline counter& get_counter() const noexcept;
+  counter& get_counter() const noexcept;
   void begin_wait() noexcept { pin(); }
-  inline void end_wait() noexcept;
-  inline outcome wait(lane_waiter& x) noexcept;
+  void end_wait() noexcept;
+  outcome wait(lane_waiter& x) noexcept;
 
   void add_object() noexcept override { pin(); }
   void drop_object() noexcept override { end_wait(); }
@@ -79,7 +79,7 @@ class key_node : public permit_owner, public mail, public lane {
   }
   bool is_pinned() const noexcept { return state_.load(std::memory_order_relaxed) >= one_pin; }
 
-  inline void return_otherwise(std::size_t n) noexcept override;
+  void return_otherwise(std::size_t n) noexcept override;
 
   keyed_core& core_;  // a reference
   std::atomic<std::uint64_t> state_{0};

@@ -93,17 +93,6 @@ class TURNSTILE_API keyed_core : public basic_strand<lane_queue> {
   lane_limits limits_;
 };
 
-inline key_node::key_node(keyed_core& c) noexcept : permit_owner(0), mail(kind::key), core_(c) {
-  core_.add_reference();
-}
-inline key_node::~key_node() { core_.drop_reference(); }
-inline counter& key_node::get_counter() const noexcept { return core_; }
-inline void key_node::end_wait() noexcept { core_.unpin(*this); }
-inline outcome key_node::wait(lane_waiter& x) noexcept { return core_.wait(*this, x); }
-inline void key_node::return_otherwise(std::size_t n) noexcept {
-  core_.give_back(*this, static_cast<std::uint32_t>(n));
-}
-
 }  // namespace turnstile::inline v1::detail
 
 #endif

@@ -3,8 +3,8 @@
 
 """The limiter with --limit auto in front of a server whose capacity changes.
 
-The server refuses connections while as many are open as it can serve, and works 50 ms on each. Its capacity is
-24, then 8, then 24 again. 150 clients ask all the time. Without the limiter, most of their connections are
+The server refuses connections while as many are open as it can serve, and works 300 ms on each. Its capacity is
+24, then 8, then 24 again. 100 clients ask all the time. Without the limiter, most of their connections are
 refused.
 """
 
@@ -14,7 +14,7 @@ import time
 
 from common import HOST, Limiter, Scenario, connected, done, free_port
 
-CLIENTS, HIGH, LOW, SERVICE, PHASE = 150, 24, 8, 0.05, 15
+CLIENTS, HIGH, LOW, SERVICE, PHASE = 100, 24, 8, 0.3, 15
 
 
 class Server:
