@@ -23,7 +23,7 @@ outcome keyed_core::take_total(key_node& k, std::uint32_t n, bool beside_strand)
   // An acquire that can wait does not overtake the completions that the strand has yet to deliver.
   const outcome o = beside_strand ? take<not_idle>(n, 0) : take<0>(n, 0);
   if (o == outcome::granted) return o;
-  // Releases nothing that a holder of the permits has done: but the last holder's release is passed on.
+  // Passes on what the last holders of these permits have released, which the claim has acquired.
   if (k.state_.fetch_sub(n, std::memory_order_acq_rel) & key_node::has_waiters) announce(k, 0);
   return o;
 }
