@@ -56,6 +56,8 @@ set(pages
   example/connection_limiter/README.md
   src/README.md
   src/adaptive_limit.md
+  src/fleet/README.md
+  src/keyed_semaphore.md
   src/debugging.md
   test/README.md
   test/bench/README.md

@@ -193,6 +193,9 @@ void core::cancel() noexcept {
   cancel_all();
 }
 
+void core::close() noexcept { set_flags(closed, decides::some); }
+void core::abandon() noexcept { set_flags(abandoned, decides::some); }
+
 // ---- Cancellation of one waiter ----------------------------------------------------------------
 
 void cancellation::request(outcome o) noexcept {

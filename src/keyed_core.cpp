@@ -19,6 +19,8 @@ keyed_core::keyed_core(const lane_limits& l) noexcept : basic_strand(0, l.total)
   queue_.set_limits(l);
 }
 
+keyed_core::~keyed_core() = default;
+
 outcome keyed_core::take_total(key_node& k, std::uint32_t n, bool beside_strand) noexcept {
   // An acquire that can wait does not overtake the completions that the strand has yet to deliver.
   const outcome o = beside_strand ? take<not_idle>(n, 0) : take<0>(n, 0);
@@ -125,6 +127,11 @@ void keyed_core::unpin(key_node& k) noexcept {
   while (!drop(k, s, key_node::one_pin)) {
   }
 }
+
+void keyed_core::close() noexcept { set_flags(closed | pending, decides::some); }
+void keyed_core::abandon() noexcept { set_flags(abandoned | pending, decides::some); }
+void keyed_core::cancel(cancellation& c) noexcept { basic_strand::cancel(c); }
+bool keyed_core::resume(bool can_repeat) noexcept { return basic_strand::resume(can_repeat); }
 
 void keyed_core::cancel() noexcept {
   // What still waits at a closed semaphore is closed.

@@ -17,9 +17,9 @@
 #include <chrono>
 #include <list>
 #include <string>
-#include <utility>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace connection_limiter {

@@ -87,8 +87,8 @@ class TURNSTILE_API core final : public basic_strand<wait_queue> {
   void cancel() noexcept;
   using basic_strand::cancel;
 
-  void close() noexcept { set_flags(closed, decides::some); }
-  void abandon() noexcept override { set_flags(abandoned, decides::some); }
+  void close() noexcept;
+  void abandon() noexcept override;
 
   std::size_t waiting() const noexcept {
     for (std::uint32_t entered = entered_.load(std::memory_order_acquire);;) {

@@ -64,14 +64,17 @@ class TURNSTILE_API keyed_core : public basic_strand<lane_queue> {
   std::uint32_t per_key() const noexcept { return queue_.per_key(); }
 
   void cancel() noexcept;
-  using basic_strand::cancel;
-  void close() noexcept { set_flags(closed | pending, decides::some); }
-  void abandon() noexcept override { set_flags(abandoned | pending, decides::some); }
+  void close() noexcept;
+
+  // A table has a table of virtual functions in the user's program, and these are all that the library exports.
+  void cancel(cancellation& c) noexcept override;
+  bool resume(bool can_repeat) noexcept override;
+  void abandon() noexcept override;
   void orphan() noexcept override;
 
  protected:
   explicit keyed_core(const lane_limits& l) noexcept;
-  ~keyed_core() override = default;
+  ~keyed_core() override;
 
   // For the table. The mutex is locked.
   virtual void remove(key_node& k) noexcept = 0;
