@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// The limit that finds itself. The traffic tests show how well it does.
+// The limit that finds itself: its options, its range, and that it follows refusals.
 
 #include "limiter.hpp"
 
