@@ -35,7 +35,12 @@ class Semaphore:
     def to_string(self):
         if not self.implementation['core_']:
             return 'moved from'
-        core = core_of(self.implementation)
+        try:
+            return self.describe(core_of(self.implementation))
+        except gdb.error:
+            return 'the debug symbols of libturnstile are missing'
+
+    def describe(self, core):
         word, most = scalar(core['word_']), int(core['used_mask'])  # see state_word.hpp
         used, limit = word & most, scalar(core['limit_']) & most
         if self.kind == 'keyed':
