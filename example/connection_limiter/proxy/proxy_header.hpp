@@ -4,7 +4,7 @@
 #ifndef CONNECTION_LIMITER_PROXY_PROXY_HEADER_HPP
 #define CONNECTION_LIMITER_PROXY_PROXY_HEADER_HPP
 
-// The header of the PROXY protocol, versions 1 and 2, with which a proxy says who its client is.
+// The header of the PROXY protocol, versions 1 and 2, in which a proxy passes the address of its client on.
 
 #include "proxy/net.hpp"
 
