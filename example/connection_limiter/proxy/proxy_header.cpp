@@ -126,18 +126,27 @@ void append_address(std::string& out, const asio::ip::address& a) {
     append(a.to_v6().to_bytes());
 }
 
-std::string make_v2(const std::optional<proxied_connection>& ends) {
+std::string make_v2(unsigned char command, unsigned char family, std::size_t length) {
   std::string header{signature_v2};
-  header += static_cast<char>(ends ? proxy_v2 : local_v2);
-  const bool v4 = ends && ends->client.address().is_v4();
-  header += static_cast<char>(!ends ? 0 : v4 ? tcp4_v2 : tcp6_v2);
-  append_number(header, !ends ? 0 : v4 ? 12 : 36);
-  if (!ends) return header;
-  append_address(header, ends->client.address());
-  append_address(header, ends->server.address());
-  append_number(header, ends->client.port());
-  append_number(header, ends->server.port());
+  header += static_cast<char>(command);
+  header += static_cast<char>(family);
+  append_number(header, length);
   return header;
+}
+
+std::string make_v2(const proxied_connection& ends) {
+  const bool v4 = ends.client.address().is_v4();
+  std::string header = make_v2(proxy_v2, v4 ? tcp4_v2 : tcp6_v2, v4 ? 12 : 36);
+  append_address(header, ends.client.address());
+  append_address(header, ends.server.address());
+  append_number(header, ends.client.port());
+  append_number(header, ends.server.port());
+  return header;
+}
+
+std::string make_v1(const proxied_connection& ends) {
+  return text("PROXY ", ends.client.address().is_v4() ? "TCP4 " : "TCP6 ", ends.client.address(), ' ',
+              ends.server.address(), ' ', ends.client.port(), ' ', ends.server.port(), "\r\n");
 }
 
 awaitable<parsed_header> read_header(tcp::socket& client, std::string& data) {
@@ -162,12 +171,9 @@ parsed_header parse_proxy_header(std::string_view data) {
 }
 
 std::string make_proxy_header(int version, const std::optional<proxied_connection>& ends) {
-  const auto same = ends ? std::optional{of_one_family(*ends)} : std::nullopt;
-  if (version == 2) return make_v2(same);
-  if (!same) return "PROXY UNKNOWN\r\n";
-  return text("PROXY ", same->client.address().is_v4() ? "TCP4 " : "TCP6 ", same->client.address(),
-              ' ', same->server.address(), ' ', same->client.port(), ' ', same->server.port(),
-              "\r\n");
+  if (!ends) return version == 2 ? make_v2(local_v2, 0, 0) : "PROXY UNKNOWN\r\n";
+  const proxied_connection same = of_one_family(*ends);
+  return version == 2 ? make_v2(same) : make_v1(same);
 }
 
 awaitable<parsed_header> read_proxy_header(tcp::socket& client, std::string& rest,
