@@ -28,6 +28,8 @@
 
 namespace turnstile::inline v1::detail {
 
+extern template class basic_strand<wait_queue>;  // src/core.cpp has it
+
 class TURNSTILE_API core final : public basic_strand<wait_queue> {
  public:
   // What acquires and waits.

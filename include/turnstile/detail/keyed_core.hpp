@@ -36,6 +36,8 @@
 
 namespace turnstile::inline v1::detail {
 
+extern template class basic_strand<lane_queue>;  // src/keyed_core.cpp has it
+
 class TURNSTILE_API keyed_core : public basic_strand<lane_queue> {
  public:
   // What n permits of a key meet now, if the key is not looked at.
