@@ -243,8 +243,7 @@ class Copy:
         self.base, self.folder, self.changed = base, COPIES / folder, set(texts)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        for path in (BASE / 'src').iterdir():
-            write(self.folder / 'src' / path.name, path.read_bytes())
+        shutil.copytree(BASE / 'src', self.folder / 'src')
         for file, text in texts.items():
             write(self.folder / file, text)
 
