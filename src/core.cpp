@@ -37,11 +37,11 @@ void counter::change_limit(std::size_t n) noexcept {
   limit_under(w);  // puts this limit in force, unless another thread has
 }
 
-std::uint32_t counter::adopt_limit(word& w) const noexcept {
+counter::limited counter::adopt_limit(word w) const noexcept {
   for (;;) {
     // Read after w: it is of the same epoch, or one ahead (proposed), or w is stale and its swap fails.
     const word l = limit_.load(std::memory_order_acquire);
-    if (epoch(l) == epoch(w)) return used(l);
+    if (epoch(l) == epoch(w)) return {w, used(l)};
     // Permits that a higher limit makes free are reserved for the queue, which is looked at after
     // change_limit(), of which this is a part.
     const word next = (w & ~epoch_mask) | next_epoch(w) | ((w & queued) ? reserved : 0);

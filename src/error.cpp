@@ -48,4 +48,8 @@ constinit storage the_category;
 
 const boost::system::error_category& error_category() noexcept { return the_category.instance; }
 
+void detail::throw_over_release() {
+  throw boost::system::system_error(errc::over_release, "turnstile::release");
+}
+
 }  // namespace turnstile::inline v1

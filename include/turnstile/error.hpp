@@ -41,6 +41,13 @@ inline error_code make_error_code(errc e) noexcept {
   return {static_cast<int>(e), error_category()};
 }
 
+namespace detail {
+
+// In the library, so that a release saves no registers for it.
+[[noreturn]] TURNSTILE_API void throw_over_release();
+
+}  // namespace detail
+
 }  // namespace turnstile::inline v1
 
 /// @cond

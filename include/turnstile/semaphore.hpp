@@ -412,8 +412,7 @@ class basic_semaphore {
   /// @throws boost::system::system_error with `errc::over_release`, and changes nothing, if that would
   /// pass `max()`, or the limit of a bounded semaphore (`n > in_use()`). Throws nothing else.
   void release(std::size_t n = 1) {
-    if (!core().release(n))
-      throw boost::system::system_error(errc::over_release, "turnstile::release");
+    if (!core().release(n)) detail::throw_over_release();
   }
 
   /// Like `release()`, but reports a failure in ec. On success, ec is cleared.

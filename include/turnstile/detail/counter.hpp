@@ -77,12 +77,16 @@ class counter : public permit_owner {
     const word l = limit_.load(std::memory_order_relaxed);
     if (epoch(l) == epoch(w)) [[likely]]
       return used(l);
-    word adopted = w;  // not w itself, which a reference would keep out of the registers
-    const std::uint32_t limit = adopt_limit(adopted);
-    w = adopted;
-    return limit;
+    const limited a = adopt_limit(w);
+    w = a.w;
+    return a.limit;
   }
-  TURNSTILE_API std::uint32_t adopt_limit(word& w) const noexcept;
+  // A word and its limit: by value, so that the word stays in a register.
+  struct limited {
+    word w;
+    std::uint32_t limit;
+  };
+  TURNSTILE_API limited adopt_limit(word w) const noexcept;
 
   // Requires n <= max. The strand has to look at the queue afterwards.
   void change_limit(std::size_t n) noexcept;
