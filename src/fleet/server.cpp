@@ -105,6 +105,12 @@ status take_report(state& s, session& m, request r) {
 
 // ---- Shares ---------------------------------------------------------------------------
 
+// Of some hundred elements at most. std::stable_sort allocates, and that of libstdc++ 12 makes clang 19 warn.
+template <typename It, typename Less>
+void sort_stably(It first, It last, Less less) {
+  for (It i = first; i != last; ++i) std::rotate(std::upper_bound(first, i, *i, less), i, i + 1);
+}
+
 struct row {
   const std::string* id;
   session* m;
@@ -128,7 +134,7 @@ std::vector<row> make_rows(state& s) {
                     .share = m.share,
                     .recall = m.recall});
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const row& a, const row& b) {
+  sort_stably(rows.begin(), rows.end(), [](const row& a, const row& b) {
     if (a.has_turn != b.has_turn) return a.has_turn;
     return a.has_turn ? a.m->turn < b.m->turn : a.m->share < b.m->share;
   });
@@ -151,8 +157,8 @@ void set_targets(const state& s, std::vector<row>& rows) {
       rest.push_back(&r);
     }
   }
-  std::stable_sort(rest.begin(), rest.end(),
-                   [](const row* a, const row* b) { return a->demand < b->demand; });
+  sort_stably(rest.begin(), rest.end(),
+              [](const row* a, const row* b) { return a->demand < b->demand; });
   auto first = rest.begin();
   number level = 0;
   for (; first != rest.end(); ++first) {
@@ -161,7 +167,7 @@ void set_targets(const state& s, std::vector<row>& rows) {
     left -= (*first)->target = (*first)->demand;
   }
   // What cannot be divided stays with those that have it; of these, with those that had a turn last.
-  std::stable_sort(first, rest.end(), [](const row* a, const row* b) {
+  sort_stably(first, rest.end(), [](const row* a, const row* b) {
     return a->m->share != b->m->share ? a->m->share > b->m->share : a->m->turn_end > b->m->turn_end;
   });
   for (number odd = left - level * (rest.end() - first); first != rest.end(); ++first, --odd)
@@ -187,8 +193,8 @@ void recall(const state& s, std::vector<row>& rows) {
     missing += std::max<number>(0, r.target - r.m->share) - r.m->recall;
   }
   const auto beyond = [](const row& r) { return r.m->share - r.target; };
-  std::stable_sort(rows.begin(), rows.end(),
-                   [&](const row& a, const row& b) { return beyond(a) > beyond(b); });
+  sort_stably(rows.begin(), rows.end(),
+              [&](const row& a, const row& b) { return beyond(a) > beyond(b); });
   for (row& r : rows) {
     const number n = std::clamp<number>(beyond(r) - r.m->recall, 0, std::max<number>(0, missing));
     r.m->recall += n;
