@@ -145,8 +145,8 @@ std::string make_v2(const proxied_connection& ends) {
 }
 
 std::string make_v1(const proxied_connection& ends) {
-  return text("PROXY ", ends.client.address().is_v4() ? "TCP4 " : "TCP6 ", ends.client.address(), ' ',
-              ends.server.address(), ' ', ends.client.port(), ' ', ends.server.port(), "\r\n");
+  return text("PROXY ", ends.client.address().is_v4() ? "TCP4 " : "TCP6 ", ends.client.address(),
+              ' ', ends.server.address(), ' ', ends.client.port(), ' ', ends.server.port(), "\r\n");
 }
 
 awaitable<parsed_header> read_header(tcp::socket& client, std::string& data) {
