@@ -23,7 +23,7 @@ std::string expected_by(std::string_view option) {
            "db.example:5432";
   if (option == "admin-public")
     return "a host name without a scheme or path, such as limiter.example";
-  if (option == "limit") return "auto, or a number from 1 to " + std::to_string(max_permits);
+  if (option == "limit") return "auto, or a number from 0 to " + std::to_string(max_permits);
   if (option == "limit-min" || option == "limit-max" || option == "per-client")
     return "a number from 1 to " + std::to_string(max_permits);
   if (option == "max-queue" || option == "per-client-queue")
@@ -54,7 +54,7 @@ po::options_description description() {
     ("upstream", text("HOST:PORT"),
       "the server to protect; it need not exist yet when the program starts")
     ("limit", text("N|auto")->default_value("20"),
-      "how many connections are forwarded at once; auto finds the number (see below)")
+      "how many connections are forwarded at once; 0 pauses, and auto finds the number (see below)")
     ("limit-min", text("N"), "the lowest limit that auto sets; the default is 1")
     ("limit-max", text("N"), "the highest limit that auto sets; the default is 1000")
     ("limit-dry-run", text("on|off"),
@@ -137,6 +137,9 @@ Overflow modes: what happens to a connection above the limit
   backlog  It is not accepted until a permit is free, and waits in the kernel's backlog. When the
            backlog is full too, clients see a slow connect, then their own time-out.
   reject   It is refused at once.
+
+With --limit 0, no connection is forwarded until the admin endpoint sets another limit. Connections
+wait as above.
 
 With --limit auto, the limit follows how long connecting to the upstream takes and whether the upstream
 refuses connections. An upstream that accepts more connections than it can serve gives no such sign, and

@@ -182,6 +182,8 @@ void check_demo(const command_line& line) {
                         (line.listeners.empty() ? option : "listen"));
 }
 
+std::optional<std::size_t> to_size(std::string_view text) { return to_number(text, max_permits); }
+
 // Sets what --limit and the options that belong to it say.
 void set_limit(settings& s, const po::variables_map& given) {
   constexpr std::size_t first = 8;
@@ -189,7 +191,7 @@ void set_limit(settings& s, const po::variables_map& given) {
   const bool dry_run = has(given, "limit-dry-run") && value_of(given, "limit-dry-run", to_switch);
   if (is_auto && dry_run)
     throw usage_error("--limit-dry-run on needs a number as --limit, which stays the limit");
-  if (!is_auto) s.limit = value_of(given, "limit", to_limit);
+  if (!is_auto) s.limit = value_of(given, "limit", to_size);
   if (!is_auto && !dry_run) return;
   auto_limit a{.dry_run = dry_run};
   if (has(given, "limit-min")) a.lowest = value_of(given, "limit-min", to_limit);
@@ -200,7 +202,6 @@ void set_limit(settings& s, const po::variables_map& given) {
 }
 
 settings to_settings(const po::variables_map& given, bool demo) {
-  const auto to_size = [](const std::string& text) { return to_number(text, max_permits); };
   settings s;
   s.listen = value_of(given, "listen", to_host_port);
   if (!demo) s.upstream = value_of(given, "upstream", to_upstream);

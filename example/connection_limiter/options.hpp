@@ -37,7 +37,7 @@ struct auto_limit {
 struct settings {
   host_port listen;
   host_port upstream;
-  std::size_t limit = 0;  // the first limit if it is found automatically
+  std::size_t limit = 0;  // zero pauses; the first limit if it is found automatically
   std::optional<auto_limit> find_limit;
   overflow_mode overflow = overflow_mode::queue;
   std::size_t max_queue = 0;

@@ -284,10 +284,10 @@ admin::response admin::set_limit(std::string_view query, const std::string& body
   if (!l) return failure;
   std::string_view number = body;
   if (number.ends_with('\n')) number.remove_suffix(1);
-  const auto limit = to_limit(number);
+  const auto limit = to_number(number, max_permits);
   if (!limit)
     return reply(http::status::bad_request,
-                 text("invalid limit; expected a number from 1 to ", max_permits, '\n'));
+                 text("invalid limit; expected a number from 0 to ", max_permits, '\n'));
   if (l->finds_limit())
     return reply(http::status::conflict, "the limit is found automatically (--limit auto)\n");
   l->set_limit(*limit);

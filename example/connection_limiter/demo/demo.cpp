@@ -163,7 +163,7 @@ class demo {
 
 bool run_demo(const options& o) {
   settings s = o.limiters.front();
-  if (s.limit > clients)
+  if (s.limit == 0 || s.limit > clients)
     throw usage_error(text("invalid --limit '", s.limit, "'; expected a number from 1 to ", clients,
                            " with --demo"));
   std::cout << clients << " clients at once, and an upstream with room for " << s.limit

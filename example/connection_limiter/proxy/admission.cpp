@@ -26,16 +26,17 @@ bool is_client_full(const Client& c, const settings& s) {
 }  // namespace
 
 admission::admission(const asio::any_io_executor& executor, const settings& s, statistics& f)
-    : settings_(s), stats_(f), permits_(executor, s.limit) {
+    : settings_(s), stats_(f), permits_(executor, s.limit + 1) {
   if (s.overflow == overflow_mode::queue) permits_.set_max_waiting(s.max_queue);
   if (s.per_client) clients_.emplace(executor, client_limits(s.limit));
+  own_permit_ = try_acquire(own);
 }
 
 turnstile::keyed_limits admission::client_limits(std::size_t limit) const {
   const bool queues = settings_.overflow == overflow_mode::queue;
   return {
       .per_key = *settings_.per_client,
-      .total = settings_.overflow == overflow_mode::backlog ? turnstile::semaphore::max() : limit,
+      .total = settings_.overflow == overflow_mode::backlog ? turnstile::semaphore::max() : limit + 1,
       .max_waiting_per_key = queues ? settings_.per_client_queue : 0,
       .max_waiting = queues ? settings_.max_queue : 0};
 }
@@ -97,13 +98,13 @@ void admission::close() {
 }
 
 void admission::set_limit(std::size_t limit) {
-  permits_.set_limit(limit);
+  permits_.set_limit(limit + 1);
   if (clients_share()) clients_->set_limits(client_limits(limit));
 }
 
 std::size_t admission::available() const noexcept {
   if (!clients_share()) return permits_.available();
-  const std::size_t held = clients_->in_use(), all = limit();
+  const std::size_t held = clients_->in_use(), all = limit() + 1;
   return all > held ? all - held : 0;
 }
 

@@ -24,6 +24,9 @@ namespace connection_limiter {
 // comes first. In backlog mode, a permit of the listener is acquired before there is a client. Then the
 // keyed semaphore only limits each client.
 //
+// A limit of zero pauses: connections wait, and none is forwarded. A semaphore with a limit of zero would end all
+// waits instead. So the semaphore has one permit more than the limit, which the admission holds itself.
+//
 // Connections on all threads use one admission. Its semaphores are the only state they share.
 class admission {
  public:
@@ -44,8 +47,8 @@ class admission {
   // For --overflow backlog: acquires a permit before there is a connection to hold it.
   awaitable<turnstile::permit> reserve();
 
-  // The same, if a permit is free.
-  turnstile::permit try_reserve() { return permits_.try_acquire_permit(); }
+  // Acquires a permit that no client holds, if one is free.
+  turnstile::permit try_reserve() { return try_acquire(probe); }
 
   // In backlog mode: true if more permits are held than the limit allows, because the limit was lowered.
   bool is_over_limit() const noexcept { return permits_.in_use() > permits_.limit(); }
@@ -63,13 +66,22 @@ class admission {
   // Takes effect immediately. Forwarded connections are not cut.
   void set_limit(std::size_t limit);
 
-  std::size_t limit() const noexcept { return permits_.limit(); }
+  std::size_t limit() const noexcept { return permits_.limit() - 1; }
   std::size_t available() const noexcept;
   std::size_t queued() const noexcept;
-  std::size_t clients() const { return clients_ ? clients_->size() : 0; }
+  std::size_t clients() const {
+    return clients_ ? clients_->size() - (clients_share() ? 1 : 0) : 0;
+  }
 
  private:
   using clients_type = turnstile::keyed_semaphore<client_key>;
+
+  // For permits that no client holds: own_permit_, and those of try_reserve().
+  static constexpr unsigned char own = 0, probe = 1;
+  turnstile::permit try_acquire(unsigned char key) {
+    return clients_share() ? (*clients_)[client_key{key}].try_acquire_permit()
+                           : permits_.try_acquire_permit();
+  }
 
   // Whether the keyed semaphore has the listener's permits.
   bool clients_share() const noexcept {
@@ -87,6 +99,7 @@ class admission {
   // The listener's permits, unless the clients share them.
   turnstile::bounded_semaphore permits_;
   std::optional<clients_type> clients_;
+  turnstile::permit own_permit_;  // the one beyond the limit
 };
 
 }  // namespace connection_limiter

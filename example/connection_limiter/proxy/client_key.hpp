@@ -15,20 +15,23 @@ namespace connection_limiter {
 // What counts as one client: an IPv4 address, or the first half of an IPv6 address, because a single host
 // often has a whole /64.
 struct client_key {
-  bool is_v6 = false;
+  enum { none, v4, v6 } kind = none;
   std::array<unsigned char, 8> bytes{};
 
-  explicit client_key(const asio::ip::address& a) : is_v6(a.is_v6()) {
+  // A key that is not the one of any client.
+  explicit client_key(unsigned char number) : bytes{{number}} {}
+
+  explicit client_key(const asio::ip::address& a) {
     const auto take = [&](const auto& all) {
       std::copy_n(all.begin(), std::min(all.size(), bytes.size()), bytes.begin());
     };
-    if (a.is_v4()) {
-      take(a.to_v4().to_bytes());
-    } else if (const auto v6 = a.to_v6(); v6.is_v4_mapped()) {
-      is_v6 = false;
-      take(asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_bytes());
+    if (a.is_v6() && !a.to_v6().is_v4_mapped()) {
+      kind = v6;
+      take(a.to_v6().to_bytes());
     } else {
-      take(v6.to_bytes());
+      kind = v4;
+      take((a.is_v4() ? a.to_v4() : asio::ip::make_address_v4(asio::ip::v4_mapped, a.to_v6()))
+               .to_bytes());
     }
   }
 
