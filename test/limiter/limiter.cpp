@@ -192,20 +192,21 @@ BOOST_AUTO_TEST_CASE(forwards_a_half_close_of_the_client) {
 
 BOOST_AUTO_TEST_CASE(forwards_a_half_close_of_the_upstream) {
   std::string received;
-  {
-    upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
-      co_await asio::async_write(socket, asio::buffer("bye", 3), asio::use_awaitable);
-      socket.shutdown(tcp::socket::shutdown_send);
-      co_await asio::async_read(socket, asio::dynamic_buffer(received),
-                                asio::as_tuple(asio::use_awaitable));
-    }};
-    limiter l{u.address(), {}};
-    client c{l.port()};
-    BOOST_TEST(c.receive(100) == "bye");
-    c.send("one more thing");
-    c.close();
-    BOOST_TEST(contains(l.stop(), "served 1,"));
-  }
+  std::atomic<bool> received_all{false};
+  upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
+    co_await asio::async_write(socket, asio::buffer("bye", 3), asio::use_awaitable);
+    socket.shutdown(tcp::socket::shutdown_send);
+    co_await asio::async_read(socket, asio::dynamic_buffer(received),
+                              asio::as_tuple(asio::use_awaitable));
+    received_all = true;
+  }};
+  limiter l{u.address(), {}};
+  client c{l.port()};
+  BOOST_TEST(c.receive(100) == "bye");
+  c.send("one more thing");
+  c.close();
+  BOOST_TEST(contains(l.stop(), "served 1,"));
+  BOOST_TEST(comes_true([&] { return received_all.load(); }));
   BOOST_TEST(received == "one more thing");
 }
 
