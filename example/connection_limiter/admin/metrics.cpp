@@ -62,6 +62,13 @@ class exposition {
         series(name, l) << "," << label << "=\"" << c.value << "\"} " << c.count(l.stats()) << '\n';
   }
 
+  // A series that is always 1 for each listener, for the sake of its label.
+  void upstreams(std::string_view name, std::string_view help) {
+    head(name, "gauge", help);
+    for (const limiter& l : limiters_)
+      series(name, l) << ",upstream=\"" << l.upstream() << "\"} 1\n";
+  }
+
   // A series that is always 1, for the sake of its label.
   void info(std::string_view name, std::string_view help, std::string_view label,
             const std::string& value) {
@@ -101,6 +108,7 @@ class exposition {
 std::string metrics(const std::list<limiter>& limiters) {
   exposition e{limiters};
   e.info("connection_limiter_build_info", "The version of the program.", "version", version());
+  e.upstreams("connection_limiter_upstream_info", "The upstream of the listener.");
   e.family("connection_limiter_active_connections", "gauge", "Connections that hold a permit.",
            [](const limiter& l) { return l.stats().active.now(); });
   e.family("connection_limiter_limit_connections", "gauge",

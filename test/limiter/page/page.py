@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import unittest
 import urllib.error
 import urllib.parse
@@ -257,6 +258,46 @@ class Page(unittest.TestCase):
         self.assertRegex(self.text("#p50"), r"^≤ [\d.]+ ms$")
         self.assertRegex(self.text("#p99"), r"^(\d\d\d ms|[\d.]+ s)$")
 
+    def test_refusals_catch_the_eye(self):
+        limiter = self.start("--max-queue", "0", limits=(1,))
+        self.assertFalse(self.browser.run("return $('state').classList.contains('alarm')"))
+        self.connect(limiter, 4)
+        self.until(lambda: self.text("#state"), "Refusing connections: 3 in 10 s")
+        self.assertTrue(self.browser.run("return $('state').classList.contains('alarm')"))
+        self.assertEqual(self.text("#alarm[role=alert]"), "The limiter refuses connections.")
+        self.assertEqual(self.text("tr.alarm th"), "Refused: full")
+        self.assertEqual(self.browser.run("return document.title[0]"), "⚠")
+        self.until(lambda: self.text("#state"), "Live")  # ten seconds later
+
+    def test_shows_that_the_upstream_does_not_accept_connections(self):
+        address = f"127.0.0.1:{free_port()}"
+        dead = Limiter(types.SimpleNamespace(address=address))
+        self.addCleanup(dead.close)
+        self.browser.open(dead.url)
+        self.addCleanup(self.browser.open, "about:blank")
+        self.until(lambda: self.text("#listener"), f"{dead.listeners[0]} → {address}")
+        self.connect(dead, 2)
+        self.until(lambda: self.text("#state"), "The upstream does not accept connections: 2 not forwarded in 10 s")
+        self.assertEqual(self.text("tr.alarm th"), "Failed")
+
+    def test_undo_takes_the_limit_back(self):
+        limiter = self.start()
+        self.assertFalse(self.browser.run("return $('undo').checkVisibility()"))
+        self.tab_to("field")
+        self.browser.press((CONTROL, "a"), "9", ENTER)
+        self.until(lambda: self.text("#undo"), "Undo: 3")
+        self.assertEqual(limiter.limit(), 9)
+        self.tab_to("undo")
+        self.browser.press(ENTER)
+        self.until(limiter.limit, 3)
+        self.until(lambda: self.text("#undo"), "Undo: 9")
+        self.until(self.inputs, ["3", "3"])
+
+    def test_links_to_the_metrics(self):
+        limiter = self.start()
+        self.assertEqual(self.browser.run("return document.querySelector('main ~ a, main a').href"),
+                         limiter.url + "metrics")
+
     def test_slider_sets_the_limit_with_the_keyboard(self):
         limiter = self.start()
         clients = self.connect(limiter, 10)
@@ -299,11 +340,11 @@ class Page(unittest.TestCase):
 
     def test_shows_why_a_limit_is_refused(self):
         limiter = self.start()
-        why = limiter.set_limit(0)
+        why = limiter.set_limit(1000001)
         self.assertTrue(why)
         self.expected = r"/limit\b.* status of 4\d\d"
         self.tab_to("field")
-        self.browser.press((CONTROL, "a"), "0", ENTER)
+        self.browser.press((CONTROL, "a"), "1000001", ENTER)
         self.until(lambda: self.text("#error"), "Not changed: " + why)
         self.until(self.inputs, ["3", "3"])
         self.assertEqual(limiter.limit(), 3)
