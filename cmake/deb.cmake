@@ -1,6 +1,7 @@
 # The target `package` makes Debian packages: of a shared library libturnstile<major> and
-# libturnstile-dev, of a static one libturnstile-dev alone. They are laid out as Debian wants it where
-# CMAKE_INSTALL_PREFIX is /usr, as the preset `deb` has it. Needs dpkg-dev and file.
+# libturnstile-dev, of a static one libturnstile-dev alone. With the examples, it also makes one of the
+# connection limiter. They are laid out as Debian wants it where CMAKE_INSTALL_PREFIX is /usr, as the
+# presets `deb` and `deb-limiter` have it. Needs dpkg-dev and file.
 set(deb_dir "${CMAKE_CURRENT_BINARY_DIR}/deb")
 set(CPACK_GENERATOR DEB)
 set(CPACK_SET_DESTDIR ON) # so that the installation knows the prefix
@@ -41,6 +42,20 @@ This package has what programs need to run.")
   file(WRITE "${deb_dir}/triggers" "activate-noawait ldconfig\n")
   string(PREPEND CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
     "${CPACK_DEBIAN_RUNTIME_PACKAGE_NAME} (= ${PROJECT_VERSION}), ")
+endif()
+
+if(TURNSTILE_BUILD_EXAMPLES AND UNIX)
+  list(APPEND CPACK_COMPONENTS_ALL limiter)
+  set(CPACK_DEBIAN_LIMITER_PACKAGE_NAME connection-limiter)
+  set(CPACK_DEBIAN_LIMITER_PACKAGE_SECTION net)
+  set(CPACK_DEBIAN_LIMITER_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_LIMITER_DESCRIPTION "TCP proxy that limits connections
+It forwards at most a fixed number of connections to a server at once. The
+others wait in a queue, first come, first served.")
+  set(CPACK_DEBIAN_LIMITER_PACKAGE_CONTROL_EXTRA "${deb_dir}/conffiles")
+  include(GNUInstallDirs)
+  set(limiter_etc "${CMAKE_INSTALL_FULL_SYSCONFDIR}/connection_limiter")
+  file(WRITE "${deb_dir}/conffiles" "${limiter_etc}/limits\n${limiter_etc}/options\n")
 endif()
 
 # What Debian wants beside the files; only in the packages, not with `cmake --install`.
