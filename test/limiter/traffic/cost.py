@@ -3,12 +3,15 @@
 
 """The cost of the limiter, compared with HAProxy in TCP mode with the same maxconn, one thread each.
 
-wrk sends requests to nginx directly, through HAProxy and through the limiter in turn, one second each,
-five times, and the medians are compared. The row shows HAProxy's figure in the column "without the
-limiter", then the limiter's figure and the ratio of the two. A ratio above 1 means that the limiter has
-the higher throughput or adds less latency. The last figure is the ratio of the processor time for each
-request that the two proxies use. All programs share the machine, so only the ratios are meaningful.
+wrk sends requests to nginx directly, through HAProxy, through the limiter and through a bare proxy in turn,
+one second each, five times, and the medians are compared. The bare proxy (bare_proxy.cpp) does the least
+that a program with Asio does. The row shows HAProxy's figure in the column "without the limiter", then the
+limiter's figure and its ratios to HAProxy's and to the bare proxy's. A ratio above 1 means that the limiter
+has the higher throughput or adds less latency. The last figures are the ratios of the processor time for
+each request. All programs share the machine, so only the ratios are meaningful.
 """
+
+import os
 
 import statistics
 
@@ -53,6 +56,13 @@ class Haproxy(Process):
         wait_until(lambda: is_open(self.port), "HAProxy")
 
 
+class BareProxy(Process):
+    def __init__(self, upstream):
+        self.port = free_port()
+        super().__init__("bare_proxy", os.environ["BARE_PROXY"], str(self.port), str(upstream))
+        wait_until(lambda: is_open(self.port), "the bare proxy")
+
+
 def measured(server, work):
     """The figures of one run of wrk, and the processor time for each request."""
     before = server.cpu_seconds()
@@ -69,20 +79,22 @@ def compare(s, work, figure, unit):
     """Fills the row: HAProxy's figure, the limiter's figure, and the ratios."""
     nginx = Nginx()
     servers = {"direct": nginx, "haproxy": Haproxy(nginx.port),
-               "limiter": Limiter(nginx.port, LIMIT, "--threads", "1", "--queue-timeout", "60s")}
+               "limiter": Limiter(nginx.port, LIMIT, "--threads", "1", "--queue-timeout", "60s"),
+               "bare": BareProxy(nginx.port)}
     runs = {name: [] for name in servers}
     for _ in range(REPETITIONS):
         for name, server in servers.items():
             runs[name].append(measured(server, work))
-    direct, haproxy, limiter = (median(runs[name], figure) * SCALE[unit] for name in servers)
+    direct, haproxy, limiter, bare = (median(runs[name], figure) * SCALE[unit] for name in servers)
     if figure == "latency":
-        haproxy, limiter = max(haproxy - direct, 1), max(limiter - direct, 1)
-        ratio = haproxy / limiter
+        haproxy, limiter, bare = (max(proxy - direct, 1) for proxy in (haproxy, limiter, bare))
+        ratio, to_bare = haproxy / limiter, bare / limiter
     else:
-        ratio = limiter / haproxy
-    cpu = median(runs["limiter"], "cpu") / median(runs["haproxy"], "cpu")
+        ratio, to_bare = limiter / haproxy, limiter / bare
+    cpu, cpu_to_bare = (median(runs["limiter"], "cpu") / median(runs[name], "cpu") for name in ("haproxy", "bare"))
     s.without = f"HAProxy {haproxy:.0f} {unit} (directly {direct:.0f})"
-    s.with_limiter = f"{limiter:.0f} {unit}, {ratio:.2f} x HAProxy; processor time {cpu:.2f} x HAProxy"
+    s.with_limiter = (f"{limiter:.0f} {unit}, {ratio:.2f} x HAProxy, {to_bare:.2f} x a bare proxy; "
+                      f"processor time {cpu:.2f} x HAProxy, {cpu_to_bare:.2f} x a bare proxy")
     failed = sum(seen["errors"] + seen["others"] for seen in runs["limiter"])
     s.expect(failed == 0, f"{failed} requests failed")
     s.expect(ratio > FLOOR, f"only {ratio:.2f} x HAProxy")
