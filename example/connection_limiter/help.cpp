@@ -18,11 +18,16 @@ namespace connection_limiter {
 namespace po = boost::program_options;
 
 std::string expected_by(std::string_view option) {
-  if (option == "listen" || option == "upstream" || option == "admin")
-    return "an address or host name and a port, such as 127.0.0.1:6000, [::1]:6000 or "
-           "db.example:5432";
+  const std::string address =
+      "an address or host name and a port, such as 127.0.0.1:6000, [::1]:6000 or db.example:5432";
+  if (option == "admin") return address;
+  if (option == "listen" || option == "upstream")
+    return address + ", or a Unix-domain socket, such as unix:/run/db.sock";
+  if (option == "socket-mode") return "an octal number from 000 to 777, such as 0660";
   if (option == "admin-public")
-    return "a host name without a scheme or path, such as limiter.example";
+    return "a host name or an address without a scheme or path, such as limiter.example";
+  if (option == "share-limit") return "a name without spaces, such as database";
+  if (option == "limits-file") return "the path of a file";
   if (option == "limit") return "auto, or a number from 0 to " + std::to_string(max_permits);
   if (option == "limit-min" || option == "limit-max" || option == "per-client")
     return "a number from 1 to " + std::to_string(max_permits);
@@ -34,7 +39,7 @@ std::string expected_by(std::string_view option) {
     return "on or off";
   if (option == "log-format") return "plain or json";
   if (option == "accept-proxy")
-    return "networks that are separated by commas, such as 10.0.0.0/8,fd00::/8";
+    return "networks that are separated by commas, such as 10.0.0.0/8,fd00::/8 or unix";
   if (option == "send-proxy") return "v1 or v2";
   if (option == "resolve-every") return "a duration in whole seconds such as 5s, 2m or 1h";
   if (option == "keepalive") return "a duration in whole seconds such as 5s, 2m or 1h, at most 9h";
@@ -50,11 +55,16 @@ po::options_description description() {
   all.add_options()
     ("listen", text("ADDRESS:PORT")->default_value("127.0.0.1:6000"),
       "the address on which clients connect; all addresses of a name, and * for all addresses of the "
-      "machine, IPv4 and IPv6; with port 0 the system chooses a port, which is printed")
+      "machine, IPv4 and IPv6; with port 0 the system chooses a port, which is printed; or unix:PATH for a "
+      "Unix-domain socket")
+    ("socket-mode", text("MODE"),
+      "the permissions of the file of --listen unix:PATH, such as 0660; the default is up to the umask")
     ("upstream", text("HOST:PORT"),
-      "the server to protect; it need not exist yet when the program starts")
+      "the server to protect, or unix:PATH; it need not exist yet when the program starts")
     ("limit", text("N|auto")->default_value("20"),
       "how many connections are forwarded at once; 0 pauses, and auto finds the number (see below)")
+    ("share-limit", text("NAME"),
+      "listeners with the same NAME share one limit and one queue")
     ("limit-min", text("N"), "the lowest limit that auto sets; the default is 1")
     ("limit-max", text("N"), "the highest limit that auto sets; the default is 1000")
     ("limit-dry-run", text("on|off"),
@@ -75,7 +85,7 @@ po::options_description description() {
       "get an answer")
     ("accept-proxy", text("NETWORKS"),
       "take the address of the client from the PROXY header (version 1 or 2) with which connections from "
-      "these networks must start; for example 10.0.0.0/8,fd00::/8")
+      "these networks must start; for example 10.0.0.0/8,fd00::/8; unix is all Unix-domain sockets")
     ("send-proxy", text("v1|v2"),
       "send the upstream a PROXY header with the address of the client")
     ("resolve-every", text("TIME")->default_value("1m"),
@@ -98,8 +108,11 @@ po::options_description description() {
       "after a signal to stop: how long connections may continue before they are cut; 0s cuts them at once")
     ("admin", text("ADDRESS:PORT"),
       "serve the admin endpoint on this address: metrics, a page, and changes of the limit (see below)")
-    ("admin-public", text("NAME"),
-      "allow an --admin address that other machines can reach, and accept requests for this host name")
+    ("admin-public", po::value<std::vector<std::string>>()->value_name("NAME"),
+      "allow an --admin address that other machines can reach, and accept requests for this host name or "
+      "address; can be given several times")
+    ("limits-file", text("FILE"),
+      "take limits from this file, and read it again on SIGHUP (see below)")
     ("threads", text("N")->default_value(std::to_string(threads)), "how many threads forward bytes")
     ("access-log", text("on|off")->default_value("off"),
       "on logs a line for each connection: its client, how long it waited, its bytes, and how it ended")
@@ -153,7 +166,7 @@ connection is refused at once, after it was accepted.
 Several listeners
   Each --listen starts a listener with a limit of its own. Options after a --listen belong to that
   listener. Options before the first --listen are defaults for all listeners. --admin, --admin-public,
-  --threads, --access-log and --log-format belong to the program and can stand anywhere.
+  --threads, --access-log, --log-format and --limits-file belong to the program and can stand anywhere.
 
   connection_limiter --queue-timeout 10s --listen 127.0.0.1:6000 --upstream 127.0.0.1:5432 --limit 20
                                          --listen 127.0.0.1:6001 --upstream 127.0.0.1:6379 --limit 32
@@ -164,6 +177,9 @@ The admin endpoint
   GET /readyz   200 if also the upstreams accept connections, otherwise 503
   GET /limit    the current limit
   GET /         a page that shows the load
+  GET or PUT /max-queue, /queue-timeout, /per-client, /per-client-queue, /connect-timeout,
+  /half-close-timeout, /idle-timeout, /session-timeout, /drain-delay or /drain-timeout
+                the value of the option
   PUT /limit    sets a new limit and cuts no connection:
                 curl -X PUT -d 30 http://127.0.0.1:9100/limit
                 With several listeners, name one: /limit?listener=127.0.0.1:6000
@@ -171,8 +187,13 @@ The admin endpoint
   listen on any address; restrict access by other means then, such as a firewall. Requests from pages
   of other sites are refused.
 
+The limits file has a line for each option, such as limit = 20, and comments after #. It can have the
+options that the admin endpoint can set. They come before those of the command line. As on the command
+line, options after listen = ADDRESS:PORT belong to that listener. SIGHUP reads the file again. If there is
+a mistake in it, nothing changes.
+
 Signals
-  SIGINT, SIGTERM, SIGQUIT and SIGHUP: after --drain-delay, the limiter stops accepting
+  SIGINT, SIGTERM, SIGQUIT, and SIGHUP without --limits-file: after --drain-delay, the limiter stops accepting
   connections, refuses queued connections, and lets
   forwarded connections continue for --drain-timeout. Then it cuts the connections that are left,
   prints the totals and exits. A second signal cuts the connections at once. SIGUSR1 and SIGUSR2 are

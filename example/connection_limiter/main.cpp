@@ -5,6 +5,8 @@
 // a database or service with limited capacity. See README.md and --help.
 //
 //   options.*, help.*       the options and the help text
+//   adjustable.*            the options that can change while the program runs
+//   limits_file.*           the file that has such options
 //   values.*, text.*        numbers, durations and addresses; messages
 //   log/log.*               the lines of the log
 //   log/line_writer.*       writes them without blocking a connection
@@ -15,12 +17,15 @@
 //   proxy/early_data.*      what a queued client sends, and whether it disconnects
 //   proxy/relay.*           copies the bytes of one connection
 //   proxy/statistics.*      the counters
+//   proxy/upstream_server.*     connects to the upstream
 //   proxy/upstream_addresses.*  the addresses of the upstream
+//   proxy/unix_socket.*     files and peers of Unix-domain sockets
 //   proxy/proxy_header.*    the PROXY protocol
 //   proxy/listening.*       the listening sockets
 //   proxy/io_threads.hpp    the threads
 //   proxy/net.*             helpers for Asio
-//   admin/admin.*           the admin endpoint and its access rules
+//   admin/admin.*           the admin endpoint
+//   admin/access.*          which requests it answers
 //   admin/metrics.*         the metrics in Prometheus' text format
 //   admin/page.*            the page, and how it is compiled into the program
 //   admin/http.*            its responses
@@ -45,8 +50,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <iostream>
 #include <list>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -60,7 +68,7 @@ namespace {
 void check_descriptors(const options& o, const logger& l) {
   std::size_t needed = 64 + io_threads::descriptors(o.threads);
   for (const settings& s : o.limiters)
-    needed += 2 * (s.find_limit && !s.find_limit->dry_run ? s.find_limit->highest : s.limit) +
+    needed += 2 * (s.finds_limit() ? s.find_limit->highest : s.limit) +
               (s.overflow == overflow_mode::queue ? s.max_queue : 0);
   rlimit allowed{};
   if (getrlimit(RLIMIT_NOFILE, &allowed) != 0) return;
@@ -87,6 +95,47 @@ void stop_on_signals(asio::signal_set& signals, std::list<limiter>& limiters) {
   });
 }
 
+// Reads the command line and the limits file again, and changes what differs. Throws usage_error, before
+// anything has changed.
+void read_limits_again(const std::function<options()>& read, std::list<limiter>& limiters) {
+  const options next = read();
+  const auto check = [&](bool is_same, const char* option) {
+    if (!is_same)
+      throw usage_error(text("--limits-file ", next.limits_file, ": ", option,
+                             " cannot be turned on or off while the program runs"));
+  };
+  auto s = next.limiters.begin();
+  for (const limiter& l : limiters) {
+    check(s->finds_limit() == l.initial().finds_limit(), "--limit auto");
+    check(s->per_client.has_value() == l.initial().per_client.has_value(), "--per-client");
+    ++s;
+  }
+  s = next.limiters.begin();
+  for (limiter& l : limiters) l.adjust(*s++);
+}
+
+void read_limits_on_signal(asio::signal_set& signals, const std::function<options()>& read,
+                           std::list<limiter>& limiters, const logger& log) {
+  signals.async_wait([&](const error_code& ec, int) {
+    if (ec) return;
+    try {
+      read_limits_again(read, limiters);
+    } catch (const std::exception& e) {
+      log.error("", text(e.what(), "; nothing was changed"));
+    }
+    read_limits_on_signal(signals, read, limiters, log);
+  });
+}
+
+// The admission of a listener: its own, or the one that listeners share.
+std::shared_ptr<admission> admission_for(const settings& s, asio::io_context& context,
+                                         std::map<std::string, std::shared_ptr<admission>>& shared) {
+  if (s.share_limit.empty()) return std::make_shared<admission>(context.get_executor(), s);
+  std::shared_ptr<admission>& a = shared[s.share_limit];
+  if (!a) a = std::make_shared<admission>(context.get_executor(), s);
+  return a;
+}
+
 // With several listeners, each line names its listener.
 void print_totals(const std::list<limiter>& limiters, line_writer& output) {
   for (const limiter& l : limiters)
@@ -95,10 +144,10 @@ void print_totals(const std::list<limiter>& limiters, line_writer& output) {
                       " permits returned"));
 }
 
-std::string listed(const std::vector<tcp::endpoint>& addresses) {
+std::string listed(const std::vector<endpoint>& addresses) {
   std::string result;
-  for (const tcp::endpoint& address : addresses)
-    result += (result.empty() ? "" : " and ") + text(address);
+  for (const endpoint& address : addresses)
+    result += (result.empty() ? "" : " and ") + to_string(address);
   return result;
 }
 
@@ -106,7 +155,7 @@ std::string lines_dropped(std::uint64_t n) {
   return text(n, " lines were dropped here, because they were not read in time");
 }
 
-void serve(const options& o) {
+void serve(const options& o, const std::function<options()>& read_options) {
   // First of all, so that no other descriptor gets one of their numbers.
   std::vector<int> sockets = take_passed_sockets();
   line_writer output{STDOUT_FILENO, lines_dropped};
@@ -118,13 +167,18 @@ void serve(const options& o) {
   check_descriptors(o, log_to_stderr);
   io_threads threads{o.threads};
   asio::io_context& first = threads.contexts().front();
-  asio::signal_set signals{first};
+  asio::signal_set signals{first}, hangup{first};
   for (const int number : {SIGINT, SIGTERM, SIGQUIT, SIGHUP})
-    if (!is_ignored(number)) signals.add(number);
+    if (number == SIGHUP && !o.limits_file.empty())
+      hangup.add(number);
+    else if (!is_ignored(number))
+      signals.add(number);
   for (const int number : {SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
   passed_sockets passed{std::move(sockets)};
   std::list<limiter> limiters;
-  for (const settings& s : o.limiters) limiters.emplace_back(threads, s, log_to_stderr, passed);
+  std::map<std::string, std::shared_ptr<admission>> shared;
+  for (const settings& s : o.limiters)
+    limiters.emplace_back(threads, s, log_to_stderr, passed, admission_for(s, first, shared));
   std::optional<admin> a;
   if (o.admin) a.emplace(*o.admin, o.admin_public, limiters, log_to_stderr, passed);
   if (passed.left() != 0)
@@ -132,11 +186,12 @@ void serve(const options& o) {
                                    "expected the addresses of --listen and --admin"));
 
   stop_on_signals(signals, limiters);
+  read_limits_on_signal(hangup, read_options, limiters, log_to_stderr);
   auto upstream = o.limiters.begin();
   for (const limiter& l : limiters)
     output.write(text("listening on ", listed(l.addresses()), ", upstream ",
                       to_string(upstream++->upstream), ", limit ", l.limit()));
-  if (a) output.write(text("admin endpoint: http://", a->address(), '/'));
+  if (a) output.write(text("admin endpoint: http://", to_string(a->address()), '/'));
 
   notify_service_manager("READY=1");
 
@@ -145,6 +200,7 @@ void serve(const options& o) {
     asio::co_spawn(first, l.run(), [&](const std::exception_ptr& e) {
       if (--running == 0) {
         signals.cancel();
+        hangup.cancel();
         threads.finish();
       }
       if (e) std::rethrow_exception(e);
@@ -170,7 +226,7 @@ int main(int argc, char* argv[]) try {
     return EXIT_SUCCESS;
   }
   if (o.demo) return run_demo(o) ? EXIT_SUCCESS : EXIT_FAILURE;
-  serve(o);
+  serve(o, [&] { return parse_options(argc, argv); });
 } catch (const connection_limiter::usage_error& e) {
   std::cerr << "connection_limiter: " << connection_limiter::on_one_line(e.what()) << std::endl;
   return 2;

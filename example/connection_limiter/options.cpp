@@ -4,6 +4,8 @@
 #include "options.hpp"
 
 #include "help.hpp"
+#include "limits_file.hpp"
+#include "text.hpp"
 
 #include <boost/program_options.hpp>
 
@@ -19,12 +21,13 @@ namespace {
 namespace po = boost::program_options;
 
 // The options of the program. All others belong to a listener.
-constexpr std::array program_wide{"admin",      "admin-public", "threads", "access-log",
-                                  "log-format", "version",      "demo",    "help"};
+constexpr std::array program_wide{"admin",      "admin-public", "threads", "access-log", "log-format",
+                                  "limits-file", "version",     "demo",    "help"};
 
 std::optional<host_port> to_upstream(std::string_view text) {
-  const auto address = to_host_port(text);
-  return address && address->port != 0 && address->host != "*" ? address : std::nullopt;
+  const auto address = to_address(text);
+  if (!address || !address->path.empty()) return address;
+  return address->port != 0 && address->host != "*" ? address : std::nullopt;
 }
 
 std::optional<overflow_mode> to_overflow_mode(std::string_view text) {
@@ -57,6 +60,17 @@ std::optional<std::vector<network>> to_networks(std::string_view text) {
     text.remove_prefix(comma == text.npos ? text.size() : comma + 1);
   }
   return result;
+}
+
+// Permissions of a file as an octal number: "0660".
+std::optional<unsigned> to_permissions(std::string_view text) {
+  if (text.size() < 3 || text.size() > 4) return {};
+  unsigned result = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '7') return {};
+    result = result * 8 + static_cast<unsigned>(c - '0');
+  }
+  return result <= 0777 ? std::optional{result} : std::nullopt;
 }
 
 std::optional<int> to_proxy_version(std::string_view text) {
@@ -94,13 +108,6 @@ auto value_of(const po::variables_map& given, const std::string& option, Convert
   return *value;
 }
 
-// A duration, or nullopt if it is zero, which means that there is no limit.
-std::optional<std::chrono::milliseconds> timeout(const po::variables_map& given,
-                                                 const std::string& option) {
-  const std::chrono::milliseconds time = value_of(given, option, to_duration);
-  return time.count() != 0 ? std::optional{time} : std::nullopt;
-}
-
 bool is_program_wide(const std::string& option) {
   return std::find(program_wide.begin(), program_wide.end(), option) != program_wide.end();
 }
@@ -110,12 +117,15 @@ constexpr int style = po::command_line_style::unix_style & ~po::command_line_sty
 constexpr int names = po::command_line_style::allow_long;  // messages name options as --limit
 
 // The command line in parts: the options of the program, the options before the first --listen,
-// which are defaults for all listeners, and the options of each listener.
+// which are defaults for all listeners, and the options of each listener. A limits file has parts for all
+// listeners and for each one, too.
 struct command_line {
   po::options_description known = description();
   po::parsed_options program{&known, names};
   po::parsed_options all{&known, names};
   std::vector<po::parsed_options> listeners;
+  po::parsed_options file_all{&known, names};
+  std::vector<po::parsed_options> file_listeners;
 };
 
 // The value of an option comes from the first part that has it, or else is the default.
@@ -138,6 +148,27 @@ void parse(int argc, const char* const* argv, command_line& result) {
   }
 }
 
+// Reads the limits file into the parts of the command line for it.
+void parse_limits_file(const std::string& path, command_line& line) {
+  line.file_listeners.assign(std::max(line.listeners.size(), std::size_t{1}), line.file_all);
+  po::parsed_options* part = &line.file_all;
+  for (const auto& [name, value] : read_limits_file(path)) {
+    if (name != "listen") {
+      po::option o;
+      o.string_key = name;
+      o.value = o.original_tokens = {value};
+      part->options.push_back(std::move(o));
+      continue;
+    }
+    const auto found = std::find_if(line.listeners.begin(), line.listeners.end(),
+                                    [&, &address = value](const po::parsed_options& l) {
+                                      return l.options.front().value.front() == address;
+                                    });
+    if (found == line.listeners.end()) throw usage_error("there is no --listen " + value);
+    part = &line.file_listeners[static_cast<std::size_t>(found - line.listeners.begin())];
+  }
+}
+
 bool has(const po::parsed_options& part, std::string_view option) {
   return std::any_of(part.options.begin(), part.options.end(),
                      [&](const po::option& o) { return o.string_key == option; });
@@ -152,6 +183,7 @@ struct dependency {
 
 bool has_queue(const settings& s) { return s.overflow == overflow_mode::queue; }
 bool finds_limit(const settings& s) { return s.find_limit.has_value(); }
+bool has_clients(const settings& s) { return s.per_client.has_value(); }
 
 constexpr dependency dependencies[]{{"max-queue", "--overflow queue", has_queue},
                                     {"queue-timeout", "--overflow queue", has_queue},
@@ -159,8 +191,15 @@ constexpr dependency dependencies[]{{"max-queue", "--overflow queue", has_queue}
                                     {"per-client-queue", "--overflow queue", has_queue},
                                     {"limit-min", "--limit auto or --limit-dry-run", finds_limit},
                                     {"limit-max", "--limit auto or --limit-dry-run", finds_limit},
-                                    {"per-client-queue", "--per-client",
-                                     [](const settings& s) { return s.per_client.has_value(); }}};
+                                    {"socket-mode", "--listen unix:PATH",
+                                     [](const settings& s) { return !s.listen.path.empty(); }},
+                                    {"share-limit", "--overflow queue or reject",
+                                     [](const settings& s) {
+                                       return s.overflow != overflow_mode::backlog;
+                                     }},
+                                    {"share-limit", "a number as --limit",
+                                     [](const settings& s) { return !s.find_limit; }},
+                                    {"per-client-queue", "--per-client", has_clients}};
 
 // Throws usage_error if the part has an option that has no effect on any of its listeners.
 void check_dependencies(const po::parsed_options& part, const settings* first,
@@ -170,10 +209,29 @@ void check_dependencies(const po::parsed_options& part, const settings* first,
       throw usage_error(std::string{"--"} + d.option + " needs " + d.needed);
 }
 
+// Throws usage_error if listeners that share a limit do not agree on it.
+void check_shared_limits(const std::vector<settings>& all) {
+  for (const settings& a : all)
+    for (const settings& b : all) {
+      if (a.share_limit.empty() || a.share_limit != b.share_limit) continue;
+      const auto differs = [&](std::string_view name) {
+        throw usage_error(
+            text("--", name, " differs between listeners of --share-limit ", a.share_limit));
+      };
+      if (a.overflow != b.overflow) differs("overflow");
+      if (a.abandon != b.abandon) differs("abandon");
+      for (const char* name : {"limit", "max-queue", "queue-timeout", "per-client",
+                               "per-client-queue", "drain-delay"})
+        if (const auto* o = find_adjustable(name); o->get(a) != o->get(b)) differs(name);
+    }
+}
+
 // The demo chooses the values of these options itself.
-constexpr std::array not_in_demo{"listen",       "upstream",    "resolve-every", "accept-proxy",
+constexpr std::array not_in_demo{"socket-mode",
+                                 "listen",       "upstream",    "resolve-every", "accept-proxy",
                                  "send-proxy",   "drain-delay", "drain-timeout", "admin",
-                                 "admin-public", "access-log",  "log-format"};
+                                 "admin-public", "access-log",  "log-format",    "limits-file",
+                                 "share-limit"};
 
 void check_demo(const command_line& line) {
   for (const char* option : not_in_demo)
@@ -182,8 +240,6 @@ void check_demo(const command_line& line) {
                         (line.listeners.empty() ? option : "listen"));
 }
 
-std::optional<std::size_t> to_size(std::string_view text) { return to_number(text, max_permits); }
-
 // Sets what --limit and the options that belong to it say.
 void set_limit(settings& s, const po::variables_map& given) {
   constexpr std::size_t first = 8;
@@ -191,7 +247,6 @@ void set_limit(settings& s, const po::variables_map& given) {
   const bool dry_run = has(given, "limit-dry-run") && value_of(given, "limit-dry-run", to_switch);
   if (is_auto && dry_run)
     throw usage_error("--limit-dry-run on needs a number as --limit, which stays the limit");
-  if (!is_auto) s.limit = value_of(given, "limit", to_size);
   if (!is_auto && !dry_run) return;
   auto_limit a{.dry_run = dry_run};
   if (has(given, "limit-min")) a.lowest = value_of(given, "limit-min", to_limit);
@@ -203,15 +258,20 @@ void set_limit(settings& s, const po::variables_map& given) {
 
 settings to_settings(const po::variables_map& given, bool demo) {
   settings s;
-  s.listen = value_of(given, "listen", to_host_port);
+  s.listen = value_of(given, "listen", to_address);
+  if (has(given, "socket-mode")) s.socket_mode = value_of(given, "socket-mode", to_permissions);
   if (!demo) s.upstream = value_of(given, "upstream", to_upstream);
+  for (const adjustable_option& o : adjustable_options()) {
+    const std::string name{o.name};
+    if (has(given, name) && !(name == "limit" && given[name].as<std::string>() == "auto"))
+      value_of(given, name, [&](const std::string& text) {
+        return o.set(s, text) ? std::optional{true} : std::nullopt;
+      });
+  }
   set_limit(s, given);
   s.overflow = value_of(given, "overflow", to_overflow_mode);
-  s.max_queue = value_of(given, "max-queue", to_size);
-  s.queue_timeout = timeout(given, "queue-timeout").value_or(no_timeout);
-  if (has(given, "per-client")) s.per_client = value_of(given, "per-client", to_limit);
-  s.per_client_queue = has(given, "per-client-queue") ? value_of(given, "per-client-queue", to_size)
-                                                      : s.max_queue - s.max_queue / 2;
+  if (!has(given, "per-client-queue")) s.per_client_queue = s.max_queue - s.max_queue / 2;
+  if (has(given, "share-limit")) s.share_limit = value_of(given, "share-limit", to_name);
   s.abandon = value_of(given, "abandon", to_switch);
   if (has(given, "accept-proxy")) s.accept_proxy = value_of(given, "accept-proxy", to_networks);
   if (has(given, "send-proxy")) s.send_proxy = value_of(given, "send-proxy", to_proxy_version);
@@ -222,20 +282,36 @@ settings to_settings(const po::variables_map& given, bool demo) {
       return time && *time <= max_keepalive ? time : std::nullopt;
     });
   if (s.keepalive && s.keepalive->count() == 0) s.keepalive.reset();
-  s.connect_timeout = timeout(given, "connect-timeout").value_or(no_timeout);
-  if (has(given, "half-close-timeout"))
-    s.client_ended_timeout = s.upstream_ended_timeout = timeout(given, "half-close-timeout");
-  if (has(given, "idle-timeout")) s.idle_timeout = timeout(given, "idle-timeout");
-  if (has(given, "session-timeout")) s.session_timeout = timeout(given, "session-timeout");
-  s.drain_delay = value_of(given, "drain-delay", to_duration);
-  s.drain_timeout = value_of(given, "drain-timeout", to_duration);
 
   // The last clients of the demo wait for nearly its whole duration.
   if (demo && given["queue-timeout"].defaulted()) s.queue_timeout = std::chrono::minutes{1};
   return s;
 }
 
-options to_options(const command_line& line) {
+// The settings of all listeners. The limits file comes before the command line.
+std::vector<settings> to_limiters(const command_line& line, bool demo) {
+  std::vector<settings> result;
+  if (line.listeners.empty())
+    result.push_back(to_settings(
+        line.file_listeners.empty() ? values({&line.all}) : values({&line.file_all, &line.all}),
+        demo));
+  for (std::size_t i = 0; i != line.listeners.size(); ++i)
+    result.push_back(to_settings(
+        line.file_listeners.empty()
+            ? values({&line.listeners[i], &line.all})
+            : values({&line.file_listeners[i], &line.file_all, &line.listeners[i], &line.all}),
+        demo));
+  const settings* const first = result.data();
+  for (const po::parsed_options* part : {&line.all, &line.file_all})
+    check_dependencies(*part, first, first + result.size());
+  for (const auto* parts : {&line.listeners, &line.file_listeners})
+    for (std::size_t i = 0; i != parts->size(); ++i)
+      check_dependencies((*parts)[i], first + i, first + i + 1);
+  check_shared_limits(result);
+  return result;
+}
+
+options to_options(command_line& line) {
   const po::variables_map given = values({&line.program});
   options result;
   result.help = given["help"].as<bool>();
@@ -243,14 +319,16 @@ options to_options(const command_line& line) {
   if (result.help || result.version) return result;
   result.demo = given["demo"].as<bool>();
   if (result.demo) check_demo(line);
-  if (line.listeners.empty())
-    result.limiters.push_back(to_settings(values({&line.all}), result.demo));
-  for (const po::parsed_options& listener : line.listeners)
-    result.limiters.push_back(to_settings(values({&listener, &line.all}), result.demo));
-  const settings* const first = result.limiters.data();
-  check_dependencies(line.all, first, first + result.limiters.size());
-  for (std::size_t i = 0; i != line.listeners.size(); ++i)
-    check_dependencies(line.listeners[i], first + i, first + i + 1);
+  if (has(given, "limits-file")) result.limits_file = given["limits-file"].as<std::string>();
+  result.limiters = to_limiters(line, result.demo);
+  if (!result.limits_file.empty()) try {
+      parse_limits_file(result.limits_file, line);
+      result.limiters = to_limiters(line, result.demo);
+    } catch (const std::exception& e) {
+      const std::string start = "--limits-file " + result.limits_file;
+      const std::string_view what = e.what();
+      throw usage_error(what.starts_with(start) ? e.what() : text(start, ": ", what));
+    }
   result.threads = value_of(given, "threads", [](const std::string& text) {
     const auto number = to_number(text, max_threads);
     return number && *number != 0 ? number : std::nullopt;
@@ -259,13 +337,29 @@ options to_options(const command_line& line) {
   result.access_log = value_of(given, "access-log", to_switch);
   result.format = value_of(given, "log-format", to_log_format);
   if (has(given, "admin")) result.admin = value_of(given, "admin", to_host_port);
-  if (has(given, "admin-public")) result.admin_public = value_of(given, "admin-public", to_name);
+  if (has(given, "admin-public"))
+    result.admin_public = given["admin-public"].as<std::vector<std::string>>();
+  for (const std::string& name : result.admin_public)
+    if (!to_name(name))
+      throw usage_error("invalid --admin-public '" + name + "'; expected " +
+                        expected_by(std::string_view{"admin-public"}));
   if (!result.admin_public.empty() && !result.admin)
     throw usage_error("--admin-public needs --admin");
   return result;
 }
 
 }  // namespace
+
+std::string why_fixed(const adjustable_option& option, const settings& s) {
+  if (option.name == "limit" && s.finds_limit())
+    return "the limit is found automatically (--limit auto)";
+  if (option.name == "per-client" && !s.per_client)
+    return "per-client needs --per-client at the start";
+  for (const dependency& d : dependencies)
+    if (d.option == option.name && !d.is_met(s))
+      return std::string{option.name} + " needs " + d.needed;
+  return {};
+}
 
 options parse_options(int argc, const char* const* argv) try {
   command_line line;

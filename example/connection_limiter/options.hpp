@@ -4,6 +4,7 @@
 #ifndef CONNECTION_LIMITER_OPTIONS_HPP
 #define CONNECTION_LIMITER_OPTIONS_HPP
 
+#include "adjustable.hpp"
 #include "log/log.hpp"
 #include "values.hpp"
 
@@ -23,9 +24,6 @@ enum class overflow_mode {
   reject    // they are refused at once
 };
 
-// A time that does not pass.
-constexpr std::chrono::milliseconds no_timeout = std::chrono::hours{24 * 365 * 100};
-
 // For --limit auto and --limit-dry-run.
 struct auto_limit {
   std::size_t lowest = 1;
@@ -34,36 +32,33 @@ struct auto_limit {
 };
 
 // The settings of one listener.
-struct settings {
+struct settings : adjustable {
   host_port listen;
+  std::optional<unsigned> socket_mode;  // the permissions of a listening Unix-domain socket
   host_port upstream;
-  std::size_t limit = 0;  // zero pauses; the first limit if it is found automatically
   std::optional<auto_limit> find_limit;
   overflow_mode overflow = overflow_mode::queue;
-  std::size_t max_queue = 0;
-  std::optional<std::size_t> per_client;
-  std::size_t per_client_queue = 0;
-  std::chrono::milliseconds queue_timeout{};
+  std::string share_limit;            // the name of a limit that listeners share, or empty
   bool abandon = true;                // drop queued clients that disconnect
   std::vector<network> accept_proxy;  // whose connections start with a PROXY header
   int send_proxy = 0;                 // the version of the PROXY header for the upstream, or 0
-  std::chrono::milliseconds resolve_every{};  // zero: only after a failure
-  std::chrono::milliseconds connect_timeout{};
+  std::chrono::milliseconds resolve_every{};           // zero: only after a failure
   std::optional<std::chrono::milliseconds> keepalive;  // whole seconds
-  // How long a connection that one side has ended may be idle.
-  std::optional<std::chrono::milliseconds> client_ended_timeout = std::chrono::minutes{5};
-  std::optional<std::chrono::milliseconds> upstream_ended_timeout = std::chrono::seconds{2};
-  std::optional<std::chrono::milliseconds> idle_timeout;
-  std::optional<std::chrono::milliseconds> session_timeout;
-  std::chrono::milliseconds drain_delay{};
-  std::chrono::milliseconds drain_timeout{};
+
+  // Whether the limit is found automatically, and used.
+  bool finds_limit() const noexcept { return find_limit && !find_limit->dry_run; }
 };
+
+// Says why the option cannot change for a listener that was started with these settings; empty if it
+// can.
+std::string why_fixed(const adjustable_option& option, const settings& s);
 
 struct options {
   std::vector<settings> limiters;  // at least one
   std::size_t threads = 1;
   std::optional<host_port> admin;
-  std::string admin_public;  // the host name of a public admin endpoint; empty: loopback only
+  std::vector<std::string> admin_public;  // names of a public admin endpoint; none: loopback only
+  std::string limits_file;                // empty if there is none
   bool access_log = false;
   log_format format = log_format::plain;
   bool demo = false;

@@ -3,6 +3,8 @@
 
 #include "values.hpp"
 
+#include <sys/un.h>
+
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
 
@@ -17,9 +19,13 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds max_duration = std::chrono::hours{1000};
 
+constexpr std::string_view unix_prefix = "unix:";
+constexpr std::size_t max_path = sizeof sockaddr_un{}.sun_path - 1;
+
 }  // namespace
 
 std::string to_string(const host_port& address) {
+  if (!address.path.empty()) return std::string{unix_prefix} + address.path;
   const bool v6 = address.host.find(':') != std::string::npos;
   return (v6 ? '[' + address.host + ']' : address.host) + ':' + std::to_string(address.port);
 }
@@ -45,10 +51,22 @@ std::optional<host_port> to_host_port(std::string_view text) {
   return host_port{std::string{host}, static_cast<std::uint16_t>(*port)};
 }
 
+std::optional<host_port> to_address(std::string_view text) {
+  if (!text.starts_with(unix_prefix)) return to_host_port(text);
+  const std::string_view path = text.substr(unix_prefix.size());
+  // A path that messages and metrics show as it is.
+  if (path.size() < 2 || path.size() > max_path || path.front() != '/' || !is_printable(path) ||
+      path.find_first_of("\"\\") != path.npos)
+    return {};
+  return host_port{{}, 0, std::string{path}};
+}
+
 std::optional<network> to_network(std::string_view text) {
   const std::size_t slash = text.find('/');
   boost::system::error_code ec;
   network result;
+  result.is_unix_ = text == "unix";
+  if (result.is_unix_) return result;
   result.address_ = boost::asio::ip::make_address(std::string{text.substr(0, slash)}, ec);
   if (ec) return {};
   const std::size_t bits = result.address_.is_v4() ? 32 : 128;
@@ -63,7 +81,7 @@ bool network::contains(boost::asio::ip::address address) const {
   namespace ip = boost::asio::ip;
   if (address.is_v6() && address.to_v6().is_v4_mapped())
     address = ip::make_address_v4(ip::v4_mapped, address.to_v6());
-  if (address.is_v4() != address_.is_v4()) return false;
+  if (is_unix_ || address.is_v4() != address_.is_v4()) return false;
   if (address.is_v4())
     return ip::make_network_v4(address.to_v4(), prefix_).canonical() ==
            ip::make_network_v4(address_.to_v4(), prefix_).canonical();
@@ -77,6 +95,8 @@ std::optional<std::size_t> to_number(std::string_view text, std::size_t max) {
   if (ec != std::errc{} || end != text.data() + text.size() || number > max) return {};
   return number;
 }
+
+std::optional<std::size_t> to_size(std::string_view text) { return to_number(text, max_permits); }
 
 std::optional<std::size_t> to_limit(std::string_view text) {
   const auto number = to_number(text, max_permits);
@@ -96,6 +116,15 @@ std::optional<milliseconds> to_duration(std::string_view text) {
       to_number(text.substr(0, unit_at), static_cast<std::size_t>(max_duration.count()) / unit_ms);
   if (!number) return {};
   return milliseconds{*number * unit_ms};
+}
+
+std::string duration_text(milliseconds time) {
+  const auto n = time.count();
+  if (n == 0) return "0s";
+  if (n % 1'000 != 0) return std::to_string(n) + "ms";
+  if (n % 60'000 != 0) return std::to_string(n / 1'000) + 's';
+  if (n % 3'600'000 != 0) return std::to_string(n / 60'000) + 'm';
+  return std::to_string(n / 3'600'000) + 'h';
 }
 
 }  // namespace connection_limiter

@@ -20,13 +20,14 @@ namespace connection_limiter {
 // The highest limit and the longest queue that are accepted.
 constexpr std::size_t max_permits = 1'000'000;
 
-// An address or a host name, and a port, as the user wrote them.
+// An address or a host name, and a port, as the user wrote them. Or a Unix-domain socket.
 struct host_port {
   std::string host;
   std::uint16_t port = 0;
+  std::string path = {};  // of a Unix-domain socket; empty if it is none
 };
 
-// "host:port", with brackets around an IPv6 address.
+// "host:port", with brackets around an IPv6 address; or "unix:/path".
 std::string to_string(const host_port& address);
 
 // True if the text has neither spaces nor control characters.
@@ -34,16 +35,21 @@ bool is_printable(std::string_view text);
 
 std::optional<host_port> to_host_port(std::string_view text);
 
-// A range of addresses: "10.0.0.0/8", "fd00::/8", or one address.
+// The same, or a Unix-domain socket: "unix:/path".
+std::optional<host_port> to_address(std::string_view text);
+
+// A range of addresses: "10.0.0.0/8", "fd00::/8", or one address. Or "unix", for all Unix-domain sockets.
 class network {
  public:
   bool contains(boost::asio::ip::address address) const;
+  bool is_unix() const noexcept { return is_unix_; }
 
  private:
   friend std::optional<network> to_network(std::string_view text);
 
   boost::asio::ip::address address_;
   unsigned short prefix_ = 0;
+  bool is_unix_ = false;
 };
 
 std::optional<network> to_network(std::string_view text);
@@ -51,11 +57,17 @@ std::optional<network> to_network(std::string_view text);
 // A decimal number from 0 to `max`. The text must contain nothing else.
 std::optional<std::size_t> to_number(std::string_view text, std::size_t max);
 
+// A number from 0 to max_permits.
+std::optional<std::size_t> to_size(std::string_view text);
+
 // A number from 1 to max_permits.
 std::optional<std::size_t> to_limit(std::string_view text);
 
 // A number with a unit: "500ms", "5s", "2m" or "1h".
 std::optional<std::chrono::milliseconds> to_duration(std::string_view text);
+
+// The duration in such a form, with the largest unit of which it is a multiple.
+std::string duration_text(std::chrono::milliseconds time);
 
 }  // namespace connection_limiter
 

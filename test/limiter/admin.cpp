@@ -53,6 +53,7 @@ BOOST_AUTO_TEST_CASE(metrics_have_the_right_values) {
   // The limiter counts bytes and ends just after the clients have seen them.
   BOOST_TEST(comes_true([&] { return value("refused_total", ",reason=\"full\"") == 1; }));
   BOOST_TEST(comes_true([&] { return value("bytes_total", ",direction=\"down\"") == 5; }));
+  BOOST_TEST(value("upstream_info", ",upstream=\"" + u.address() + '"') == 1);
   BOOST_TEST(value("active_connections") == 1);
   BOOST_TEST(value("limit_connections") == 1);
   BOOST_TEST(value("queued_connections") == 1);
@@ -386,8 +387,42 @@ BOOST_AUTO_TEST_CASE(a_public_admin_address_needs_admin_public) {
   BOOST_TEST(status("limiter.example") == "200");
   BOOST_TEST(status("limiter.example:" + std::to_string(admin)) == "200");
   BOOST_TEST(status("127.0.0.1:" + std::to_string(admin)) == "200");
+  // The address to which the client has connected, without any option.
+  const std::string port = ':' + std::to_string(admin);
+  client by_address{tcp::endpoint{asio::ip::make_address("127.0.0.3"), admin}};
+  by_address.send("GET /healthz HTTP/1.1\r\nHost: 127.0.0.3" + port + "\r\n\r\n");
+  BOOST_TEST(is(by_address.receive_all(), "200"));
+  BOOST_TEST(status("127.0.0.3" + port) == "403");
   BOOST_TEST(status("limiter.example:1") == "403");
   BOOST_TEST(status("elsewhere.example") == "403");
+}
+
+BOOST_AUTO_TEST_CASE(admin_public_takes_several_names_and_addresses) {
+  upstream u;
+  limiter l{u.address(),
+            with_admin({"--admin-public", "one.example", "--admin-public", "10.1.2.3",
+                        "--admin-public", "fd00::1", "--admin-public", "two.example:8443"})};
+  const std::uint16_t admin = l.admin_port();
+  const auto status = [&](const std::string& host) {
+    return ask(admin, "GET /healthz HTTP/1.1\r\nHost: " + host + "\r\n\r\n").substr(9, 3);
+  };
+  const std::string port = ':' + std::to_string(admin);
+  for (const std::string& host :
+       {"one.example" + port, std::string{"one.example"}, "10.1.2.3" + port, "[fd00::1]" + port,
+        std::string{"two.example:8443"}})
+    BOOST_TEST(status(host) == "200", host);
+  for (const std::string& host : {"two.example" + port, std::string{"10.1.2.4"}, "fd00::1" + port})
+    BOOST_TEST(status(host) == "403", host);
+}
+
+// Health checks of load balancers do that. Browsers always send the Host header, and HTTP/1.1 needs it.
+BOOST_AUTO_TEST_CASE(http_1_0_needs_no_host) {
+  upstream u;
+  limiter l{u.address(), with_admin()};
+  const std::uint16_t admin = l.admin_port();
+  BOOST_TEST(is(ask(admin, "GET /healthz HTTP/1.0\r\n\r\n"), "200"));
+  BOOST_TEST(is(ask(admin, "GET /healthz HTTP/1.0\r\nHost: elsewhere.example\r\n\r\n"), "403"));
+  BOOST_TEST(is(ask(admin, "GET /healthz HTTP/1.0\r\nOrigin: http://x.example\r\n\r\n"), "403"));
 }
 
 BOOST_AUTO_TEST_CASE(names_an_admin_address_that_is_in_use) {

@@ -27,15 +27,16 @@ struct connection {
     acceptor.accept(accepted);
   }
 
-  void ask(admission& a) {
-    asio::co_spawn(accepted.get_executor(), a.decide(accepted, {}, early),
+  void ask(admission& a, statistics& f) {
+    asio::co_spawn(accepted.get_executor(), a.decide(accepted, {}, early, f),
                    [this](const std::exception_ptr& e, admission::decision d) {
                      BOOST_TEST(!e);
                      decision = std::move(d);
                    });
   }
 
-  tcp::socket client, accepted;
+  tcp::socket client;
+  stream_socket accepted;
   std::string early;
   std::optional<admission::decision> decision;
 };
@@ -58,12 +59,12 @@ void disconnect_after(int handlers, bool sends_data, bool reset) {
   s.max_queue = 1;
   s.queue_timeout = std::chrono::hours(1);
   statistics f;
-  admission a{io.get_executor(), s, f};
+  admission a{io.get_executor(), s};
 
   connection holder{io}, waiting{io};
-  holder.ask(a);
+  holder.ask(a, f);
   BOOST_TEST_REQUIRE(comes_true(io, [&] { return holder.decision.has_value(); }));
-  waiting.ask(a);
+  waiting.ask(a, f);
   BOOST_TEST_REQUIRE(comes_true(io, [&] { return a.queued() == 1; }));
   io.poll();
 
@@ -100,15 +101,15 @@ void come_after_the_grant(bool per_client) {
   s.queue_timeout = std::chrono::hours(1);
   if (per_client) s.per_client = s.per_client_queue = 1;
   statistics f;
-  admission a{io.get_executor(), s, f};
+  admission a{io.get_executor(), s};
   connection holder{io}, waiting{io}, next{io};
-  holder.ask(a);
+  holder.ask(a, f);
   BOOST_TEST_REQUIRE(comes_true(io, [&] { return holder.decision.has_value(); }));
-  waiting.ask(a);
+  waiting.ask(a, f);
   BOOST_TEST_REQUIRE(comes_true(io, [&] { return a.queued() == 1; }));
   holder.decision.reset();
   BOOST_TEST(a.queued() == 0U);
-  next.ask(a);
+  next.ask(a, f);
   BOOST_TEST_REQUIRE(comes_true(io, [&] { return waiting.decision.has_value(); }));
   BOOST_TEST(waiting.decision->granted.has_value());
   BOOST_TEST(!next.decision.has_value());  // not refused

@@ -37,6 +37,12 @@ const std::vector<mistake> mistakes{
     {{"--upstream", ":5432"}, "invalid --upstream ':5432'; expected"},
     {{"--upstream", "here:0"}, "invalid --upstream 'here:0'; expected"},
     {{"--upstream", "::1:5432"}, "invalid --upstream '::1:5432'; expected"},
+    {{"--upstream", "unix:here"}, "invalid --upstream 'unix:here'; expected an address"},
+    {{"--upstream", "unix:/" + std::string(200, 'x')}, "invalid --upstream 'unix:/xxx"},
+    {{"--upstream", "a:1", "--listen", "unix:/a", "--socket-mode", "0888"},
+     "invalid --socket-mode '0888'; expected an octal number"},
+    {{"--upstream", "a:1", "--socket-mode", "0660"}, "--socket-mode needs --listen unix:PATH"},
+    {{"--upstream", "a:1", "--admin", "unix:/a"}, "invalid --admin 'unix:/a'; expected an address"},
     {{"--upstream", "a:1", "--listen", "6000"}, "invalid --listen '6000'; expected"},
     {{"--upstream", "a:1", "--limit-min", "2"},
      "--limit-min needs --limit auto or --limit-dry-run"},
@@ -122,6 +128,15 @@ const std::vector<mistake> mistakes{
      "invalid --admin-public 'http://here'; expected a host name"},
     {{"--listen", "127.0.0.1:0", "--upstream", "a:1", "--listen", "127.0.0.1:0"},
      "--upstream is missing"},
+    {{"--upstream", "a:1", "--share-limit", "x", "--overflow", "backlog"},
+     "--share-limit needs --overflow queue or reject"},
+    {{"--upstream", "a:1", "--share-limit", "x", "--limit", "auto"},
+     "--share-limit needs a number as --limit"},
+    {{"--upstream", "a:1", "--share-limit", "x", "--listen", "127.0.0.1:0", "--listen",
+      "127.0.0.1:0", "--limit", "3"},
+     "--limit differs between listeners of --share-limit x"},
+    {{"--upstream", "a:1", "--limits-file", "/nowhere"},
+     "--limits-file /nowhere: cannot be read: No such file or directory"},
     {{"--upstream", "a:1", "--listen", "127.0.0.1:0", "--limit", "1", "--limit", "2"}, "--limit"},
     {{"--upstream", "a:1", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--limit", "x"},
      "invalid --limit 'x'; expected auto, or a number from 0 to"},
@@ -188,6 +203,7 @@ BOOST_AUTO_TEST_CASE(help_lists_every_option_once) {
                              "--admin-public",    "--threads",          "--demo",
                              "--drain-delay",     "--access-log",       "--log-format",
                              "--version",         "--resolve-every",    "--keepalive",
-                             "--accept-proxy",    "--send-proxy"})
+                             "--accept-proxy",    "--send-proxy",
+                             "--socket-mode",     "--share-limit",      "--limits-file"})
     BOOST_TEST(count(p.output(), "\n  " + std::string{option} + ' ') == 1U, option);
 }

@@ -37,19 +37,20 @@ struct result {
   tcp::endpoint address;
 };
 
-result connect(asio::io_context& io, const std::vector<tcp::endpoint>& addresses,
+result connect(asio::io_context& io, const std::vector<tcp::endpoint>& all,
                std::chrono::milliseconds timeout) {
-  tcp::socket socket{io};
+  const std::vector<endpoint> addresses(all.begin(), all.end());
+  stream_socket socket{io};
   result r;
   bool done = false;
-  asio::co_spawn(io, connect_to_one_of(addresses, socket, steady_clock::now() + timeout),
+  asio::co_spawn(io, connect_to_one_of(addresses, socket, {}, steady_clock::now() + timeout),
                  [&](const std::exception_ptr& e, error_code ec) {
                    BOOST_TEST(!e);
                    r.ec = ec;
                    done = true;
                  });
   while (!done) io.run_one();
-  if (!r.ec) r.address = socket.remote_endpoint();
+  if (!r.ec) r.address = to_tcp(socket.remote_endpoint()).value();
   return r;
 }
 

@@ -33,17 +33,11 @@ constexpr const char* page_policy =
 
 std::string_view view_of(beast::string_view s) { return {s.data(), s.size()}; }
 
-std::string lower_case(std::string_view s) {
-  std::string result;
-  for (const char c : s) result += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return result;
-}
-
 // The addresses to listen on. Throws usage_error if they must be loopback addresses and are not.
-std::vector<tcp::endpoint> allowed_addresses(asio::io_context& context, const host_port& address,
+std::vector<endpoint> allowed_addresses(asio::io_context& context, const host_port& address,
                                              bool is_public) {
-  std::vector<tcp::endpoint> found = listening_addresses(context, address, "--admin");
-  const auto is_loopback = [](const tcp::endpoint& e) { return e.address().is_loopback(); };
+  std::vector<endpoint> found = listening_addresses(context, address, "--admin");
+  const auto is_loopback = [](const endpoint& e) { return to_tcp(e)->address().is_loopback(); };
   if (!is_public && !std::all_of(found.begin(), found.end(), is_loopback))
     throw usage_error(
         text("invalid --admin '", to_string(address), "'; expected a loopback address ",
@@ -53,26 +47,16 @@ std::vector<tcp::endpoint> allowed_addresses(asio::io_context& context, const ho
 
 }  // namespace
 
-admin::admin(const host_port& address, const std::string& public_name, std::list<limiter>& limiters,
-             const logger& l, passed_sockets& passed)
+admin::admin(const host_port& address, const std::vector<std::string>& public_names,
+             std::list<limiter>& limiters, const logger& l, passed_sockets& passed)
     : limiters_(limiters),
       log_(l),
       accept_failures_(log_, "admin endpoint", "accept"),
       other_failures_(log_, "admin endpoint", "request failed"),
-      listening_(context_, address, allowed_addresses(context_, address, !public_name.empty()),
+      listening_(context_, address, allowed_addresses(context_, address, !public_names.empty()),
                  "--admin", passed),
+      access_(listening_, public_names),
       places_(context_, max_connections) {
-  const std::string port = text(':', listening_.port());
-  allowed_hosts_ = {lower_case(listening_.name()), "127.0.0.1" + port, "localhost" + port,
-                    "[::1]" + port};
-  for (const tcp::endpoint& own : listening_.addresses()) allowed_hosts_.push_back(text(own));
-  if (listening_.port() == 80)  // browsers omit the default port
-    for (std::size_t i = 0, n = allowed_hosts_.size(); i != n; ++i)
-      allowed_hosts_.push_back(allowed_hosts_[i].substr(0, allowed_hosts_[i].rfind(':')));
-  if (!public_name.empty()) {
-    allowed_hosts_.push_back(lower_case(public_name));
-    if (!to_host_port(public_name)) allowed_hosts_.push_back(lower_case(public_name) + port);
-  }
   asio::co_spawn(context_, accept_connections(), asio::detached);
   asio::co_spawn(context_, report_failures(), asio::detached);
   thread_ = std::jthread{[this] { run(); }};
@@ -101,7 +85,7 @@ awaitable<void> admin::accept_connections() {
       } else {
         co_await make_room();
         const auto c =
-            connections_.emplace(connections_.end(), beast::tcp_stream{std::move(socket)});
+            connections_.emplace(connections_.end(), stream_type{std::move(socket)});
         asio::co_spawn(
             context_, serve(c),
             [this, c, place = places_.try_acquire_permit()](const std::exception_ptr& e) {
@@ -150,7 +134,7 @@ awaitable<void> admin::make_room() {
 
 // One request for each connection, so that idle clients do not use up the connections.
 awaitable<void> admin::serve(connections::iterator c) {
-  beast::tcp_stream& stream = c->stream;
+  stream_type& stream = c->stream;
   beast::flat_buffer buffer{std::size_t{2} * max_header_bytes};
   http::request_parser<http::string_body> parser;
   parser.header_limit(max_header_bytes);
@@ -167,18 +151,18 @@ awaitable<void> admin::serve(connections::iterator c) {
   if (incomplete || (read_error && !parse_error)) co_return;
 
   response r;
+  error_code ignored;
   if (read_error)
     r = answer(read_error);
   else
-    r = co_await answer(parser.get());
+    r = co_await answer(parser.get(), stream.socket().local_endpoint(ignored));
   if (parser.get().method() == http::verb::head) r.body().clear();
   stream.expires_after(request_timeout);
   const auto [write_error, written] = co_await http::async_write(stream, r, as_result);
   if (write_error) co_return;
 
   // Read the rest before closing: closing a socket with unread data can discard the response.
-  error_code ignored;
-  stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  stream.socket().shutdown(stream_socket::shutdown_send, ignored);
   stream.expires_after(linger_timeout);
   buffer.clear();
   for (std::size_t left = 1 << 20; left > max_header_bytes;) {
@@ -191,18 +175,8 @@ awaitable<void> admin::serve(connections::iterator c) {
 
 // ---- Requests -----------------------------------------------------------------------------------
 
-bool admin::is_allowed(const request& r) const {
-  if (r.count(http::field::host) != 1 || r.count(http::field::origin) > 1) return false;
-  const std::string host = lower_case(view_of(r[http::field::host]));
-  if (std::find(allowed_hosts_.begin(), allowed_hosts_.end(), host) == allowed_hosts_.end())
-    return false;
-  if (r.count(http::field::origin) == 0) return true;  // no page, or a GET by the own page
-  const std::string origin = lower_case(view_of(r[http::field::origin]));
-  return origin == "http://" + host || origin == "https://" + host;
-}
-
-awaitable<admin::response> admin::answer(const request& r) {
-  if (!is_allowed(r))
+awaitable<admin::response> admin::answer(const request& r, const endpoint& local) {
+  if (!access_.allow(r, r.version(), local))
     co_return reply(http::status::forbidden,
                     "the Host or Origin header does not name this endpoint\n");
 
@@ -210,14 +184,16 @@ awaitable<admin::response> admin::answer(const request& r) {
   const std::string_view path = target.substr(0, target.find('?'));
   const std::string_view query = target.substr(std::min(path.size() + 1, target.size()));
   const bool is_get = r.method() == http::verb::get || r.method() == http::verb::head;
-  if (path == "/limit") {
-    if (is_get) co_return get_limit(query);
-    co_return r.method() == http::verb::put ? set_limit(query, r.body())
+  const auto* const option = find_adjustable(path.substr(std::min<std::size_t>(1, path.size())));
+  if (option && path.starts_with('/')) {
+    if (is_get) co_return get(*option, query);
+    co_return r.method() == http::verb::put ? set(*option, query, r.body())
                                             : method_not_allowed("GET, HEAD, PUT");
   }
   if (path != "/" && path != "/metrics" && path != "/healthz" && path != "/readyz")
     co_return reply(http::status::not_found,
-                    "not found; use /, /metrics, /healthz, /readyz or /limit\n");
+                    "not found; use /, /metrics, /healthz, /readyz, /limit or the name of another "
+                    "option that can change\n");
   if (!is_get) co_return method_not_allowed("GET, HEAD");
   if (path == "/healthz") co_return health();
   if (path == "/readyz") co_return co_await readiness();
@@ -272,25 +248,25 @@ limiter* admin::named_listener(std::string_view query, response& failure) const 
   return nullptr;
 }
 
-admin::response admin::get_limit(std::string_view query) const {
+admin::response admin::get(const adjustable_option& o, std::string_view query) const {
   response failure;
   const limiter* const l = named_listener(query, failure);
-  return l ? reply(http::status::ok, text(l->limit(), '\n')) : failure;
+  return l ? reply(http::status::ok, o.get(l->current()) + '\n') : failure;
 }
 
-admin::response admin::set_limit(std::string_view query, const std::string& body) {
+admin::response admin::set(const adjustable_option& o, std::string_view query,
+                           std::string_view value) {
   response failure;
   limiter* const l = named_listener(query, failure);
   if (!l) return failure;
-  std::string_view number = body;
-  if (number.ends_with('\n')) number.remove_suffix(1);
-  const auto limit = to_number(number, max_permits);
-  if (!limit)
+  if (value.ends_with('\n')) value.remove_suffix(1);
+  adjustable next = l->current();
+  if (!o.set(next, value))
     return reply(http::status::bad_request,
-                 text("invalid limit; expected a number from 0 to ", max_permits, '\n'));
-  if (l->finds_limit())
-    return reply(http::status::conflict, "the limit is found automatically (--limit auto)\n");
-  l->set_limit(*limit);
+                 text("invalid ", o.name, "; expected ", expected_by(o), '\n'));
+  if (const std::string why = why_fixed(o, l->initial()); !why.empty())
+    return reply(http::status::conflict, why + '\n');
+  l->adjust(next);
   response result = reply(http::status::no_content, "");
   result.erase(http::field::content_type);
   result.erase(http::field::content_length);  // a 204 response has none

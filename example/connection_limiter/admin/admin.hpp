@@ -4,6 +4,7 @@
 #ifndef CONNECTION_LIMITER_ADMIN_HPP
 #define CONNECTION_LIMITER_ADMIN_HPP
 
+#include "admin/access.hpp"
 #include "log/failure_log.hpp"
 #include "log/log.hpp"
 #include "proxy/limiter.hpp"
@@ -27,37 +28,34 @@ namespace connection_limiter {
 namespace beast = boost::beast;
 namespace http = beast::http;
 
-// The admin endpoint: metrics, health, a page, and changes of the limits. See --help.
+// The admin endpoint: metrics, health, a page, and changes of the settings. See --help.
 //
 // It runs on a thread of its own and calls only members of the limiters that are safe on any
 // thread. A slow or failing endpoint therefore does not affect the proxied connections. It serves a
 // fixed number of connections at a time, one request each, for a few seconds at most. If there are
 // more, a new one displaces the one that has been idle longest.
-//
-// Any web page can make a browser send requests to any address. So the Host header must name this
-// endpoint, which a request through a rebound DNS name does not, and the Origin header, if there is
-// one, must be that of the endpoint's own page.
 class admin {
  public:
-  // Starts to serve. Throws usage_error if the address is not a loopback address and public_name is
-  // empty, and std::runtime_error if it cannot listen on the address.
-  admin(const host_port& address, const std::string& public_name, std::list<limiter>& limiters,
-        const logger& l, passed_sockets& passed);
+  // Starts to serve. Throws usage_error if the address is not a loopback address and there are no
+  // public names, and std::runtime_error if it cannot listen on the address.
+  admin(const host_port& address, const std::vector<std::string>& public_names,
+        std::list<limiter>& limiters, const logger& l, passed_sockets& passed);
   ~admin();
   admin(const admin&) = delete;
   admin& operator=(const admin&) = delete;
 
   // The first address on which it listens.
-  const tcp::endpoint& address() const noexcept { return listening_.addresses().front(); }
+  const endpoint& address() const noexcept { return listening_.addresses().front(); }
 
  private:
   using request = http::request<http::string_body>;
   using response = http::response<http::string_body>;
+  using stream_type = beast::basic_stream<stream_protocol>;
 
   struct connection {
-    explicit connection(beast::tcp_stream s) : stream(std::move(s)) {}
+    explicit connection(stream_type s) : stream(std::move(s)) {}
 
-    beast::tcp_stream stream;
+    stream_type stream;
     std::chrono::steady_clock::time_point last_activity = std::chrono::steady_clock::now();
   };
   using connections = std::list<connection>;
@@ -68,14 +66,13 @@ class admin {
   awaitable<void> make_room();
   awaitable<void> serve(connections::iterator c);
 
-  awaitable<response> answer(const request& r);
+  awaitable<response> answer(const request& r, const endpoint& local);
   response answer(const error_code& ec) const;  // to a request that is too large or malformed
   response health() const;
   awaitable<response> readiness();
-  response get_limit(std::string_view query) const;
+  response get(const adjustable_option& o, std::string_view query) const;
+  response set(const adjustable_option& o, std::string_view query, std::string_view value);
   limiter* named_listener(std::string_view query, response& failure) const;
-  response set_limit(std::string_view query, const std::string& body);
-  bool is_allowed(const request& r) const;
 
   std::list<limiter>& limiters_;
   const logger& log_;
@@ -83,8 +80,8 @@ class admin {
   failure_log accept_failures_;
   failure_log other_failures_;
   listening_sockets listening_;
-  std::vector<std::string> allowed_hosts_;  // allowed values of the Host header, in lower case
-  connections connections_;                 // the one that has been idle longest first
+  const access_rules access_;
+  connections connections_;  // the one that has been idle longest first
   turnstile::bounded_semaphore places_;
   std::jthread thread_;  // the last member, because it uses the others
 };

@@ -15,6 +15,7 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <string>
@@ -99,7 +100,7 @@ class demo {
   // passed, or a signal arrives.
   awaitable<void> run() {
     for (std::size_t n = 0; n < clients; ++n)
-      asio::co_spawn(context_, run_client(limiter_.addresses().front(), n),
+      asio::co_spawn(context_, run_client(*to_tcp(limiter_.addresses().front()), n),
                      [this](const std::exception_ptr& e, bool served) {
                        if (!e && served) ++served_;
                        finished_.release();
@@ -183,7 +184,8 @@ bool run_demo(const options& o) {
   }};
   io_threads threads{o.threads};
   passed_sockets none{{}};
-  limiter l{threads, s, to_string, none};
+  const auto permits = std::make_shared<admission>(threads.contexts().front().get_executor(), s);
+  limiter l{threads, s, to_string, none, permits};
   asio::co_spawn(threads.contexts().front(), l.run(), [&](const std::exception_ptr& e) {
     threads.finish();
     if (e) std::rethrow_exception(e);

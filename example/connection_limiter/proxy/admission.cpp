@@ -17,69 +17,68 @@ using std::chrono::steady_clock;
 
 // Whether a full queue is full of connections of this client, or the client is at its limit and may not wait.
 template <typename Client>
-bool is_client_full(const Client& c, const settings& s) {
-  if (s.overflow != overflow_mode::queue || s.per_client_queue == 0)
-    return c.in_use() >= *s.per_client;
-  return c.waiting() >= s.per_client_queue;
+bool is_client_full(const Client& c, const queue_limits& l, bool queues) {
+  if (!queues || l.per_client_queue == 0) return c.in_use() >= *l.per_client;
+  return c.waiting() >= l.per_client_queue;
 }
 
 }  // namespace
 
-admission::admission(const asio::any_io_executor& executor, const settings& s, statistics& f)
-    : settings_(s), stats_(f), permits_(executor, s.limit + 1) {
-  if (s.overflow == overflow_mode::queue) permits_.set_max_waiting(s.max_queue);
-  if (s.per_client) clients_.emplace(executor, client_limits(s.limit));
+admission::admission(const asio::any_io_executor& executor, const settings& s)
+    : overflow_(s.overflow), abandon_(s.abandon), limits_(s), permits_(executor, s.limit + 1) {
+  if (s.per_client) clients_.emplace(executor, client_limits(limits_));
+  apply();
   own_permit_ = try_acquire(own);
 }
 
-turnstile::keyed_limits admission::client_limits(std::size_t limit) const {
-  const bool queues = settings_.overflow == overflow_mode::queue;
-  return {
-      .per_key = *settings_.per_client,
-      .total = settings_.overflow == overflow_mode::backlog ? turnstile::semaphore::max() : limit + 1,
-      .max_waiting_per_key = queues ? settings_.per_client_queue : 0,
-      .max_waiting = queues ? settings_.max_queue : 0};
+turnstile::keyed_limits admission::client_limits(const queue_limits& l) const {
+  const bool queues = overflow_ == overflow_mode::queue;
+  return {.per_key = *l.per_client,
+          .total = overflow_ == overflow_mode::backlog ? turnstile::semaphore::max() : l.limit + 1,
+          .max_waiting_per_key = queues ? l.per_client_queue : 0,
+          .max_waiting = queues ? l.max_queue : 0};
 }
 
 awaitable<turnstile::permit> admission::reserve() {
   co_return co_await permits_.async_acquire_permit(use_awaitable);
 }
 
-awaitable<admission::decision> admission::decide(tcp::socket& client, turnstile::permit reserved,
-                                                 std::string& early,
+awaitable<admission::decision> admission::decide(stream_socket& client, turnstile::permit reserved,
+                                                 std::string& early, statistics& f,
                                                  std::optional<asio::ip::address> from) {
   const auto start = steady_clock::now();
+  const queue_limits l = limits();
   grant g;
   ending e = ending::served;
   if (!clients_) {
     g.permit = reserved ? std::move(reserved) : permits_.try_acquire_permit();
-    if (!g.permit) e = co_await wait(permits_, g.permit, client, early);
+    if (!g.permit) e = co_await wait(permits_, g.permit, client, early, l, f);
   } else {
     g.reserved = std::move(reserved);
-    error_code ec;
-    if (!from) from = client.remote_endpoint(ec).address();
-    if (ec) co_return decision{{}, ending::abandoned};  // the client has already disconnected
-    const auto permits = (*clients_)[client_key(*from)];
+    const auto key = from ? std::optional{client_key{*from}} : key_of(client);
+    if (!key) co_return decision{{}, ending::abandoned};  // the client has already disconnected
+    const auto permits = (*clients_)[*key];
     g.permit = permits.try_acquire_permit();
-    if (!g.permit) e = co_await wait(permits, g.permit, client, early);
-    if (e == ending::full && is_client_full(permits, settings_)) e = ending::client_full;
+    if (!g.permit) e = co_await wait(permits, g.permit, client, early, l, f);
+    if (e == ending::full && is_client_full(permits, l, overflow_ == overflow_mode::queue))
+      e = ending::client_full;
   }
   if (e != ending::served) co_return decision{{}, e};
-  stats_.waits.add({}, steady_clock::now() - start);
+  f.waits.add({}, steady_clock::now() - start);
   co_return decision{std::move(g)};
 }
 
 template <turnstile::acquirable Permits>
-awaitable<ending> admission::wait(Permits& permits, turnstile::permit& granted, tcp::socket& client,
-                                  std::string& early) {
-  if (settings_.overflow != overflow_mode::queue) co_return ending::full;
-  const queue_times::entry waiting{stats_.waiting};
+awaitable<ending> admission::wait(Permits& permits, turnstile::permit& granted, stream_socket& client,
+                                  std::string& early, const queue_limits& l, statistics& f) {
+  if (overflow_ != overflow_mode::queue) co_return ending::full;
+  const queue_times::entry waiting{f.waiting};
 
   // The first operation that completes cancels the others. If the permit was granted but another
   // operation completed first, the group destroys the permit, which returns it.
-  asio::steady_timer timer{co_await this_coro::executor, settings_.queue_timeout};
+  asio::steady_timer timer{co_await this_coro::executor, l.queue_timeout};
   auto first = co_await (permits.async_acquire_permit(as_result) || timer.async_wait(as_result) ||
-                         read_early_data(client, early, settings_.abandon));
+                         read_early_data(client, early, abandon_));
   if (first.index() == 1) co_return ending::timed_out;
   if (first.index() == 2) co_return ending::abandoned;
   auto& [ec, acquired] = std::get<0>(first);
@@ -87,7 +86,7 @@ awaitable<ending> admission::wait(Permits& permits, turnstile::permit& granted, 
   if (ec) co_return ending::stopping;
   // read_early_data() may have read the end of the stream just as the permit was granted. The relay
   // would not see that end again, so check for it here.
-  if (settings_.abandon && has_ended(client)) co_return ending::abandoned;
+  if (abandon_ && has_ended(client)) co_return ending::abandoned;
   granted = std::move(acquired);
   co_return ending::served;
 }
@@ -97,9 +96,28 @@ void admission::close() {
   if (clients_) clients_->close();
 }
 
+void admission::set_limits(const queue_limits& limits) {
+  const std::lock_guard lock{mutex_};
+  limits_ = limits;
+  apply();
+}
+
 void admission::set_limit(std::size_t limit) {
-  permits_.set_limit(limit + 1);
-  if (clients_share()) clients_->set_limits(client_limits(limit));
+  const std::lock_guard lock{mutex_};
+  limits_.limit = limit;
+  apply();
+}
+
+queue_limits admission::limits() const {
+  const std::lock_guard lock{mutex_};
+  return limits_;
+}
+
+// Completions are posted, so nothing of them runs under the mutex.
+void admission::apply() {
+  permits_.set_limit(limits_.limit + 1);
+  if (overflow_ == overflow_mode::queue) permits_.set_max_waiting(limits_.max_queue);
+  if (clients_) clients_->set_limits(client_limits(limits_));
 }
 
 std::size_t admission::available() const noexcept {
@@ -109,7 +127,7 @@ std::size_t admission::available() const noexcept {
 }
 
 std::size_t admission::queued() const noexcept {
-  if (settings_.overflow != overflow_mode::queue) return 0;
+  if (overflow_ != overflow_mode::queue) return 0;
   return clients_ ? clients_->waiting() : permits_.waiting();
 }
 

@@ -12,6 +12,7 @@
 #include <turnstile.hpp>
 
 #include <cstddef>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -27,7 +28,8 @@ namespace connection_limiter {
 // A limit of zero pauses: connections wait, and none is forwarded. A semaphore with a limit of zero would end all
 // waits instead. So the semaphore has one permit more than the limit, which the admission holds itself.
 //
-// Connections on all threads use one admission. Its semaphores are the only state they share.
+// Connections on all threads use one admission, and so do listeners that share a limit. Its semaphores
+// and limits are the only state they share.
 class admission {
  public:
   // What a forwarded connection holds.
@@ -42,7 +44,7 @@ class admission {
     ending refusal = ending::stopping;
   };
 
-  admission(const asio::any_io_executor& executor, const settings& s, statistics& f);
+  admission(const asio::any_io_executor& executor, const settings& s);
 
   // For --overflow backlog: acquires a permit before there is a connection to hold it.
   awaitable<turnstile::permit> reserve();
@@ -56,15 +58,17 @@ class admission {
   // Decides on one connection, which may come with a reserved permit. Waits in the queue if
   // necessary, and appends to `early` what the client sends meanwhile. `from` is the client's
   // address, if it is not the one of the socket.
-  awaitable<decision> decide(tcp::socket& client, turnstile::permit reserved, std::string& early,
-                             std::optional<asio::ip::address> from = {});
+  awaitable<decision> decide(stream_socket& client, turnstile::permit reserved, std::string& early,
+                             statistics& f, std::optional<asio::ip::address> from = {});
 
   // Refuses all queued connections and all that come later.
   void close();
   bool is_closed() const noexcept { return permits_.is_closed(); }
 
-  // Takes effect immediately. Forwarded connections are not cut.
+  // Takes effect immediately. No connection is cut or refused that is forwarded or queued already.
+  void set_limits(const queue_limits& limits);
   void set_limit(std::size_t limit);
+  queue_limits limits() const;
 
   std::size_t limit() const noexcept { return permits_.limit() - 1; }
   std::size_t available() const noexcept;
@@ -85,17 +89,20 @@ class admission {
 
   // Whether the keyed semaphore has the listener's permits.
   bool clients_share() const noexcept {
-    return clients_ && settings_.overflow != overflow_mode::backlog;
+    return clients_ && overflow_ != overflow_mode::backlog;
   }
-  turnstile::keyed_limits client_limits(std::size_t limit) const;
+  turnstile::keyed_limits client_limits(const queue_limits& l) const;
+  void apply();
 
   // Waits in the queue for a permit. Returns `served` once it is granted, or the reason for the refusal.
   template <turnstile::acquirable Permits>
-  awaitable<ending> wait(Permits& permits, turnstile::permit& granted, tcp::socket& client,
-                         std::string& early);
+  awaitable<ending> wait(Permits& permits, turnstile::permit& granted, stream_socket& client,
+                         std::string& early, const queue_limits& l, statistics& f);
 
-  const settings& settings_;
-  statistics& stats_;
+  const overflow_mode overflow_;
+  const bool abandon_;
+  mutable std::mutex mutex_;  // guards the limits, so that the semaphores end up with the latest ones
+  queue_limits limits_;
   // The listener's permits, unless the clients share them.
   turnstile::bounded_semaphore permits_;
   std::optional<clients_type> clients_;

@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds poll_interval{100};
 
 }  // namespace
 
-awaitable<void> read_early_data(tcp::socket& client, std::string& early, bool detect_disconnect) {
+awaitable<void> read_early_data(stream_socket& client, std::string& early, bool detect_disconnect) {
   std::array<char, 4096> data;
   while (detect_disconnect && early.size() < max_early_data) {
     const auto room = asio::buffer(data, max_early_data - early.size());  // at most data.size()
@@ -36,7 +36,7 @@ awaitable<void> read_early_data(tcp::socket& client, std::string& early, bool de
   }
 }
 
-bool has_ended(tcp::socket& socket) {
+bool has_ended(stream_socket& socket) {
   pollfd p{socket.native_handle(), POLLRDHUP, 0};
   return ::poll(&p, 1, 0) > 0;
 }

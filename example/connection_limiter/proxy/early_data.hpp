@@ -15,11 +15,11 @@ namespace connection_limiter {
 //
 // If `detect_disconnect` is false, it reads nothing and completes only when it is cancelled. When
 // it is cancelled, everything that was read is in `early`.
-awaitable<void> read_early_data(tcp::socket& client, std::string& early, bool detect_disconnect);
+awaitable<void> read_early_data(stream_socket& client, std::string& early, bool detect_disconnect);
 
 // True if the other end has ended its direction or reset the connection, even if there is still
 // unread data.
-bool has_ended(tcp::socket& socket);
+bool has_ended(stream_socket& socket);
 
 }  // namespace connection_limiter
 

@@ -14,13 +14,14 @@
 #include "proxy/proxy_header.hpp"
 #include "proxy/relay.hpp"
 #include "proxy/statistics.hpp"
-#include "proxy/upstream_addresses.hpp"
+#include "proxy/upstream_server.hpp"
 
 #include <turnstile.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -38,8 +39,10 @@ namespace connection_limiter {
 // in turn, and a connection stays on its thread.
 class limiter {
  public:
-  // Looks up the upstream and starts to listen. Throws std::runtime_error if it cannot listen.
-  limiter(io_threads& threads, const settings& s, const logger& l, passed_sockets& passed);
+  // Looks up the upstream and starts to listen. Throws std::runtime_error if it cannot listen. The
+  // admission is its own, or one that it shares with other listeners.
+  limiter(io_threads& threads, const settings& s, const logger& l, passed_sockets& passed,
+          std::shared_ptr<admission> a);
 
   // Accepts connections until stop() is called, then drains. Completes when no connection is left.
   awaitable<void> run();
@@ -48,21 +51,22 @@ class limiter {
   // drain timeout. A second call cuts them at once. Safe to call on any thread.
   void stop();
 
-  // Changes the limit. No connection is cut. Safe to call on any thread. Not if finds_limit().
-  void set_limit(std::size_t limit);
+  // Changes what differs, and logs it. No connection is cut. Connections that are forwarded or queued
+  // already keep their timeouts, except those for draining. Does not change a limit that is found
+  // automatically. Safe to call on any thread, as is current().
+  void adjust(const adjustable& next);
+  adjustable current() const;
 
-  // Whether --limit is auto.
-  bool finds_limit() const noexcept {
-    return settings_.find_limit && !settings_.find_limit->dry_run;
-  }
+  // The settings with which it was started.
+  const settings& initial() const noexcept { return settings_; }
   // The limit that auto has found; zero if it does not look for one.
   std::size_t found_limit() const noexcept { return adaptive_ ? adaptive_->limit() : 0; }
 
   // The addresses on which it listens, or has listened. This function and the following ones are safe
   // to call on any thread.
-  const std::vector<tcp::endpoint>& addresses() const noexcept { return listening_.addresses(); }
+  const std::vector<endpoint>& addresses() const noexcept { return listening_.addresses(); }
 
-  // Names the listener: the host as the user wrote it, and the port.
+  // Names the listener: the host as the user wrote it, and the port, or "unix:/path".
   const std::string& name() const noexcept { return listening_.name(); }
   std::string upstream() const { return to_string(settings_.upstream); }
 
@@ -70,16 +74,16 @@ class limiter {
   bool draining() const noexcept { return stopping_; }
 
   // Whether the last attempt to connect to the upstream succeeded, or there was none.
-  bool upstream_is_up() const noexcept { return upstream_is_up_; }
+  bool upstream_is_up() const noexcept { return upstream_.is_up(); }
 
   // Completes without an error if the upstream accepts connections. Connects to it, unless a
   // connection has just succeeded or all permits are in use. Runs on the caller's executor.
   awaitable<error_code> check_upstream();
 
-  std::size_t limit() const noexcept { return admission_.limit(); }
-  std::size_t available() const noexcept { return admission_.available(); }
-  std::size_t queued() const noexcept { return admission_.queued(); }
-  std::size_t clients() const { return admission_.clients(); }
+  std::size_t limit() const noexcept { return admission_->limit(); }
+  std::size_t available() const noexcept { return admission_->available(); }
+  std::size_t queued() const noexcept { return admission_->queued(); }
+  std::size_t clients() const { return admission_->clients(); }
   const statistics& stats() const noexcept { return stats_; }
 
  private:
@@ -91,6 +95,12 @@ class limiter {
     transferred bytes = {};
   };
 
+  // Where a connection comes from.
+  struct origin {
+    std::optional<proxied_connection> ends;  // nothing behind a Unix-domain socket
+    std::string client;                      // for the access log
+  };
+
   // One thread and its connections. Only that thread uses the list.
   struct worker {
     asio::io_context& context;
@@ -100,38 +110,36 @@ class limiter {
   awaitable<void> accept_connections();
   awaitable<void> until_stopped();
   awaitable<void> pass_started();
-  void note_upstream(const error_code& ec);
   awaitable<void> report_failures();
   awaitable<error_code> accept_one(worker& w);
-  void start(worker& w, tcp::socket client, turnstile::permit reserved);
+  void start(worker& w, stream_socket client, turnstile::permit reserved);
   void count_ending(connection& c, const std::exception_ptr& e, ending how);
   awaitable<void> drain();
   void cut();
 
   // Handles one connection from its acceptance to its end. On every path, destructors return what
   // the connection holds.
-  awaitable<ending> serve(connection& c, tcp::socket client, turnstile::permit reserved);
-  awaitable<std::optional<proxied_connection>> ends_of(tcp::socket& client, std::string& early);
-  awaitable<error_code> connect(tcp::socket& upstream);
+  awaitable<ending> serve(connection& c, stream_socket client, turnstile::permit reserved);
+  awaitable<bool> find_origin(stream_socket& client, std::string& early, origin& result);
   void learn(std::chrono::steady_clock::time_point start, std::size_t active, const error_code& ec);
 
+  timeouts now() const;
+
   const settings settings_;
+  mutable std::mutex mutex_;  // guards the timeouts
+  timeouts timeouts_;
   const logger& log_;
   listening_sockets listening_;
-  upstream_addresses upstream_;
+  upstream_server upstream_;
   std::list<worker> workers_;
   asio::steady_timer report_timer_;
   failure_log accept_failures_;
-  failure_log upstream_failures_;
   failure_log other_failures_;  // of connections, for example because there is no memory
 
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> upstream_is_up_{true};
-  std::atomic<std::chrono::steady_clock::rep> last_connect_{0};  // when one succeeded
 
   statistics stats_;
-  gauge waiting_for_descriptor_;  // connections with a permit, but no descriptor for the upstream
-  admission admission_;
+  const std::shared_ptr<admission> admission_;
   std::optional<turnstile::adaptive_limit> adaptive_;
   std::mutex setting_limit_;  // so that the semaphore ends up with the latest limit
   turnstile::semaphore open_connections_;

@@ -21,21 +21,32 @@ namespace {
 
 constexpr int attempts_at_one_port_for_all = 100;
 
-tcp::acceptor listen(asio::io_context& context, const tcp::endpoint& address,
-                     passed_sockets& passed) {
-  tcp::acceptor acceptor{context};
+struct listening {
+  std::vector<stream_acceptor> acceptors;
+  socket_file file;
+};
+
+void listen(listening& l, asio::io_context& context, const endpoint& address,
+            passed_sockets& passed, const listening_options& o) {
+  stream_acceptor acceptor{context};
+  const auto ip = to_tcp(address);
   if (const int descriptor = passed.take(address); descriptor >= 0) {
     acceptor.assign(address.protocol(), descriptor);
-    return acceptor;
+  } else {
+    acceptor.open(address.protocol());
+    if (ip) {
+      acceptor.set_option(asio::socket_base::reuse_address{true});
+      // The unspecified IPv6 address is all addresses of the machine, also the IPv4 ones.
+      if (ip->address().is_v6() && ip->address().is_unspecified())
+        acceptor.set_option(asio::ip::v6_only{false});
+      acceptor.bind(address);
+    } else {
+      l.file = socket_file{acceptor, address, o.permissions};
+    }
+    acceptor.listen();
   }
-  acceptor.open(address.protocol());
-  acceptor.set_option(tcp::acceptor::reuse_address{true});
-  // The unspecified IPv6 address is all addresses of the machine, also the IPv4 ones.
-  if (address.address().is_v6() && address.address().is_unspecified())
-    acceptor.set_option(asio::ip::v6_only{false});
-  acceptor.bind(address);
-  acceptor.listen();
-  return acceptor;
+  if (ip) set_options(acceptor.native_handle(), o.keepalive);
+  l.acceptors.push_back(std::move(acceptor));
 }
 
 bool is_about_missing_ipv6(const error_code& ec) {
@@ -43,31 +54,39 @@ bool is_about_missing_ipv6(const error_code& ec) {
          ec == boost::system::errc::address_not_available;
 }
 
-// Listens on all addresses, and on the port of the first one if the others have port 0.
-std::vector<tcp::acceptor> listen_on_all(asio::io_context& context,
-                                         std::vector<tcp::endpoint> addresses,
-                                         passed_sockets& passed) {
-  std::vector<tcp::acceptor> acceptors;
-  std::exception_ptr failure;
-  for (tcp::endpoint& address : addresses) try {
-      if (address.port() == 0 && !acceptors.empty())
-        address.port(acceptors.front().local_endpoint().port());
-      acceptors.push_back(listen(context, address, passed));
-    } catch (const boost::system::system_error& e) {
-      if (!address.address().is_v6() || !is_about_missing_ipv6(e.code())) throw;
-      failure = std::current_exception();
-    }
-  if (acceptors.empty()) std::rethrow_exception(failure);
-  return acceptors;
+// The address with the port of the other one, if it has none itself.
+endpoint with_port_of(const endpoint& address, stream_acceptor& other) {
+  auto ip = to_tcp(address);
+  const auto port = to_tcp(other.local_endpoint());
+  if (!ip || ip->port() != 0 || !port) return address;
+  ip->port(port->port());
+  return *ip;
 }
 
-std::vector<tcp::acceptor> listen_on_all(asio::io_context& context,
-                                         const std::vector<tcp::endpoint>& addresses,
-                                         const std::string& name, const char* option,
-                                         passed_sockets& passed) {
+// Listens on all addresses, and on the port of the first one if the others have port 0.
+listening listen_on_all(asio::io_context& context, const std::vector<endpoint>& addresses,
+                        passed_sockets& passed, const listening_options& o) {
+  listening result;
+  std::exception_ptr failure;
+  for (const endpoint& address : addresses) try {
+      auto& already = result.acceptors;
+      listen(result, context, already.empty() ? address : with_port_of(address, already.front()),
+             passed, o);
+    } catch (const boost::system::system_error& e) {
+      if (address.protocol().family() != AF_INET6 || !is_about_missing_ipv6(e.code())) throw;
+      failure = std::current_exception();
+    }
+  if (result.acceptors.empty()) std::rethrow_exception(failure);
+  return result;
+}
+
+listening listen_on_all(asio::io_context& context, const std::vector<endpoint>& addresses,
+                        const std::string& name, const char* option, passed_sockets& passed,
+                        const listening_options& o) {
+  const auto ip = to_tcp(addresses.front());
   // A port that the system chooses for one address may be in use on another one.
-  for (int attempts = addresses.front().port() == 0 ? attempts_at_one_port_for_all : 1;;) try {
-      return listen_on_all(context, addresses, passed);
+  for (int attempts = ip && ip->port() == 0 ? attempts_at_one_port_for_all : 1;;) try {
+      return listen_on_all(context, addresses, passed, o);
     } catch (const std::exception&) {
       if (--attempts == 0)
         throw std::runtime_error(text(option, ' ', name, ": ", reason(std::current_exception())));
@@ -76,29 +95,30 @@ std::vector<tcp::acceptor> listen_on_all(asio::io_context& context,
 
 }  // namespace
 
-std::vector<tcp::endpoint> listening_addresses(asio::io_context& context, const host_port& address,
+std::vector<endpoint> listening_addresses(asio::io_context& context, const host_port& address,
                                                const char* option) {
   if (address.host == "*") {
     error_code no_ipv6;
     tcp::acceptor{context}.open(tcp::v6(), no_ipv6);
-    return {{no_ipv6 ? tcp::v4() : tcp::v6(), address.port}};
+    return {tcp::endpoint{no_ipv6 ? tcp::v4() : tcp::v6(), address.port}};
   }
-  std::vector<tcp::endpoint> found = look_up(context, address, option);
-  std::vector<tcp::endpoint> result;
-  for (const tcp::endpoint& e : found)
+  error_code ec;
+  const std::vector<endpoint> found = look_up(context, address, ec);
+  if (ec) throw std::runtime_error(text(option, ' ', to_string(address), ": ", ec.message()));
+  std::vector<endpoint> result;
+  for (const endpoint& e : found)
     if (std::find(result.begin(), result.end(), e) == result.end()) result.push_back(e);
   return result;
 }
 
 passed_sockets::passed_sockets(std::vector<int> descriptors) {
   for (const int descriptor : descriptors) {
-    tcp::endpoint address;
+    endpoint address;
     auto size = static_cast<socklen_t>(address.capacity());
-    if (::getsockname(descriptor, address.data(), &size) != 0 || size > address.capacity())
-      size = 0;
-    const int family = size == 0 ? AF_UNSPEC : address.data()->sa_family;
-    if (family != AF_INET && family != AF_INET6) address = {};  // matches no listener
-    sockets_.emplace_back(address, descriptor);
+    const bool known =
+        ::getsockname(descriptor, address.data(), &size) == 0 && size <= address.capacity();
+    address.resize(known ? size : 0);
+    sockets_.emplace_back(known ? to_string(address) : "", descriptor);
   }
 }
 
@@ -106,24 +126,32 @@ passed_sockets::~passed_sockets() {
   for (const auto& [address, descriptor] : sockets_) ::close(descriptor);
 }
 
-int passed_sockets::take(const tcp::endpoint& address) {
-  const auto found = std::find_if(sockets_.begin(), sockets_.end(),
-                                  [&](const auto& s) { return s.first == address; });
-  if (found == sockets_.end() || address.port() == 0) return -1;
+int passed_sockets::take(const endpoint& address) {
+  const auto found =
+      std::find_if(sockets_.begin(), sockets_.end(),
+                   [name = to_string(address)](const auto& s) { return s.first == name; });
+  if (found == sockets_.end()) return -1;
   const int descriptor = found->second;
   sockets_.erase(found);
   return descriptor;
 }
 
 listening_sockets::listening_sockets(asio::io_context& context, const host_port& where,
-                                     const std::vector<tcp::endpoint>& addresses,
-                                     const char* option, passed_sockets& passed)
-    : acceptors_(listen_on_all(context, addresses, to_string(where), option, passed)) {
-  for (tcp::acceptor& a : acceptors_) {
+                                     const std::vector<endpoint>& addresses, const char* option,
+                                     passed_sockets& passed, const listening_options& o) {
+  listening l = listen_on_all(context, addresses, to_string(where), option, passed, o);
+  file_ = std::move(l.file);
+  acceptors_ = std::move(l.acceptors);
+  for (stream_acceptor& a : acceptors_) {
     addresses_.push_back(a.local_endpoint());
     if (acceptors_.size() > 1) a.non_blocking(true);
   }
-  name_ = to_string(host_port{where.host, port()});
+  name_ = to_string(host_port{where.host, port(), where.path});
+}
+
+std::uint16_t listening_sockets::port() const noexcept {
+  const auto ip = to_tcp(addresses_.front());
+  return ip ? ip->port() : std::uint16_t{0};
 }
 
 awaitable<listening_sockets::accepted> listening_sockets::accept(asio::any_io_executor executor) {
@@ -135,28 +163,29 @@ awaitable<listening_sockets::accepted> listening_sockets::accept(asio::any_io_ex
   for (;;) {
     for (std::size_t i = 0; i != acceptors_.size(); ++i) {
       error_code ec;
-      tcp::socket socket = acceptors_[next_++ % acceptors_.size()].accept(executor, ec);
+      stream_socket socket = acceptors_[next_++ % acceptors_.size()].accept(executor, ec);
       if (ec != asio::error::would_block && ec != asio::error::connection_aborted)
         co_return accepted{ec, std::move(socket)};
     }
     if (const error_code ec = co_await until_one_is_ready())
-      co_return accepted{ec, tcp::socket{executor}};
+      co_return accepted{ec, stream_socket{executor}};
   }
 }
 
 awaitable<error_code> listening_sockets::until_one_is_ready() {
-  const auto wait = [](tcp::acceptor& a) {
-    return a.async_wait(tcp::acceptor::wait_read, asio::deferred);
+  const auto wait = [](stream_acceptor& a) {
+    return a.async_wait(stream_acceptor::wait_read, asio::deferred);
   };
   std::vector<decltype(wait(acceptors_.front()))> waits;
-  for (tcp::acceptor& a : acceptors_) waits.push_back(wait(a));
+  for (stream_acceptor& a : acceptors_) waits.push_back(wait(a));
   const auto [order, errors] = co_await asio::experimental::make_parallel_group(std::move(waits))
                                    .async_wait(asio::experimental::wait_for_one(), use_awaitable);
   co_return errors[order[0]];
 }
 
 void listening_sockets::close() {
-  for (tcp::acceptor& a : acceptors_) a.close();
+  file_.remove();
+  for (stream_acceptor& a : acceptors_) a.close();
 }
 
 }  // namespace connection_limiter

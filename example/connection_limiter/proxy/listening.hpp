@@ -5,8 +5,11 @@
 #define CONNECTION_LIMITER_PROXY_LISTENING_HPP
 
 #include "proxy/net.hpp"
+#include "proxy/unix_socket.hpp"
 
+#include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,8 +17,9 @@
 namespace connection_limiter {
 
 // The addresses of a host name on which to listen, without duplicates. The host `*` is all addresses
-// of the machine. Throws a std::runtime_error that names the option.
-std::vector<tcp::endpoint> listening_addresses(asio::io_context& context, const host_port& address,
+// of the machine. Or the address of a Unix-domain socket. Throws a std::runtime_error that names the
+// option.
+std::vector<endpoint> listening_addresses(asio::io_context& context, const host_port& address,
                                                const char* option);
 
 // The sockets that the service manager has passed to this process, for the listeners that listen on
@@ -28,13 +32,18 @@ class passed_sockets {
   passed_sockets& operator=(const passed_sockets&) = delete;
 
   // Takes the socket that listens on that address, or returns -1.
-  int take(const tcp::endpoint& address);
+  int take(const endpoint& address);
 
   // The number of sockets that were not taken.
   std::size_t left() const noexcept { return sockets_.size(); }
 
  private:
-  std::vector<std::pair<tcp::endpoint, int>> sockets_;
+  std::vector<std::pair<std::string, int>> sockets_;  // with their addresses
+};
+
+struct listening_options {
+  std::optional<std::chrono::milliseconds> keepalive = {};  // of accepted TCP connections
+  std::optional<mode_t> permissions = {};                   // of the file of a Unix-domain socket
 };
 
 // Listening sockets on one or more addresses, used as if they were one. Not thread-safe.
@@ -45,22 +54,23 @@ class listening_sockets {
   // Leaves out IPv6 addresses if the machine has no IPv6, unless there is no other address. Throws
   // a std::runtime_error that names the option.
   listening_sockets(asio::io_context& context, const host_port& where,
-                    const std::vector<tcp::endpoint>& addresses, const char* option,
-                    passed_sockets& passed);
+                    const std::vector<endpoint>& addresses, const char* option,
+                    passed_sockets& passed, const listening_options& o = {});
 
-  // The host as the user wrote it, and the port: "localhost:6000".
+  // The host as the user wrote it, and the port: "localhost:6000". Or "unix:/path".
   const std::string& name() const noexcept { return name_; }
 
   // The addresses on which it listens, or has listened.
-  const std::vector<tcp::endpoint>& addresses() const noexcept { return addresses_; }
+  const std::vector<endpoint>& addresses() const noexcept { return addresses_; }
 
-  std::uint16_t port() const noexcept { return addresses_.front().port(); }
+  // Zero for a Unix-domain socket.
+  std::uint16_t port() const noexcept;
 
   asio::any_io_executor get_executor() { return acceptors_.front().get_executor(); }
 
   struct accepted {
     error_code ec;
-    tcp::socket socket;  // uses the given executor
+    stream_socket socket;  // uses the given executor
   };
   awaitable<accepted> accept(asio::any_io_executor executor);
 
@@ -69,8 +79,9 @@ class listening_sockets {
  private:
   awaitable<error_code> until_one_is_ready();
 
-  std::vector<tcp::acceptor> acceptors_;
-  std::vector<tcp::endpoint> addresses_;
+  socket_file file_;  // created with the acceptors
+  std::vector<stream_acceptor> acceptors_;
+  std::vector<endpoint> addresses_;
   std::string name_;
   std::size_t next_ = 0;  // the acceptor to look at first, in turn, so that none is starved
 };

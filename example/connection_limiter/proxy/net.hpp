@@ -29,6 +29,12 @@ using asio::use_awaitable;
 using asio::ip::tcp;
 using boost::system::error_code;
 
+// Sockets of either kind: TCP and Unix-domain.
+using stream_protocol = asio::generic::stream_protocol;
+using stream_socket = stream_protocol::socket;
+using stream_acceptor = asio::basic_socket_acceptor<stream_protocol>;
+using endpoint = stream_protocol::endpoint;
+
 // Completion token for operations whose errors are expected. co_await returns a tuple that starts
 // with the error code, and throws only if the coroutine itself was cancelled before.
 constexpr auto as_result = asio::as_tuple(use_awaitable);
@@ -38,21 +44,30 @@ inline bool was_cancelled(const asio::cancellation_state& state) {
   return state.cancelled() != asio::cancellation_type::none;
 }
 
-// Looks up the addresses of a host, at least one. Throws a std::runtime_error that names the
-// option.
-std::vector<tcp::endpoint> look_up(asio::io_context& context, const host_port& address,
-                                   const char* option);
+// Nothing if it is not an IP address and a port.
+std::optional<tcp::endpoint> to_tcp(const endpoint& e);
+
+// The path of a Unix-domain socket; empty if it has none.
+std::string path_of(const endpoint& e);
+
+// "127.0.0.1:6000" or "unix:/path".
+std::string to_string(const endpoint& e);
+
+// Looks up the addresses of a host, or returns the one of a Unix-domain socket.
+std::vector<endpoint> look_up(asio::io_context& context, const host_port& address, error_code& ec);
 
 // Tries the addresses in order until one accepts or the deadline has passed. Each address gets an
 // equal share of the time that is left, so that one that does not answer leaves time for the
-// others.
-awaitable<error_code> connect_to_one_of(const std::vector<tcp::endpoint>& addresses,
-                                        tcp::socket& socket,
+// others. Sets the options of the connection.
+awaitable<error_code> connect_to_one_of(const std::vector<endpoint>& addresses,
+                                        stream_socket& socket,
+                                        std::optional<std::chrono::milliseconds> keepalive,
                                         std::chrono::steady_clock::time_point deadline);
 
-// Sets the options of a forwarded connection. After the time `keepalive` without a byte, the kernel
-// asks the peer for a sign of life; without a value, after the time that the system sets.
-void set_options(tcp::socket& socket, std::optional<std::chrono::milliseconds> keepalive);
+// Sets the options of forwarded TCP connections. After the time `keepalive` without a byte, the kernel
+// asks the peer for a sign of life; without a value, after the time that the system sets. Accepted
+// sockets inherit the options of the listening socket.
+void set_options(int socket, std::optional<std::chrono::milliseconds> keepalive);
 
 // Waits before an accept loop tries again after a failure. The usual failure is that no descriptor
 // is left, so an immediate retry would fail too.

@@ -149,7 +149,7 @@ std::string make_v1(const proxied_connection& ends) {
               ' ', ends.server.address(), ' ', ends.client.port(), ' ', ends.server.port(), "\r\n");
 }
 
-awaitable<parsed_header> read_header(tcp::socket& client, std::string& data) {
+awaitable<parsed_header> read_header(stream_socket& client, std::string& data) {
   std::array<char, 4096> piece;
   for (;;) {
     const parsed_header header = parse_proxy_header(data);
@@ -176,7 +176,7 @@ std::string make_proxy_header(int version, const std::optional<proxied_connectio
   return version == 2 ? make_v2(same) : make_v1(same);
 }
 
-awaitable<parsed_header> read_proxy_header(tcp::socket& client, std::string& rest,
+awaitable<parsed_header> read_proxy_header(stream_socket& client, std::string& rest,
                                            std::chrono::milliseconds timeout) {
   asio::steady_timer timer{client.get_executor(), timeout};
   const auto first = co_await (read_header(client, rest) || timer.async_wait(as_result));

@@ -35,7 +35,7 @@ std::string make_proxy_header(int version, const std::optional<proxied_connectio
 
 // Reads a header. What the client has sent after it is left in `rest`. The result is not valid if
 // the time has passed or the client has disconnected.
-awaitable<parsed_header> read_proxy_header(tcp::socket& client, std::string& rest,
+awaitable<parsed_header> read_proxy_header(stream_socket& client, std::string& rest,
                                            std::chrono::milliseconds timeout);
 
 }  // namespace connection_limiter

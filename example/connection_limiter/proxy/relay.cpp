@@ -30,13 +30,13 @@ constexpr std::size_t max_buffer = 65536;
 // How long the upstream may take to close a connection whose client has disconnected.
 constexpr std::chrono::seconds upstream_close_timeout{2};
 
-bool has_socket_error(tcp::socket& socket) {
+bool has_socket_error(stream_socket& socket) {
   pollfd p{socket.native_handle(), 0, 0};
   return ::poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
 // The number of written bytes that the other end has not acknowledged yet.
-int unsent_bytes(tcp::socket& socket) {
+int unsent_bytes(stream_socket& socket) {
   int n = 0;
   return ::ioctl(socket.native_handle(), TIOCOUTQ, &n) == 0 ? n : 0;
 }
@@ -44,7 +44,7 @@ int unsent_bytes(tcp::socket& socket) {
 // Both directions run on the one thread of the sockets, so the state changes only at a co_await.
 class session {
  public:
-  session(tcp::socket& client, tcp::socket& upstream, std::string early, time_limits t,
+  session(stream_socket& client, stream_socket& upstream, std::string early, time_limits t,
           transferred& own, statistics& f)
       : client_(client),
         upstream_(upstream),
@@ -104,7 +104,7 @@ class session {
   }
 
   // Copies in one direction.
-  awaitable<void> copy(tcp::socket& from, tcp::socket& to, counter& bytes) {
+  awaitable<void> copy(stream_socket& from, stream_socket& to, counter& bytes) {
     std::vector<char> data(min_buffer);
     for (;;) {
       const auto [read_error, n] = co_await from.async_read_some(asio::buffer(data), as_result);
@@ -132,7 +132,7 @@ class session {
 
   // Returns false if the other end accepts no more data, which ends this direction. The other
   // direction continues, because there may be data from that end to read, and ends by itself.
-  awaitable<bool> write(tcp::socket& to, asio::const_buffer data, counter& bytes) {
+  awaitable<bool> write(stream_socket& to, asio::const_buffer data, counter& bytes) {
     while (data.size() != 0) {
       error_code ec;
       const std::size_t n = to.write_some(data, ec);
@@ -154,16 +154,16 @@ class session {
     co_return true;
   }
 
-  awaitable<void> until_writable(tcp::socket& to) {
+  awaitable<void> until_writable(stream_socket& to) {
     if (&to == &upstream_) {
       // While this direction waits for the upstream, it does not read from the client, and so would
       // not notice a reset by the client. Wait for an error on the client's socket as well.
-      const auto first = co_await (upstream_.async_wait(tcp::socket::wait_write, as_result) ||
-                                   client_.async_wait(tcp::socket::wait_error, as_result));
+      const auto first = co_await (upstream_.async_wait(stream_socket::wait_write, as_result) ||
+                                   client_.async_wait(stream_socket::wait_error, as_result));
       if (first.index() == 0) co_return;
       if (has_socket_error(client_)) co_return abort_both();
     }
-    co_await to.async_wait(tcp::socket::wait_write, as_result);
+    co_await to.async_wait(stream_socket::wait_write, as_result);
   }
 
   // Lets limit_half_close() complete, if it waits for this direction.
@@ -177,9 +177,9 @@ class session {
   awaitable<void> limit_half_close(bool by_client) {
     const auto limit = by_client ? limits_.client_ended : limits_.upstream_ended;
     if (!limit) co_return;
-    while (directions_ != 0) {
+    for (bool first = true; directions_ != 0; first = false) {
       const auto now = steady_clock::now();
-      note_acknowledged_bytes(now);
+      if (!first) note_acknowledged_bytes(now);  // most connections end before
       const auto end = last_activity_ + *limit;
       if (now >= end) {
         ending_ = ending::half_closed;
@@ -225,9 +225,9 @@ class session {
     }
   }
 
-  static void half_close(tcp::socket& socket) {
+  static void half_close(stream_socket& socket) {
     error_code ignored;
-    socket.shutdown(tcp::socket::shutdown_send, ignored);
+    socket.shutdown(stream_socket::shutdown_send, ignored);
   }
 
   // Makes both directions end. run() then resets the sockets.
@@ -261,7 +261,7 @@ class session {
     }
   }
 
-  static awaitable<void> discard(tcp::socket& socket) {
+  static awaitable<void> discard(stream_socket& socket) {
     std::array<char, 4096> data;
     for (;;) {
       const auto [ec, n] = co_await socket.async_read_some(asio::buffer(data), as_result);
@@ -269,8 +269,8 @@ class session {
     }
   }
 
-  tcp::socket& client_;
-  tcp::socket& upstream_;
+  stream_socket& client_;
+  stream_socket& upstream_;
   asio::steady_timer half_close_timer_;
   std::string early_data_;
   const time_limits limits_;
@@ -283,7 +283,7 @@ class session {
   bool stopped_ = false;                     // neither direction continues
   bool aborted_ = false;                     // stopped, and run() resets both sockets
   bool upstream_may_wait_for_more_ = false;  // stopped, and run() resets the upstream
-  const tcp::socket* reset_by_ = nullptr;  // a write found that this side has reset the connection
+  const stream_socket* reset_by_ = nullptr;  // a write found that this side has reset the connection
   bool one_direction_has_ended_ = false;   // the client's or the upstream's
   bool upstream_has_ended_ = false;        // the upstream sends nothing more
   bool upstream_sent_last_ = true;  // the last bytes came from the upstream, or there were none
@@ -291,13 +291,13 @@ class session {
 
 }  // namespace
 
-awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, std::string early,
+awaitable<ending> relay(stream_socket& client, stream_socket& upstream, std::string early,
                         time_limits t, transferred& own, statistics& f) {
   session s{client, upstream, std::move(early), t, own, f};
   co_return co_await s.run();
 }
 
-void reset(tcp::socket& socket) noexcept {
+void reset(stream_socket& socket) noexcept {
   error_code ignored;
   socket.set_option(asio::socket_base::linger{true, 0}, ignored);
   socket.close(ignored);

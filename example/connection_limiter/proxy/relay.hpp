@@ -44,11 +44,11 @@ struct transferred {
 //
 // Completes when the upstream has closed its side too, or has had a fixed time to do so. Otherwise
 // the next connection that gets the permit would meet a server that still counts this one.
-awaitable<ending> relay(tcp::socket& client, tcp::socket& upstream, std::string early,
+awaitable<ending> relay(stream_socket& client, stream_socket& upstream, std::string early,
                         time_limits t, transferred& own, statistics& f);
 
 // Closes the socket so that the other end sees a reset, not an orderly end.
-void reset(tcp::socket& socket) noexcept;
+void reset(stream_socket& socket) noexcept;
 
 }  // namespace connection_limiter
 

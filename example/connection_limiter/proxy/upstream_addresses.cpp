@@ -16,15 +16,14 @@ namespace {
 constexpr std::chrono::seconds min_interval{1};
 
 upstream_addresses::found look_up(const host_port& upstream) {
-  asio::io_context context;  // not run: resolve() blocks
+  asio::io_context context;  // not run: look_up() blocks
   upstream_addresses::found result;
-  const auto all = tcp::resolver{context}.resolve(upstream.host, std::to_string(upstream.port),
-                                                  tcp::resolver::numeric_service, result.ec);
-  if (!result.ec) result.addresses.assign(all.begin(), all.end());
+  result.addresses = look_up(context, upstream, result.ec);
   return result;
 }
 
 bool is_name(const host_port& upstream) {
+  if (!upstream.path.empty()) return false;
   error_code ec;
   asio::ip::make_address(upstream.host, ec);
   return ec.failed();

@@ -19,7 +19,7 @@ namespace connection_limiter {
 class upstream_addresses {
  public:
   struct found {
-    std::vector<tcp::endpoint> addresses;  // none if the name was never found
+    std::vector<endpoint> addresses;  // none if the name was never found
     error_code ec;                         // of the last look-up
   };
 
@@ -35,7 +35,7 @@ class upstream_addresses {
   // What the last successful look-up has found.
   found current() const;
 
-  // Looks the name up again soon, at most once a second. Does nothing for an address.
+  // Looks the name up again soon, at most once a second. Does nothing for an address or a path.
   void look_up_again();
 
  private:
