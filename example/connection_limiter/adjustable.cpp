@@ -29,9 +29,7 @@ std::optional<milliseconds> to_wait(std::string_view text) {
 
 std::string shown(std::size_t n) { return std::to_string(n); }
 std::string shown(std::optional<std::size_t> n) { return n ? shown(*n) : "off"; }
-std::string shown(milliseconds time) {
-  return time == no_timeout ? "0s" : duration_text(time);
-}
+std::string shown(milliseconds time) { return time == no_timeout ? "0s" : duration_text(time); }
 std::string shown(std::optional<milliseconds> time) { return shown(time.value_or(no_timeout)); }
 
 template <auto member, auto parse>

@@ -38,8 +38,8 @@ limits_file_entry to_entry(std::string_view line) {
   const adjustable_option* const option = find_adjustable(entry.option);
   if (!option) throw usage_error(text("'", entry.option, "' is none of ", names()));
   if (adjustable ignored; !option->set(ignored, entry.value))
-    throw usage_error(text("invalid ", entry.option, " '", entry.value, "'; expected ",
-                           expected_by(*option)));
+    throw usage_error(
+        text("invalid ", entry.option, " '", entry.value, "'; expected ", expected_by(*option)));
   return entry;
 }
 
@@ -61,8 +61,8 @@ std::vector<limits_file_entry> read_limits_file(const std::string& path) {
   }
   // Also if the file is a folder, which can be opened but not read.
   if (!file.eof())
-    throw usage_error(text("--limits-file ", path, ": cannot be read: ",
-                           std::generic_category().message(errno)));
+    throw usage_error(
+        text("--limits-file ", path, ": cannot be read: ", std::generic_category().message(errno)));
   return result;
 }
 

@@ -5,6 +5,7 @@
 // a database or service with limited capacity. See README.md and --help.
 //
 //   options.*, help.*       the options and the help text
+//   option_rules.*          which options go together
 //   adjustable.*            the options that can change while the program runs
 //   limits_file.*           the file that has such options
 //   values.*, text.*        numbers, durations and addresses; messages
@@ -13,6 +14,8 @@
 //   log/failure_log.*       logs what fails often: once, then as a count
 //   proxy/limiter.*         one listener and its connections
 //   proxy/admission.*       the permits and the queue
+//   proxy/limit_finder.*    finds the limit for --limit auto
+//   proxy/origin.*          where a connection comes from
 //   proxy/client_key.hpp    what counts as one client
 //   proxy/early_data.*      what a queued client sends, and whether it disconnects
 //   proxy/relay.*           copies the bytes of one connection
@@ -128,8 +131,9 @@ void read_limits_on_signal(asio::signal_set& signals, const std::function<option
 }
 
 // The admission of a listener: its own, or the one that listeners share.
-std::shared_ptr<admission> admission_for(const settings& s, asio::io_context& context,
-                                         std::map<std::string, std::shared_ptr<admission>>& shared) {
+std::shared_ptr<admission> admission_for(
+    const settings& s, asio::io_context& context,
+    std::map<std::string, std::shared_ptr<admission>>& shared) {
   if (s.share_limit.empty()) return std::make_shared<admission>(context.get_executor(), s);
   std::shared_ptr<admission>& a = shared[s.share_limit];
   if (!a) a = std::make_shared<admission>(context.get_executor(), s);

@@ -5,6 +5,7 @@
 
 #include "help.hpp"
 #include "limits_file.hpp"
+#include "option_rules.hpp"
 #include "text.hpp"
 
 #include <boost/program_options.hpp>
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace connection_limiter {
@@ -21,8 +23,9 @@ namespace {
 namespace po = boost::program_options;
 
 // The options of the program. All others belong to a listener.
-constexpr std::array program_wide{"admin",      "admin-public", "threads", "access-log", "log-format",
-                                  "limits-file", "version",     "demo",    "help"};
+constexpr std::array program_wide{"admin",      "admin-public", "threads",
+                                  "access-log", "log-format",   "limits-file",
+                                  "version",    "demo",         "help"};
 
 std::optional<host_port> to_upstream(std::string_view text) {
   const auto address = to_address(text);
@@ -49,30 +52,6 @@ std::optional<log_format> to_log_format(std::string_view text) {
   return {};
 }
 
-// Networks that are separated by commas.
-std::optional<std::vector<network>> to_networks(std::string_view text) {
-  std::vector<network> result;
-  for (std::size_t comma = 0; comma != text.npos;) {
-    comma = text.find(',');
-    const auto n = to_network(text.substr(0, comma));
-    if (!n) return {};
-    result.push_back(*n);
-    text.remove_prefix(comma == text.npos ? text.size() : comma + 1);
-  }
-  return result;
-}
-
-// Permissions of a file as an octal number: "0660".
-std::optional<unsigned> to_permissions(std::string_view text) {
-  if (text.size() < 3 || text.size() > 4) return {};
-  unsigned result = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '7') return {};
-    result = result * 8 + static_cast<unsigned>(c - '0');
-  }
-  return result <= 0777 ? std::optional{result} : std::nullopt;
-}
-
 std::optional<int> to_proxy_version(std::string_view text) {
   if (text == "v1") return 1;
   if (text == "v2") return 2;
@@ -81,11 +60,6 @@ std::optional<int> to_proxy_version(std::string_view text) {
 
 // The kernel takes at most 32767 s.
 constexpr std::chrono::hours max_keepalive{9};
-
-std::optional<std::chrono::milliseconds> to_whole_seconds(std::string_view text) {
-  const auto time = to_duration(text);
-  return time && time->count() % 1000 == 0 ? time : std::nullopt;
-}
 
 std::optional<std::string> to_name(const std::string& text) {
   if (text.empty() || !is_printable(text) || text.find_first_of("/@") != text.npos) return {};
@@ -174,64 +148,16 @@ bool has(const po::parsed_options& part, std::string_view option) {
                      [&](const po::option& o) { return o.string_key == option; });
 }
 
-// An option of a listener that has an effect only with another one.
-struct dependency {
-  const char* option;
-  const char* needed;
-  bool (*is_met)(const settings&);
-};
-
-bool has_queue(const settings& s) { return s.overflow == overflow_mode::queue; }
-bool finds_limit(const settings& s) { return s.find_limit.has_value(); }
-bool has_clients(const settings& s) { return s.per_client.has_value(); }
-
-constexpr dependency dependencies[]{{"max-queue", "--overflow queue", has_queue},
-                                    {"queue-timeout", "--overflow queue", has_queue},
-                                    {"abandon", "--overflow queue", has_queue},
-                                    {"per-client-queue", "--overflow queue", has_queue},
-                                    {"limit-min", "--limit auto or --limit-dry-run", finds_limit},
-                                    {"limit-max", "--limit auto or --limit-dry-run", finds_limit},
-                                    {"socket-mode", "--listen unix:PATH",
-                                     [](const settings& s) { return !s.listen.path.empty(); }},
-                                    {"share-limit", "--overflow queue or reject",
-                                     [](const settings& s) {
-                                       return s.overflow != overflow_mode::backlog;
-                                     }},
-                                    {"share-limit", "a number as --limit",
-                                     [](const settings& s) { return !s.find_limit; }},
-                                    {"per-client-queue", "--per-client", has_clients}};
-
 // Throws usage_error if the part has an option that has no effect on any of its listeners.
-void check_dependencies(const po::parsed_options& part, const settings* first,
-                        const settings* last) {
-  for (const dependency& d : dependencies)
-    if (has(part, d.option) && std::none_of(first, last, d.is_met))
-      throw usage_error(std::string{"--"} + d.option + " needs " + d.needed);
-}
-
-// Throws usage_error if listeners that share a limit do not agree on it.
-void check_shared_limits(const std::vector<settings>& all) {
-  for (const settings& a : all)
-    for (const settings& b : all) {
-      if (a.share_limit.empty() || a.share_limit != b.share_limit) continue;
-      const auto differs = [&](std::string_view name) {
-        throw usage_error(
-            text("--", name, " differs between listeners of --share-limit ", a.share_limit));
-      };
-      if (a.overflow != b.overflow) differs("overflow");
-      if (a.abandon != b.abandon) differs("abandon");
-      for (const char* name : {"limit", "max-queue", "queue-timeout", "per-client",
-                               "per-client-queue", "drain-delay"})
-        if (const auto* o = find_adjustable(name); o->get(a) != o->get(b)) differs(name);
-    }
+void check_effects(const po::parsed_options& part, std::span<const settings> listeners) {
+  for (const po::option& o : part.options) check_effect(o.string_key, listeners);
 }
 
 // The demo chooses the values of these options itself.
-constexpr std::array not_in_demo{"socket-mode",
-                                 "listen",       "upstream",    "resolve-every", "accept-proxy",
-                                 "send-proxy",   "drain-delay", "drain-timeout", "admin",
-                                 "admin-public", "access-log",  "log-format",    "limits-file",
-                                 "share-limit"};
+constexpr std::array not_in_demo{"socket-mode",  "listen",       "upstream",    "resolve-every",
+                                 "accept-proxy", "send-proxy",   "drain-delay", "drain-timeout",
+                                 "admin",        "admin-public", "access-log",  "log-format",
+                                 "limits-file",  "share-limit"};
 
 void check_demo(const command_line& line) {
   for (const char* option : not_in_demo)
@@ -301,12 +227,10 @@ std::vector<settings> to_limiters(const command_line& line, bool demo) {
             ? values({&line.listeners[i], &line.all})
             : values({&line.file_listeners[i], &line.file_all, &line.listeners[i], &line.all}),
         demo));
-  const settings* const first = result.data();
-  for (const po::parsed_options* part : {&line.all, &line.file_all})
-    check_dependencies(*part, first, first + result.size());
+  const std::span<const settings> all{result};
+  for (const po::parsed_options* part : {&line.all, &line.file_all}) check_effects(*part, all);
   for (const auto* parts : {&line.listeners, &line.file_listeners})
-    for (std::size_t i = 0; i != parts->size(); ++i)
-      check_dependencies((*parts)[i], first + i, first + i + 1);
+    for (std::size_t i = 0; i != parts->size(); ++i) check_effects((*parts)[i], all.subspan(i, 1));
   check_shared_limits(result);
   return result;
 }
@@ -349,17 +273,6 @@ options to_options(command_line& line) {
 }
 
 }  // namespace
-
-std::string why_fixed(const adjustable_option& option, const settings& s) {
-  if (option.name == "limit" && s.finds_limit())
-    return "the limit is found automatically (--limit auto)";
-  if (option.name == "per-client" && !s.per_client)
-    return "per-client needs --per-client at the start";
-  for (const dependency& d : dependencies)
-    if (d.option == option.name && !d.is_met(s))
-      return std::string{option.name} + " needs " + d.needed;
-  return {};
-}
 
 options parse_options(int argc, const char* const* argv) try {
   command_line line;

@@ -49,10 +49,6 @@ struct settings : adjustable {
   bool finds_limit() const noexcept { return find_limit && !find_limit->dry_run; }
 };
 
-// Says why the option cannot change for a listener that was started with these settings; empty if it
-// can.
-std::string why_fixed(const adjustable_option& option, const settings& s);
-
 struct options {
   std::vector<settings> limiters;  // at least one
   std::size_t threads = 1;

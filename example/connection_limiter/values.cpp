@@ -89,6 +89,28 @@ bool network::contains(boost::asio::ip::address address) const {
          ip::make_network_v6(address_.to_v6(), prefix_).canonical();
 }
 
+std::optional<std::vector<network>> to_networks(std::string_view text) {
+  std::vector<network> result;
+  for (std::size_t comma = 0; comma != text.npos;) {
+    comma = text.find(',');
+    const auto n = to_network(text.substr(0, comma));
+    if (!n) return {};
+    result.push_back(*n);
+    text.remove_prefix(comma == text.npos ? text.size() : comma + 1);
+  }
+  return result;
+}
+
+std::optional<unsigned> to_permissions(std::string_view text) {
+  if (text.size() < 3 || text.size() > 4) return {};
+  unsigned result = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '7') return {};
+    result = result * 8 + static_cast<unsigned>(c - '0');
+  }
+  return result <= 0777 ? std::optional{result} : std::nullopt;
+}
+
 std::optional<std::size_t> to_number(std::string_view text, std::size_t max) {
   std::size_t number = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -116,6 +138,11 @@ std::optional<milliseconds> to_duration(std::string_view text) {
       to_number(text.substr(0, unit_at), static_cast<std::size_t>(max_duration.count()) / unit_ms);
   if (!number) return {};
   return milliseconds{*number * unit_ms};
+}
+
+std::optional<milliseconds> to_whole_seconds(std::string_view text) {
+  const auto time = to_duration(text);
+  return time && time->count() % 1000 == 0 ? time : std::nullopt;
 }
 
 std::string duration_text(milliseconds time) {

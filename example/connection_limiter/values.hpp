@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace connection_limiter {
 
@@ -54,6 +55,12 @@ class network {
 
 std::optional<network> to_network(std::string_view text);
 
+// Networks that are separated by commas.
+std::optional<std::vector<network>> to_networks(std::string_view text);
+
+// Permissions of a file as an octal number: "0660".
+std::optional<unsigned> to_permissions(std::string_view text);
+
 // A decimal number from 0 to `max`. The text must contain nothing else.
 std::optional<std::size_t> to_number(std::string_view text, std::size_t max);
 
@@ -65,6 +72,9 @@ std::optional<std::size_t> to_limit(std::string_view text);
 
 // A number with a unit: "500ms", "5s", "2m" or "1h".
 std::optional<std::chrono::milliseconds> to_duration(std::string_view text);
+
+// A multiple of a second.
+std::optional<std::chrono::milliseconds> to_whole_seconds(std::string_view text);
 
 // The duration in such a form, with the largest unit of which it is a multiple.
 std::string duration_text(std::chrono::milliseconds time);

@@ -97,8 +97,8 @@ BOOST_AUTO_TEST_CASE(options_that_have_no_effect_cannot_be_set) {
 BOOST_AUTO_TEST_CASE(a_new_queue_size_applies_to_the_next_connection) {
   upstream u;
   for (const words& more : {words{}, words{"--per-client", "1"}}) {
-    words arguments{"--admin",     "127.0.0.1:0", "--limit",   "1", "--queue-timeout", "1h",
-                    "--max-queue", "1",           "--threads", "1"};
+    words arguments{"--admin", "127.0.0.1:0", "--limit", "1",         "--queue-timeout",
+                    "1h",      "--max-queue", "1",       "--threads", "1"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     limiter l{u.address(), arguments};
     const std::uint16_t port = l.port(), admin = l.admin_port();

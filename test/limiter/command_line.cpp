@@ -203,7 +203,7 @@ BOOST_AUTO_TEST_CASE(help_lists_every_option_once) {
                              "--admin-public",    "--threads",          "--demo",
                              "--drain-delay",     "--access-log",       "--log-format",
                              "--version",         "--resolve-every",    "--keepalive",
-                             "--accept-proxy",    "--send-proxy",
-                             "--socket-mode",     "--share-limit",      "--limits-file"})
+                             "--accept-proxy",    "--send-proxy",       "--socket-mode",
+                             "--share-limit",     "--limits-file"})
     BOOST_TEST(count(p.output(), "\n  " + std::string{option} + ' ') == 1U, option);
 }

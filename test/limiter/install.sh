@@ -26,6 +26,7 @@ program=$folder$prefix/bin/connection_limiter
 
 # The configuration is valid: with it, the program starts, and ends because of the signal.
 OPTIONS=''
+# shellcheck source=/dev/null
 . "$folder/$etc/connection_limiter/options"
 read -ra options <<<"${OPTIONS//"/$etc/"/"$folder/$etc/"}"
 for i in "${!options[@]}"; do

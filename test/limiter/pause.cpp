@@ -53,8 +53,8 @@ BOOST_AUTO_TEST_CASE(limit_zero_forwards_nothing_until_it_is_raised) {
 BOOST_AUTO_TEST_CASE(pause_keeps_queued_clients_and_forwarded_ones) {
   for (const words& per_client : {words{}, words{"--per-client", "3"}}) {
     upstream u;
-    words arguments{"--admin", "127.0.0.1:0", "--threads", "1", "--limit",
-                    "1",       "--max-queue", "9", "--queue-timeout", "1h"};
+    words arguments{"--admin",     "127.0.0.1:0", "--threads",       "1", "--limit", "1",
+                    "--max-queue", "9",           "--queue-timeout", "1h"};
     arguments.insert(arguments.end(), per_client.begin(), per_client.end());
     limiter l{u.address(), arguments};
     const std::uint16_t port = l.port(), admin = l.admin_port();

@@ -123,9 +123,9 @@ BOOST_AUTO_TEST_CASE(access_log_names_the_user_and_the_process_behind_a_unix_soc
   BOOST_TEST(c.echoes("hello"));
   c.close();
   l.stop();
-  BOOST_TEST(contains(l.log(), "info: unix:" + f.file("s") + ": client unix:uid=" +
-                                   std::to_string(getuid()) + ",pid=" + std::to_string(getpid()) +
-                                   ": served, "));
+  BOOST_TEST(contains(l.log(), "info: unix:" + f.file("s") +
+                                   ": client unix:uid=" + std::to_string(getuid()) +
+                                   ",pid=" + std::to_string(getpid()) + ": served, "));
 }
 
 BOOST_AUTO_TEST_CASE(socket_file_has_the_mode_and_is_removed_at_the_end) {

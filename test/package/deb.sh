@@ -1,15 +1,19 @@
 # shellcheck shell=bash
-# The step deb of run, which sources this.
+# The steps deb and deb_limiter of run, which sources this.
 
 field() {  # <package's file> <field>
   dpkg-deb --field "$1" "$2"
 }
 
-deb() {
+need_tools() {
   local tool
   for tool in dpkg-deb dpkg-shlibdeps file; do
     command -v "$tool" >/dev/null || fail "$tool is missing (packages dpkg, dpkg-dev and file)"
   done
+}
+
+deb() {
+  need_tools
   kind=deb
   local build=$folder/build-deb architecture
   architecture=$(dpkg --print-architecture)
@@ -57,4 +61,31 @@ deb() {
   consume deb-cmake -D CMAKE_PREFIX_PATH="$folder/deb/usr"
   kind=deb
   pkg_config
+}
+
+deb_limiter() {
+  need_tools
+  local build=$folder/build-deb-limiter package files
+  (cd "$source" && cmake --preset deb-limiter -B "$build")
+  cmake --build "$build" --target connection_limiter
+  rm -rf "$build"/*.deb "${folder:?}/deb-limiter"
+  cmake --build "$build" --target package
+  package=$build/connection-limiter_${version}_$(dpkg --print-architecture).deb
+  [[ -e $package ]] || fail "not the package wanted: $(ls "$build"/*.deb)"
+  [[ $(field "$package" Section) == net ]] || fail "the section of the limiter"
+  [[ $(field "$package" Depends) == *libboost-program-options*libc6* ]] ||
+    fail "what the limiter needs: $(field "$package" Depends)"
+  files=$(dpkg-deb --fsys-tarfile "$package" | tar --list | grep -v '/$' | sort)
+  [[ $files == "./etc/connection_limiter/limits
+./etc/connection_limiter/options
+./usr/bin/connection_limiter
+./usr/lib/systemd/system/connection_limiter.service
+./usr/lib/systemd/system/connection_limiter.socket
+./usr/share/doc/connection-limiter/changelog.gz
+./usr/share/doc/connection-limiter/copyright" ]] || fail "not the files wanted: $files"
+  [[ $(dpkg-deb --ctrl-tarfile "$package" | tar --extract --to-stdout ./conffiles) == "/etc/connection_limiter/limits
+/etc/connection_limiter/options" ]] || fail "the configuration is not marked as such"
+  dpkg-deb --extract "$package" "$folder/deb-limiter"
+  [[ $("$folder/deb-limiter/usr/bin/connection_limiter" --version) == "connection_limiter $version" ]] ||
+    fail "the program in the package does not run"
 }

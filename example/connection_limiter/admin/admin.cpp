@@ -6,6 +6,7 @@
 #include "admin/http.hpp"
 #include "admin/metrics.hpp"
 #include "admin/page.hpp"
+#include "option_rules.hpp"
 #include "text.hpp"
 
 #include <algorithm>
@@ -35,7 +36,7 @@ std::string_view view_of(beast::string_view s) { return {s.data(), s.size()}; }
 
 // The addresses to listen on. Throws usage_error if they must be loopback addresses and are not.
 std::vector<endpoint> allowed_addresses(asio::io_context& context, const host_port& address,
-                                             bool is_public) {
+                                        bool is_public) {
   std::vector<endpoint> found = listening_addresses(context, address, "--admin");
   const auto is_loopback = [](const endpoint& e) { return to_tcp(e)->address().is_loopback(); };
   if (!is_public && !std::all_of(found.begin(), found.end(), is_loopback))
@@ -84,8 +85,7 @@ awaitable<void> admin::accept_connections() {
         failure = ec.message();
       } else {
         co_await make_room();
-        const auto c =
-            connections_.emplace(connections_.end(), stream_type{std::move(socket)});
+        const auto c = connections_.emplace(connections_.end(), stream_type{std::move(socket)});
         asio::co_spawn(
             context_, serve(c),
             [this, c, place = places_.try_acquire_permit()](const std::exception_ptr& e) {

@@ -69,8 +69,9 @@ awaitable<admission::decision> admission::decide(stream_socket& client, turnstil
 }
 
 template <turnstile::acquirable Permits>
-awaitable<ending> admission::wait(Permits& permits, turnstile::permit& granted, stream_socket& client,
-                                  std::string& early, const queue_limits& l, statistics& f) {
+awaitable<ending> admission::wait(Permits& permits, turnstile::permit& granted,
+                                  stream_socket& client, std::string& early, const queue_limits& l,
+                                  statistics& f) {
   if (overflow_ != overflow_mode::queue) co_return ending::full;
   const queue_times::entry waiting{f.waiting};
 

@@ -88,9 +88,7 @@ class admission {
   }
 
   // Whether the keyed semaphore has the listener's permits.
-  bool clients_share() const noexcept {
-    return clients_ && overflow_ != overflow_mode::backlog;
-  }
+  bool clients_share() const noexcept { return clients_ && overflow_ != overflow_mode::backlog; }
   turnstile::keyed_limits client_limits(const queue_limits& l) const;
   void apply();
 
@@ -101,7 +99,8 @@ class admission {
 
   const overflow_mode overflow_;
   const bool abandon_;
-  mutable std::mutex mutex_;  // guards the limits, so that the semaphores end up with the latest ones
+  mutable std::mutex
+      mutex_;  // guards the limits, so that the semaphores end up with the latest ones
   queue_limits limits_;
   // The listener's permits, unless the clients share them.
   turnstile::bounded_semaphore permits_;

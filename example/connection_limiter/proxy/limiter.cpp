@@ -19,21 +19,6 @@ namespace {
 using namespace asio::experimental::awaitable_operators;
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds header_timeout{5};
-
-// To connect to an upstream on the same machine takes microseconds, which say nothing about its load.
-constexpr std::chrono::milliseconds shortest_time{2};
-// If the upstream's backlog is full, the kernel tries again after a second.
-constexpr std::chrono::milliseconds tolerable_time{500};
-
-turnstile::adaptive_limit::outcome outcome_of(const error_code& ec) {
-  using enum turnstile::adaptive_limit::outcome;
-  if (ec == asio::error::connection_refused || ec == asio::error::timed_out ||
-      ec == asio::error::connection_reset)
-    return overloaded;
-  return ec ? ignored : succeeded;
-}
-
 std::chrono::microseconds since(steady_clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - start);
 }
@@ -55,12 +40,7 @@ limiter::limiter(io_threads& threads, const settings& s, const logger& l, passed
       admission_(std::move(a)),
       open_connections_(listening_.get_executor(), turnstile::semaphore::max()),
       stop_requests_(listening_.get_executor(), 0) {
-  if (const auto& found = settings_.find_limit)
-    adaptive_.emplace(
-        turnstile::adaptive_limit::settings{.initial = std::clamp(s.limit, found->lowest, found->highest),
-                                            .lowest = found->lowest,
-                                            .highest = found->highest,
-                                            .tolerable = tolerable_time});
+  if (settings_.find_limit) finder_.emplace(*settings_.find_limit, s.limit);
   for (asio::io_context& context : threads.contexts()) workers_.push_back({context, {}});
 }
 
@@ -211,18 +191,15 @@ void limiter::count_ending(connection& c, const std::exception_ptr& e, ending ho
 awaitable<ending> limiter::serve(connection& c, stream_socket client,
                                  turnstile::permit reserved) try {
   std::string early;
-  origin from;
+  std::optional<origin> from;
   if (log_.with_access() || settings_.send_proxy != 0 || !settings_.accept_proxy.empty()) {
-    const bool found = co_await find_origin(client, early, from);
-    if (!found) co_return ending::bad_header;
-    c.record.client = from.client;
+    from = co_await find_origin(client, settings_.accept_proxy, early);
+    if (!from) co_return ending::bad_header;
+    c.record.client = from->client;
   }
-  if (adaptive_ && admission_->available() == 0) adaptive_->waited();
-  // Without an address, the client has already disconnected.
-  const bool has_address = from.ends && from.ends->client != tcp::endpoint{};
+  if (finder_ && admission_->available() == 0) finder_->waited();
   const auto [grant, refusal] = co_await admission_->decide(
-      client, std::move(reserved), early, stats_,
-      has_address ? std::optional{from.ends->client.address()} : std::nullopt);
+      client, std::move(reserved), early, stats_, from ? from->address() : std::nullopt);
   c.record.wait = since(c.accepted);
   if (!grant) co_return refusal;
   const gauge::scope active{stats_.active};
@@ -232,13 +209,13 @@ awaitable<ending> limiter::serve(connection& c, stream_socket client,
   const auto start = steady_clock::now();
   const std::size_t active_at_start = stats_.active.now();
   const error_code ec = co_await upstream_.connect(upstream, t.connect_timeout);
-  if (adaptive_) learn(start, active_at_start, ec);
+  if (finder_) learn(start, active_at_start, ec);
   if (ec) {
     if (was_cancelled(co_await this_coro::cancellation_state)) co_return ending::drain;
     c.record.reason = ec.message();
     co_return ending::failed;
   }
-  co_await upstream_.send_header(upstream, from.ends);
+  if (from) co_await upstream_.send_header(upstream, from->ends);
   const time_limits limits{t.idle_timeout, t.session_timeout, t.client_ended_timeout,
                            t.upstream_ended_timeout};
   co_return co_await relay(client, upstream, std::move(early), limits, c.bytes, stats_);
@@ -247,40 +224,9 @@ awaitable<ending> limiter::serve(connection& c, stream_socket client,
   co_return ending::drain;
 }
 
-// The ends of the connection, or those that its PROXY header says. Returns false if there must be a
-// header, and there is no valid one.
-awaitable<bool> limiter::find_origin(stream_socket& client, std::string& early, origin& result) {
-  error_code ignored;
-  const auto peer = peer_of(client);
-  if (peer) {
-    result.client = text("unix:uid=", peer->user, ",pid=", peer->process);
-  } else {
-    const auto own = [](const endpoint& e) { return to_tcp(e).value_or(tcp::endpoint{}); };
-    result.ends = {own(client.remote_endpoint(ignored)), own(client.local_endpoint(ignored))};
-    result.client = text(result.ends->client);
-  }
-  const auto has_client = [&](const network& n) {
-    return peer ? n.is_unix() : n.contains(result.ends->client.address());
-  };
-  if (std::none_of(settings_.accept_proxy.begin(), settings_.accept_proxy.end(), has_client))
-    co_return true;
-  const parsed_header header = co_await read_proxy_header(client, early, header_timeout);
-  if (header.state != parsed_header::valid) co_return false;
-  if (header.ends) {
-    result.ends = header.ends;
-    result.client = text(result.ends->client);
-  }
-  co_return true;
-}
-
-// Finds the limit from the time that a connection took, and from its error.
 void limiter::learn(steady_clock::time_point start, std::size_t active, const error_code& ec) {
-  const auto end = std::max<steady_clock::time_point>(steady_clock::now(), start + shortest_time);
-  const auto outcome = outcome_of(ec);
-  // Refusals come so fast that the limiter's own limit is not reached. But the upstream's is.
-  if (outcome == turnstile::adaptive_limit::outcome::overloaded) adaptive_->waited();
   const std::lock_guard lock{setting_limit_};
-  const std::size_t limit = adaptive_->ended(start, end, active, outcome);
+  const std::size_t limit = finder_->connected(start, active, ec);
   if (settings_.finds_limit() && limit != admission_->limit()) admission_->set_limit(limit);
 }
 

@@ -9,9 +9,10 @@
 #include "options.hpp"
 #include "proxy/admission.hpp"
 #include "proxy/io_threads.hpp"
+#include "proxy/limit_finder.hpp"
 #include "proxy/listening.hpp"
 #include "proxy/net.hpp"
-#include "proxy/proxy_header.hpp"
+#include "proxy/origin.hpp"
 #include "proxy/relay.hpp"
 #include "proxy/statistics.hpp"
 #include "proxy/upstream_server.hpp"
@@ -60,7 +61,7 @@ class limiter {
   // The settings with which it was started.
   const settings& initial() const noexcept { return settings_; }
   // The limit that auto has found; zero if it does not look for one.
-  std::size_t found_limit() const noexcept { return adaptive_ ? adaptive_->limit() : 0; }
+  std::size_t found_limit() const noexcept { return finder_ ? finder_->limit() : 0; }
 
   // The addresses on which it listens, or has listened. This function and the following ones are safe
   // to call on any thread.
@@ -95,12 +96,6 @@ class limiter {
     transferred bytes = {};
   };
 
-  // Where a connection comes from.
-  struct origin {
-    std::optional<proxied_connection> ends;  // nothing behind a Unix-domain socket
-    std::string client;                      // for the access log
-  };
-
   // One thread and its connections. Only that thread uses the list.
   struct worker {
     asio::io_context& context;
@@ -120,7 +115,6 @@ class limiter {
   // Handles one connection from its acceptance to its end. On every path, destructors return what
   // the connection holds.
   awaitable<ending> serve(connection& c, stream_socket client, turnstile::permit reserved);
-  awaitable<bool> find_origin(stream_socket& client, std::string& early, origin& result);
   void learn(std::chrono::steady_clock::time_point start, std::size_t active, const error_code& ec);
 
   timeouts now() const;
@@ -140,7 +134,7 @@ class limiter {
 
   statistics stats_;
   const std::shared_ptr<admission> admission_;
-  std::optional<turnstile::adaptive_limit> adaptive_;
+  std::optional<limit_finder> finder_;
   std::mutex setting_limit_;  // so that the semaphore ends up with the latest limit
   turnstile::semaphore open_connections_;
   turnstile::semaphore stop_requests_;  // stop() releases one permit

@@ -96,7 +96,7 @@ listening listen_on_all(asio::io_context& context, const std::vector<endpoint>& 
 }  // namespace
 
 std::vector<endpoint> listening_addresses(asio::io_context& context, const host_port& address,
-                                               const char* option) {
+                                          const char* option) {
   if (address.host == "*") {
     error_code no_ipv6;
     tcp::acceptor{context}.open(tcp::v6(), no_ipv6);

@@ -20,7 +20,7 @@ namespace connection_limiter {
 // of the machine. Or the address of a Unix-domain socket. Throws a std::runtime_error that names the
 // option.
 std::vector<endpoint> listening_addresses(asio::io_context& context, const host_port& address,
-                                               const char* option);
+                                          const char* option);
 
 // The sockets that the service manager has passed to this process, for the listeners that listen on
 // their addresses.

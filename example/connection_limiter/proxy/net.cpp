@@ -27,7 +27,7 @@ constexpr std::chrono::milliseconds pause_if_backlog_is_full{10};
 // Not async_connect(): that makes more system calls, and takes a full backlog of a Unix-domain socket for
 // a success.
 awaitable<error_code> connect_to(stream_socket& socket, const endpoint& to,
-                              std::chrono::steady_clock::time_point deadline) {
+                                 std::chrono::steady_clock::time_point deadline) {
   error_code ec;
   socket.open(to.protocol(), ec);
   if (!ec) socket.non_blocking(true, ec);
@@ -80,8 +80,7 @@ std::string to_string(const endpoint& e) {
   return address ? text(*address) : "unix:" + path_of(e);
 }
 
-std::vector<endpoint> look_up(asio::io_context& context, const host_port& address,
-                              error_code& ec) {
+std::vector<endpoint> look_up(asio::io_context& context, const host_port& address, error_code& ec) {
   ec = {};
   if (!address.path.empty()) return {asio::local::stream_protocol::endpoint{address.path}};
   const auto found = tcp::resolver{context}.resolve(address.host, std::to_string(address.port),

@@ -283,9 +283,10 @@ class session {
   bool stopped_ = false;                     // neither direction continues
   bool aborted_ = false;                     // stopped, and run() resets both sockets
   bool upstream_may_wait_for_more_ = false;  // stopped, and run() resets the upstream
-  const stream_socket* reset_by_ = nullptr;  // a write found that this side has reset the connection
-  bool one_direction_has_ended_ = false;   // the client's or the upstream's
-  bool upstream_has_ended_ = false;        // the upstream sends nothing more
+  const stream_socket* reset_by_ =
+      nullptr;                            // a write found that this side has reset the connection
+  bool one_direction_has_ended_ = false;  // the client's or the upstream's
+  bool upstream_has_ended_ = false;       // the upstream sends nothing more
   bool upstream_sent_last_ = true;  // the last bytes came from the upstream, or there were none
 };
 

@@ -20,9 +20,8 @@ bool is_stale(const std::string& path, const endpoint& where) {
   if (::lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
   const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (probe < 0) return false;
-  const bool refused =
-      ::connect(probe, where.data(), static_cast<socklen_t>(where.size())) != 0 &&
-      errno == ECONNREFUSED;
+  const bool refused = ::connect(probe, where.data(), static_cast<socklen_t>(where.size())) != 0 &&
+                       errno == ECONNREFUSED;
   ::close(probe);
   return refused;
 }

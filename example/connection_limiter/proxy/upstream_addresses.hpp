@@ -20,7 +20,7 @@ class upstream_addresses {
  public:
   struct found {
     std::vector<endpoint> addresses;  // none if the name was never found
-    error_code ec;                         // of the last look-up
+    error_code ec;                    // of the last look-up
   };
 
   // Looks the name up for the first time, and waits for the result. `every` is how often to look it

@@ -1,0 +1,39 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef CONNECTION_LIMITER_PROXY_LIMIT_FINDER_HPP
+#define CONNECTION_LIMITER_PROXY_LIMIT_FINDER_HPP
+
+#include "options.hpp"
+#include "proxy/net.hpp"
+
+#include <turnstile.hpp>
+
+#include <chrono>
+#include <cstddef>
+
+namespace connection_limiter {
+
+// Finds the limit from how long connecting to the upstream takes, and from its errors. Safe to use on
+// any thread.
+class limit_finder {
+ public:
+  limit_finder(const auto_limit& a, std::size_t first);
+
+  // A connection found no free permit.
+  void waited() { limit_.waited(); }
+
+  // An attempt to connect that began at `start` has ended just now, with that many active connections
+  // at its start. Returns the new limit.
+  std::size_t connected(std::chrono::steady_clock::time_point start, std::size_t active,
+                        const error_code& ec);
+
+  std::size_t limit() const noexcept { return limit_.limit(); }
+
+ private:
+  turnstile::adaptive_limit limit_;
+};
+
+}  // namespace connection_limiter
+
+#endif
