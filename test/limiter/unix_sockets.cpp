@@ -7,6 +7,7 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -233,4 +234,25 @@ BOOST_AUTO_TEST_CASE(waits_for_room_in_the_backlog_of_a_unix_upstream) {
   BOOST_TEST(c.receive(1) == "");
   c.close();
   BOOST_TEST(contains(l.stop(), "served 1,"));
+}
+
+// As systemd passes it. The file belongs to the service manager, so the limiter leaves it.
+BOOST_AUTO_TEST_CASE(listens_on_a_passed_unix_socket_and_leaves_its_file) {
+  const folder f;
+  upstream u;
+  asio::io_context context;
+  local::acceptor passed{context, local::endpoint{f.file("s")}};
+  const int input = dup(STDIN_FILENO);
+  dup2(passed.native_handle(), STDIN_FILENO);
+  program l{"/bin/sh",
+            {"-c", R"(LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@" 3<&0 </dev/null)", path(),
+             "--listen", "unix:" + f.file("s"), "--upstream", u.address()}};
+  dup2(input, STDIN_FILENO);
+  ::close(input);
+  l.wait_for_output("listening on unix:" + f.file("s"));
+  BOOST_TEST(unix_client{f.file("s")}.echoes("hello"));
+  l.signal(SIGTERM);
+  BOOST_TEST(l.exit_status() == 0);
+  BOOST_TEST(!contains(l.log(), "not used"));
+  BOOST_TEST(fs::exists(f.file("s")));
 }
