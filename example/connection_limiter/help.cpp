@@ -151,8 +151,8 @@ Overflow modes: what happens to a connection above the limit
            backlog is full too, clients see a slow connect, then their own time-out.
   reject   It is refused at once.
 
-With --limit 0, no connection is forwarded until the admin endpoint sets another limit. Connections
-wait as above.
+With --limit 0, no connection is forwarded until the admin endpoint or the limits file sets another
+limit. Connections wait as above.
 
 With --limit auto, the limit follows how long connecting to the upstream takes and whether the upstream
 refuses connections. An upstream that accepts more connections than it can serve gives no such sign, and
@@ -193,11 +193,10 @@ line, options after listen = ADDRESS:PORT belong to that listener. SIGHUP reads 
 a mistake in it, nothing changes.
 
 Signals
-  SIGINT, SIGTERM, SIGQUIT, and SIGHUP without --limits-file: after --drain-delay, the limiter stops accepting
-  connections, refuses queued connections, and lets
-  forwarded connections continue for --drain-timeout. Then it cuts the connections that are left,
-  prints the totals and exits. A second signal cuts the connections at once. SIGUSR1 and SIGUSR2 are
-  ignored, and so is SIGHUP under nohup.
+  SIGINT, SIGTERM, SIGQUIT, and SIGHUP without --limits-file: after --drain-delay, the limiter stops
+  accepting connections, refuses queued connections, and lets forwarded connections continue for
+  --drain-timeout. Then it cuts the connections that are left, prints the totals and exits. A second
+  signal cuts the connections at once. SIGUSR1 and SIGUSR2 are ignored, and so is SIGHUP under nohup.
 
 Exit status: 0 after a signal or a successful demo; 1 if it could not start, or the demo failed;
 2 if an option is wrong. The log goes to standard error.

@@ -22,6 +22,7 @@
 //   proxy/statistics.*      the counters
 //   proxy/upstream_server.*     connects to the upstream
 //   proxy/upstream_addresses.*  the addresses of the upstream
+//   proxy/socket_state.*    what the kernel knows about a connection
 //   proxy/unix_socket.*     files and peers of Unix-domain sockets
 //   proxy/proxy_header.*    the PROXY protocol
 //   proxy/listening.*       the listening sockets

@@ -4,6 +4,7 @@
 #include "proxy/admission.hpp"
 
 #include "proxy/early_data.hpp"
+#include "proxy/socket_state.hpp"
 
 #include <chrono>
 #include <utility>

@@ -3,7 +3,7 @@
 
 #include "proxy/early_data.hpp"
 
-#include <poll.h>
+#include "proxy/socket_state.hpp"
 
 #include <array>
 #include <chrono>
@@ -34,11 +34,6 @@ awaitable<void> read_early_data(stream_socket& client, std::string& early, bool 
     timer.expires_after(detect_disconnect ? poll_interval : std::chrono::hours{1000});
     co_await timer.async_wait(use_awaitable);
   }
-}
-
-bool has_ended(stream_socket& socket) {
-  pollfd p{socket.native_handle(), POLLRDHUP, 0};
-  return ::poll(&p, 1, 0) > 0;
 }
 
 }  // namespace connection_limiter

@@ -17,10 +17,6 @@ namespace connection_limiter {
 // it is cancelled, everything that was read is in `early`.
 awaitable<void> read_early_data(stream_socket& client, std::string& early, bool detect_disconnect);
 
-// True if the other end has ended its direction or reset the connection, even if there is still
-// unread data.
-bool has_ended(stream_socket& socket);
-
 }  // namespace connection_limiter
 
 #endif

@@ -3,13 +3,9 @@
 
 #include "proxy/relay.hpp"
 
-#include "proxy/early_data.hpp"
-
-#include <poll.h>
-#include <sys/ioctl.h>
+#include "proxy/socket_state.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -29,17 +25,6 @@ constexpr std::size_t max_buffer = 65536;
 
 // How long the upstream may take to close a connection whose client has disconnected.
 constexpr std::chrono::seconds upstream_close_timeout{2};
-
-bool has_socket_error(stream_socket& socket) {
-  pollfd p{socket.native_handle(), 0, 0};
-  return ::poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
-}
-
-// The number of written bytes that the other end has not acknowledged yet.
-int unsent_bytes(stream_socket& socket) {
-  int n = 0;
-  return ::ioctl(socket.native_handle(), TIOCOUTQ, &n) == 0 ? n : 0;
-}
 
 // Both directions run on the one thread of the sockets, so the state changes only at a co_await.
 class session {
@@ -225,11 +210,6 @@ class session {
     }
   }
 
-  static void half_close(stream_socket& socket) {
-    error_code ignored;
-    socket.shutdown(stream_socket::shutdown_send, ignored);
-  }
-
   // Makes both directions end. run() then resets the sockets.
   void abort_both() {
     aborted_ = true;
@@ -261,14 +241,6 @@ class session {
     }
   }
 
-  static awaitable<void> discard(stream_socket& socket) {
-    std::array<char, 4096> data;
-    for (;;) {
-      const auto [ec, n] = co_await socket.async_read_some(asio::buffer(data), as_result);
-      if (ec) co_return;
-    }
-  }
-
   stream_socket& client_;
   stream_socket& upstream_;
   asio::steady_timer half_close_timer_;
@@ -296,12 +268,6 @@ awaitable<ending> relay(stream_socket& client, stream_socket& upstream, std::str
                         time_limits t, transferred& own, statistics& f) {
   session s{client, upstream, std::move(early), t, own, f};
   co_return co_await s.run();
-}
-
-void reset(stream_socket& socket) noexcept {
-  error_code ignored;
-  socket.set_option(asio::socket_base::linger{true, 0}, ignored);
-  socket.close(ignored);
 }
 
 }  // namespace connection_limiter

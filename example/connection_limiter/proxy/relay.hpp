@@ -47,9 +47,6 @@ struct transferred {
 awaitable<ending> relay(stream_socket& client, stream_socket& upstream, std::string early,
                         time_limits t, transferred& own, statistics& f);
 
-// Closes the socket so that the other end sees a reset, not an orderly end.
-void reset(stream_socket& socket) noexcept;
-
 }  // namespace connection_limiter
 
 #endif
