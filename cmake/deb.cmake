@@ -1,6 +1,6 @@
 # The target `package` makes Debian packages: of a shared library libturnstile<major> and
-# libturnstile-dev, of a static one libturnstile-dev alone. With the examples, it also makes one of the
-# connection limiter. They are laid out as Debian wants it where CMAKE_INSTALL_PREFIX is /usr, as the
+# libturnstile-dev, of a static one libturnstile-dev alone. With the examples, it makes the one of
+# the connection limiter instead. They are laid out as Debian wants it where CMAKE_INSTALL_PREFIX is /usr, as the
 # presets `deb` and `deb-limiter` have it. Needs dpkg-dev and file.
 set(deb_dir "${CMAKE_CURRENT_BINARY_DIR}/deb")
 set(CPACK_GENERATOR DEB)
@@ -45,12 +45,12 @@ This package has what programs need to run.")
 endif()
 
 if(TURNSTILE_BUILD_EXAMPLES AND UNIX)
-  list(APPEND CPACK_COMPONENTS_ALL limiter)
+  set(CPACK_COMPONENTS_ALL limiter)
+  set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "TCP proxy that limits connections")
   set(CPACK_DEBIAN_LIMITER_PACKAGE_NAME connection-limiter)
   set(CPACK_DEBIAN_LIMITER_PACKAGE_SECTION net)
   set(CPACK_DEBIAN_LIMITER_PACKAGE_SHLIBDEPS ON)
-  set(CPACK_DEBIAN_LIMITER_DESCRIPTION "TCP proxy that limits connections
-It forwards at most a fixed number of connections to a server at once. The
+  set(CPACK_DEBIAN_LIMITER_DESCRIPTION "It forwards at most a fixed number of connections to a server at once. The
 others wait in a queue, first come, first served.")
   set(CPACK_DEBIAN_LIMITER_PACKAGE_CONTROL_EXTRA "${deb_dir}/conffiles")
   include(GNUInstallDirs)

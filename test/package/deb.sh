@@ -72,7 +72,9 @@ deb_limiter() {
   cmake --build "$build" --target package
   package=$build/connection-limiter_${version}_$(dpkg --print-architecture).deb
   [[ -e $package ]] || fail "not the package wanted: $(ls "$build"/*.deb)"
+  [[ $(ls "$build"/*.deb) == "$package" ]] || fail "more packages than one: $(ls "$build"/*.deb)"
   [[ $(field "$package" Section) == net ]] || fail "the section of the limiter"
+  [[ $(field "$package" Description) == "TCP proxy that limits connections"* ]] || fail "the summary of the limiter"
   [[ $(field "$package" Depends) == *libboost-program-options*libc6* ]] ||
     fail "what the limiter needs: $(field "$package" Depends)"
   files=$(dpkg-deb --fsys-tarfile "$package" | tar --list | grep -v '/$' | sort)
