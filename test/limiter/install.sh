@@ -34,7 +34,7 @@ for i in "${!options[@]}"; do
 done
 "$program" "${options[@]}" >"$folder/output" 2>&1 &
 for ((i = 0; i < 600; ++i)); do
-  ! grep -q 'admin endpoint' "$folder/output" || break
+  ! grep -qs 'admin endpoint' "$folder/output" || break
   sleep 0.1
 done
 kill $! || true
