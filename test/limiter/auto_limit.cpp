@@ -51,6 +51,24 @@ BOOST_AUTO_TEST_CASE(auto_limit_falls_to_the_lowest_while_the_upstream_refuses) 
   BOOST_TEST(metric(admin, port, "found_limit_connections") == 2);
 }
 
+BOOST_AUTO_TEST_CASE(auto_limit_falls_while_the_upstream_closes_connections_without_an_answer) {
+  upstream closing{[](tcp::socket&) -> asio::awaitable<void> { co_return; }};
+  limiter l{closing.address(),
+            {"--limit", "auto", "--limit-min", "2", "--limit-max", "16", "--admin", "127.0.0.1:0"}};
+  const crowd clients{l.port()};
+  BOOST_TEST(
+      comes_true([&] { return metric(l.admin_port(), l.port(), "limit_connections") == 2; }));
+}
+
+BOOST_AUTO_TEST_CASE(auto_limit_does_not_fall_while_clients_leave_without_an_answer) {
+  upstream u;
+  limiter l{u.address(),
+            {"--limit", "auto", "--limit-min", "2", "--limit-max", "16", "--admin", "127.0.0.1:0"}};
+  const crowd clients{l.port()};
+  u.wait_for_total(1000);
+  BOOST_TEST(metric(l.admin_port(), l.port(), "limit_connections") >= 8);
+}
+
 BOOST_AUTO_TEST_CASE(auto_limit_cannot_be_set) {
   upstream u;
   limiter l{u.address(), {"--limit", "auto", "--admin", "127.0.0.1:0"}};

@@ -16,12 +16,9 @@ constexpr std::chrono::milliseconds shortest_time{2};
 // If the upstream's backlog is full, the kernel tries again after a second.
 constexpr std::chrono::milliseconds tolerable_time{500};
 
-turnstile::adaptive_limit::outcome outcome_of(const error_code& ec) {
-  using enum turnstile::adaptive_limit::outcome;
-  if (ec == asio::error::connection_refused || ec == asio::error::timed_out ||
-      ec == asio::error::connection_reset)
-    return overloaded;
-  return ec ? ignored : succeeded;
+bool is_refusal(const error_code& ec) {
+  return ec == asio::error::connection_refused || ec == asio::error::timed_out ||
+         ec == asio::error::connection_reset;
 }
 
 }  // namespace
@@ -32,13 +29,28 @@ limit_finder::limit_finder(const auto_limit& a, std::size_t first)
                                                  .highest = a.highest,
                                                  .tolerable = tolerable_time}) {}
 
-std::size_t limit_finder::connected(steady_clock::time_point start, std::size_t active,
-                                    const error_code& ec) {
+void limit_finder::connected(steady_clock::time_point start, std::size_t active,
+                             const error_code& ec) {
+  if (is_refusal(ec)) return overloaded(start, active);
   const auto end = std::max<steady_clock::time_point>(steady_clock::now(), start + shortest_time);
-  const auto outcome = outcome_of(ec);
+  ended(start, end, active, ec ? outcome::ignored : outcome::succeeded);
+}
+
+void limit_finder::refused(steady_clock::time_point start, std::size_t active) {
+  // Later, the upstream may have waited in vain for the client.
+  if (steady_clock::now() - start <= tolerable_time) overloaded(start, active);
+}
+
+void limit_finder::overloaded(steady_clock::time_point start, std::size_t active) {
   // Refusals come so fast that the limiter's own limit is not reached. But the upstream's is.
-  if (outcome == turnstile::adaptive_limit::outcome::overloaded) limit_.waited();
-  return limit_.ended(start, end, active, outcome);
+  limit_.waited();
+  ended(start, steady_clock::now(), active, outcome::overloaded);
+}
+
+void limit_finder::ended(steady_clock::time_point start, steady_clock::time_point end,
+                         std::size_t active, outcome o) {
+  const std::lock_guard lock{mutex_};
+  limit_.ended(start, end, active, o);
 }
 
 }  // namespace connection_limiter

@@ -11,10 +11,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <mutex>
 
 namespace connection_limiter {
 
-// Finds the limit from how long connecting to the upstream takes, and from its errors. Safe to use on
+// Finds the limit from how long connecting to the upstream takes, and from its refusals. Safe to use on
 // any thread.
 class limit_finder {
  public:
@@ -24,13 +25,23 @@ class limit_finder {
   void waited() { limit_.waited(); }
 
   // An attempt to connect that began at `start` has ended just now, with that many active connections
-  // at its start. Returns the new limit.
-  std::size_t connected(std::chrono::steady_clock::time_point start, std::size_t active,
-                        const error_code& ec);
+  // at its start.
+  void connected(std::chrono::steady_clock::time_point start, std::size_t active,
+                 const error_code& ec);
+
+  // The upstream has just closed that connection, and had sent nothing.
+  void refused(std::chrono::steady_clock::time_point start, std::size_t active);
 
   std::size_t limit() const noexcept { return limit_.limit(); }
 
  private:
+  using outcome = turnstile::adaptive_limit::outcome;
+
+  void overloaded(std::chrono::steady_clock::time_point start, std::size_t active);
+  void ended(std::chrono::steady_clock::time_point start, std::chrono::steady_clock::time_point end,
+             std::size_t active, outcome o);
+
+  std::mutex mutex_;  // guards ended() of
   turnstile::adaptive_limit limit_;
 };
 

@@ -209,7 +209,10 @@ awaitable<ending> limiter::serve(connection& c, stream_socket client,
   const auto start = steady_clock::now();
   const std::size_t active_at_start = stats_.active.now();
   const error_code ec = co_await upstream_.connect(upstream, t.connect_timeout);
-  if (finder_) learn(start, active_at_start, ec);
+  if (finder_) {
+    finder_->connected(start, active_at_start, ec);
+    adopt_found_limit();
+  }
   if (ec) {
     if (was_cancelled(co_await this_coro::cancellation_state)) co_return ending::drain;
     c.record.reason = ec.message();
@@ -218,15 +221,20 @@ awaitable<ending> limiter::serve(connection& c, stream_socket client,
   if (from) co_await upstream_.send_header(upstream, from->ends);
   const time_limits limits{t.idle_timeout, t.session_timeout, t.client_ended_timeout,
                            t.upstream_ended_timeout};
-  co_return co_await relay(client, upstream, std::move(early), limits, c.bytes, stats_);
+  const ending e = co_await relay(client, upstream, std::move(early), limits, c.bytes, stats_);
+  if (finder_ && c.bytes.refused) {
+    finder_->refused(start, active_at_start);
+    adopt_found_limit();
+  }
+  co_return e;
 } catch (const boost::system::system_error& e) {
   if (e.code() != asio::error::operation_aborted) throw;
   co_return ending::drain;
 }
 
-void limiter::learn(steady_clock::time_point start, std::size_t active, const error_code& ec) {
+void limiter::adopt_found_limit() {
   const std::lock_guard lock{setting_limit_};
-  const std::size_t limit = finder_->connected(start, active, ec);
+  const std::size_t limit = finder_->limit();
   if (settings_.finds_limit() && limit != admission_->limit()) admission_->set_limit(limit);
 }
 

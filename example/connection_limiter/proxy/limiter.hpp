@@ -115,7 +115,7 @@ class limiter {
   // Handles one connection from its acceptance to its end. On every path, destructors return what
   // the connection holds.
   awaitable<ending> serve(connection& c, stream_socket client, turnstile::permit reserved);
-  void learn(std::chrono::steady_clock::time_point start, std::size_t active, const error_code& ec);
+  void adopt_found_limit();
 
   timeouts now() const;
 

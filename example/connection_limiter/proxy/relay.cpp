@@ -99,6 +99,7 @@ class session {
       if (read_error) {
         if (&from == &upstream_) upstream_has_ended_ = true;
         const bool is_first = !std::exchange(one_direction_has_ended_, true);
+        if (is_first && &from == &upstream_) own_.refused = own_.down == 0;
         end_direction();
         if (read_error != asio::error::eof || reset_by_ == &from) {
           abort_both();

@@ -24,6 +24,7 @@ struct time_limits {
 // How many bytes a connection has copied.
 struct transferred {
   std::uint64_t up = 0, down = 0;
+  bool refused = false;  // the upstream ended first, and had sent nothing
 };
 
 // Copies bytes in both directions between two connected sockets until both directions have ended,
