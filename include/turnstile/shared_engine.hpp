@@ -1,0 +1,100 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_SHARED_ENGINE_HPP
+#define TURNSTILE_SHARED_ENGINE_HPP
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace turnstile::inline v1 {
+
+class shared_engine;
+
+namespace detail {
+
+// The way from shared semaphores to their engine, which may be destroyed before them. The mutex is held while the
+// engine starts something, and never while it waits or calls a handler.
+class engine_link {
+ public:
+  explicit engine_link(shared_engine& e) noexcept : engine_(&e) {}
+
+  // Calls f with the engine. Returns false if it is gone.
+  template <typename F>
+  bool with_engine(F&& f) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!engine_) return false;
+    f(*engine_);
+    return true;
+  }
+
+  void cut() noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    engine_ = nullptr;
+  }
+
+ private:
+  std::mutex mutex_;
+  shared_engine* engine_;
+};
+
+}  // namespace detail
+
+// The connection to the server that the processes of a shared semaphore have in common. basic_redis_engine is one.
+// For a client of your own, derive a class: it executes one script, and subscribes to channels.
+//
+// The functions are called by any thread, but one at a time. They don't block, and call no handler before they return.
+class shared_engine {
+ public:
+  struct request {
+    std::string key;                     // KEYS[1] of the script
+    std::vector<std::string> arguments;  // ARGV
+  };
+  struct reply {
+    std::string error;  // empty, or the server's error reply, or what is the matter with the connection
+    std::vector<std::int64_t> numbers;  // the script's reply, if there is no error
+  };
+  using reply_handler = std::function<void(reply)>;
+  using message_handler = std::function<void(std::string_view)>;
+
+  shared_engine(const shared_engine&) = delete;
+  shared_engine& operator=(const shared_engine&) = delete;
+  virtual ~shared_engine() = default;
+
+  // Executes shared_script(), and calls the handler once, or destroys it if the execution context ends. If there is no
+  // connection, or it breaks, or the server cannot execute the script now, the reply is an error: the semaphore tries
+  // again. So the engine does not repeat requests, except after NOSCRIPT.
+  virtual void async_sync(request r, reply_handler handler) = 0;
+
+  // Subscribes to a channel, and calls the handler with each message until ignore(). Subscribes anew after each
+  // reconnection. Messages may be lost, repeated and reordered.
+  virtual void listen(std::string channel, message_handler handler) = 0;
+  virtual void ignore(const std::string& channel) = 0;
+
+  // What is the matter with the connection, or was last; empty if nothing was.
+  virtual std::string last_error() const = 0;
+
+ protected:
+  shared_engine() : link_(std::make_shared<detail::engine_link>(*this)) {}
+
+  // A derived class calls this first in its destructor: from then on no semaphore calls it.
+  void cut() noexcept { link_->cut(); }
+
+ private:
+  template <typename Executor>
+  friend class basic_shared_semaphore;
+
+  const std::shared_ptr<detail::engine_link> link_;
+};
+
+// The script that the engine executes, in Lua, for Redis 6.0 and newer and Valkey.
+std::string_view shared_script() noexcept;
+
+}  // namespace turnstile::inline v1
+
+#endif
