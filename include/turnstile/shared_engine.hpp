@@ -4,6 +4,8 @@
 #ifndef TURNSTILE_SHARED_ENGINE_HPP
 #define TURNSTILE_SHARED_ENGINE_HPP
 
+#include <turnstile/detail/config.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -56,7 +58,8 @@ class shared_engine {
     std::vector<std::string> arguments;  // ARGV
   };
   struct reply {
-    std::string error;  // empty, or the server's error reply, or what is the matter with the connection
+    std::string
+        error;  // empty, or the server's error reply, or what is the matter with the connection
     std::vector<std::int64_t> numbers;  // the script's reply, if there is no error
   };
   using reply_handler = std::function<void(reply)>;
@@ -93,7 +96,7 @@ class shared_engine {
 };
 
 // The script that the engine executes, in Lua, for Redis 6.0 and newer and Valkey.
-std::string_view shared_script() noexcept;
+TURNSTILE_API std::string_view shared_script() noexcept;
 
 }  // namespace turnstile::inline v1
 

@@ -10,11 +10,9 @@ if(NOT hiredis_FOUND OR NOT TURNSTILE_REDIS_SERVER)
   return()
 endif()
 
-turnstile_embed(sync_script FILE "${PROJECT_SOURCE_DIR}/src/fleet/sync.lua"
-  FUNCTION turnstile::detail::fleet::sync_script HEADER fleet/sync_script.hpp)
 add_executable(fleet_script
-  script.cpp script_cost.cpp history.cpp redis.cpp scripted.cpp stored.cpp "${sync_script}")
-target_link_libraries(fleet_script PRIVATE turnstile_fleet PkgConfig::hiredis Boost::unit_test_framework)
+  script.cpp script_cost.cpp history.cpp redis.cpp scripted.cpp stored.cpp)
+target_link_libraries(fleet_script PRIVATE turnstile_fleet turnstile::turnstile PkgConfig::hiredis Boost::unit_test_framework)
 turnstile_developer_flags(fleet_script)
 set(histories 100)
 if(NOT TURNSTILE_SANITIZE)

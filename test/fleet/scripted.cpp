@@ -3,7 +3,9 @@
 
 #include "scripted.hpp"
 
-#include "fleet/sync_script.hpp"
+#include "fleet/text.hpp"
+
+#include <turnstile/shared_engine.hpp>
 
 #include <boost/test/framework.hpp>
 #include <boost/test/unit_test_suite.hpp>
@@ -14,8 +16,8 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <sstream>
 #include <stdexcept>
+#include <utility>
 
 using namespace turnstile::detail::fleet;
 
@@ -31,10 +33,6 @@ local redis = setmetatable({ call = function(name, ...)
   return server.call(name, ...)
 end }, { __index = server })
 )";
-
-news read_news(const long long* x) {
-  return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9]};
-}
 
 std::string read_file(const std::string& name) {
   std::ifstream file{name, std::ios::binary};
@@ -68,7 +66,7 @@ arguments read_arguments() {
 
 scripted::scripted(const std::string& socket, const std::string& file)
     : redis_{socket}, subscriber_{socket} {
-  shipped_.lua = file.empty() ? std::string{sync_script()} : read_file(file);
+  shipped_.lua = file.empty() ? std::string{turnstile::shared_script()} : read_file(file);
   controlled_.lua = std::string{controlled_facts} + shipped_.lua;
   for (text* t : {&shipped_, &controlled_}) t->hash = redis_({"SCRIPT", "LOAD", t->lua}).text();
   if (const std::string e = subscriber_({"PSUBSCRIBE", "*"}).error(); !e.empty())
@@ -76,11 +74,8 @@ scripted::scripted(const std::string& socket, const std::string& file)
 }
 
 redis_reply scripted::call(text& t, const request& r, const std::vector<std::string>& facts) {
-  std::vector<std::string> command{"EVALSHA", t.hash, "1", key, r.id};
-  for (const number x :
-       {r.serial, r.epoch, r.version, r.lease, r.slice, r.limit, r.set_limit, number{r.lost},
-        r.held, r.debt, r.in_use, r.keep, r.want, r.need, number{r.leave}})
-    command.push_back(std::to_string(x));
+  std::vector<std::string> command{"EVALSHA", t.hash, "1", key};
+  for (std::string& argument : to_arguments(r)) command.push_back(std::move(argument));
   command.insert(command.end(), facts.begin(), facts.end());
   redis_reply first = redis_(command);
   if (!first.error().starts_with("NOSCRIPT")) return first;
@@ -92,24 +87,23 @@ redis_reply scripted::call(text& t, const request& r, const std::vector<std::str
 result scripted::read_result(const redis_reply& r) {
   if (const std::string e = r.error(); !e.empty()) throw std::runtime_error{e};
   const std::vector<long long> x = r.integers();
-  if (x.size() != 13)
-    throw std::runtime_error{"the reply has " + std::to_string(x.size()) + " numbers"};
+  const auto read = read_reply({x.begin(), x.end()});
+  if (!read) throw std::runtime_error{"a reply of " + std::to_string(x.size()) + " numbers"};
   result all;
-  all.reply = {x[0], static_cast<status>(x[1]), read_news(&x[3]), x[2]};
+  all.reply = *read;
 
   // What the script has published comes before this.
   redis_({"PUBLISH", "end", ""});
-  const std::string prefix = key + ":news:";
+  const std::string prefix = channel_of(key, "");
   for (;;) {
     const std::vector<std::string> message =
         subscriber_.read().texts();  // pmessage, pattern, channel, text
     const std::string& channel = message.at(2);
     if (channel == "end") return all;
     if (!channel.starts_with(prefix)) throw std::runtime_error{"published to " + channel};
-    std::istringstream words{message.at(3)};
-    const std::vector<long long> n{std::istream_iterator<long long>{words}, {}};
-    if (n.size() != 10 || !words.eof()) throw std::runtime_error{"published " + message.at(3)};
-    all.pushes.push_back({channel.substr(prefix.size()), read_news(n.data())});
+    const auto n = read_news(message.at(3));
+    if (!n) throw std::runtime_error{"published " + message.at(3)};
+    all.pushes.push_back({channel.substr(prefix.size()), *n});
   }
 }
 
