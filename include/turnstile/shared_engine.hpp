@@ -20,6 +20,8 @@ class shared_engine;
 
 namespace detail {
 
+class manual_time;
+
 // The way from shared semaphores to their engine, which may be destroyed before them. The mutex is held while the
 // engine starts something, and never while it waits or calls a handler.
 class engine_link {
@@ -91,6 +93,9 @@ class shared_engine {
  private:
   template <typename Executor>
   friend class basic_shared_semaphore;
+
+  // The clock of the semaphores, if it is moved by hand, for tests.
+  virtual std::shared_ptr<detail::manual_time> manual() const { return nullptr; }
 
   const std::shared_ptr<detail::engine_link> link_;
 };
