@@ -25,6 +25,10 @@ class category final : public boost::system::error_category {
       case errc::exceeds_limit: return "More permits requested than the semaphore can ever grant";
       case errc::queue_full: return "As many acquires wait as the semaphore allows";
       case errc::timed_out: return "No permit was granted in time";
+      case errc::lease_lost: return "The lease of the shared semaphore was lost";
+      case errc::unreachable: return "The server of the shared semaphore cannot be reached";
+      case errc::not_a_semaphore: return "The server has something else under this name";
+      case errc::no_limit: return "The shared semaphore has no limit yet";
     }
     return "Unknown semaphore error";
   }

@@ -20,20 +20,20 @@ struct permit_handler {
 
 }  // namespace detail
 
-/// What acquires like a semaphore: `basic_semaphore`, `basic_bounded_semaphore`, a key of a `basic_keyed_semaphore`, what
-/// `measured()` returns, and types of your own. `async_with_permit` takes all of them.
+/// What acquires like a semaphore: `basic_semaphore`, `basic_bounded_semaphore`, `basic_shared_semaphore`, a key of a
+/// `basic_keyed_semaphore`, what `measured()` returns, and types of your own. `async_with_permit` takes all of them.
 ///
 /// Such a type has a member type `executor_type` and the member functions `get_executor()`,
 /// `try_acquire_permit()`, `try_acquire_permit(n)`, `async_acquire_permit(token)` and
-/// `async_acquire_permit(n, token)`, with the meaning that they have for `basic_semaphore`.
+/// `async_acquire_permit(n, token)`, with the meaning that they have for `basic_semaphore`. The permits may be of a type that is derived from `permit`.
 ///
 /// @tparam T the type.
 template <typename T>
 concept acquirable = requires(T& t, std::size_t n, detail::permit_handler handler) {
   typename T::executor_type;
   { t.get_executor() } -> std::convertible_to<typename T::executor_type>;
-  { t.try_acquire_permit() } -> std::same_as<permit>;
-  { t.try_acquire_permit(n) } -> std::same_as<permit>;
+  { t.try_acquire_permit() } -> std::derived_from<permit>;
+  { t.try_acquire_permit(n) } -> std::derived_from<permit>;
   t.async_acquire_permit(handler);
   t.async_acquire_permit(n, handler);
 };

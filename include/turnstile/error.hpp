@@ -30,7 +30,15 @@ enum class errc {
   queue_full,
   /// A timed acquire was not granted before its time was up. Compares equal to
   /// `boost::system::errc::timed_out`.
-  timed_out
+  timed_out,
+  /// The lease of a shared semaphore was lost, and with it the permits that were granted under it.
+  lease_lost,
+  /// The server of a shared semaphore cannot be reached, and its options say that acquires fail then.
+  unreachable,
+  /// The server has something else under the name of a shared semaphore, or what another version of its script wrote.
+  not_a_semaphore,
+  /// A shared semaphore has no limit yet: its name is new, and its options bring none.
+  no_limit
 };
 
 /// The category of `errc`; its `name()` is "turnstile".

@@ -20,6 +20,7 @@ void swap(permit& a, permit& b) noexcept;
 namespace detail {
 permit make_permit(permit_owner& o, std::size_t n) noexcept;
 void forget_core_permit(permit& p) noexcept;
+permit_owner* owner_of(const permit& p) noexcept;
 }
 
 /// Owns a number of permits of one semaphore, and releases them when it is destroyed.
@@ -122,6 +123,7 @@ class [[nodiscard]] permit {
   friend void swap(permit&, permit&) noexcept;
   friend permit detail::make_permit(detail::permit_owner&, std::size_t) noexcept;
   friend void detail::forget_core_permit(permit&) noexcept;
+  friend detail::permit_owner* detail::owner_of(const permit&) noexcept;
 
   // Takes over a reference to o.
   permit(detail::permit_owner& o, std::size_t n) noexcept : owner_(&o), count_(n) {}
@@ -141,6 +143,8 @@ namespace detail {
 
 // A permit over n permits, not zero, that the caller has, with the caller's reference to o.
 inline permit make_permit(permit_owner& o, std::size_t n) noexcept { return {o, n}; }
+
+inline permit_owner* owner_of(const permit& p) noexcept { return p.owner_; }
 
 // What p.forget() does, for a permit that is empty or of a core.
 inline void forget_core_permit(permit& p) noexcept {

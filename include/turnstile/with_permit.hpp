@@ -26,7 +26,7 @@ namespace detail {
 template <typename T>
 concept a_semaphore = requires(T& s) {
   typename T::executor_type;
-  { s.try_acquire_permit(std::size_t(1)) } -> std::same_as<permit>;
+  { s.try_acquire_permit(std::size_t(1)) } -> std::derived_from<permit>;
 };
 
 // If the first argument is not a semaphore, any token: a static_assert says what is wrong.

@@ -19,14 +19,15 @@
 
 #include "fleet/messages.hpp"
 
+#include <turnstile/shared_options.hpp>
+
 #include <optional>
 #include <string>
 
 namespace turnstile::inline v1::detail::fleet {
 
-enum class unreachable { stop, keep, fail };
-
-enum class lease_state { joining, valid, learning, unreachable, lost, left };
+using turnstile::lease_state;
+using turnstile::unreachable;
 
 struct options {
   std::string id;
@@ -72,6 +73,8 @@ class member {
   number share() const { return share_; }
   number limit() const { return limit_; }
   number token() const { return token_; }
+  number learning_until() const { return learning_until_; }
+  bool has_new_limit() const { return new_limit_ > 0; }  // that the server has not confirmed
 
  private:
   bool counts_on_share() const;

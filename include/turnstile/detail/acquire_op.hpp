@@ -49,6 +49,10 @@ namespace turnstile::inline v1::detail {
 //   get_counter()          what a cancellation and a resumption refer to
 //   begin_wait()           called for each operation
 //   end_wait()             called for each operation that was not granted, after it is gone
+// If it has deliver(), as the gate of a listed_core has, each operation can be cancelled, and is delivered by that.
+template <typename Owner>
+concept lists_waiters = requires { typename Owner::lists_waiters; };
+
 template <typename Handler, typename HandlerExecutor, typename Executor, typename Owner,
           bool WithPermit, bool Timed>
 class acquire_op;
@@ -113,7 +117,8 @@ class acquire_op final
   outcome connect_and_wait([[maybe_unused]] const Executor& ex, Time... time) {
     auto slot = asio::get_associated_cancellation_slot(handler_);
     const bool connected = slot.is_connected();
-    if (connected || Timed) this->cancellation_ = new recycled_cancellation(owner_->get_counter());
+    if (connected || Timed || lists_waiters<Owner>)
+      this->cancellation_ = new recycled_cancellation(owner_->get_counter());
     if (connected) slot.template emplace<cancel_handler>(*this->cancellation_);
     (limit_wait(ex, time), ...);
     return owner_->wait(*this);
@@ -135,35 +140,10 @@ class acquire_op final
   }
 
   bool deliver() noexcept override {
-    // The wait is over, and with it the work on the semaphore's executor. That is dropped before the
-    // operation is posted: once the handler has run, the semaphore's context may be gone. A waiter that its
-    // executor refuses goes back to the queue with the work on its handler's executor alone.
-    if constexpr (is_scheduled<HandlerExecutor>) {
-      expiry_.reset();
-      semaphore_work_.reset();
-      this->schedule();
-      return true;
-    } else {
-      const delivery d(this);
-      stopped_timer stopped;
-      try {
-        handle h(*this, d);
-        if constexpr (posts) {
-          stopped = stop_timer();
-          semaphore_work_.reset();
-          detail::post(this->executor(), std::move(h), detail::allocator_of(handler_));
-        } else {
-          const auto ex = semaphore_work_->executor();
-          detail::post(ex, std::move(h), detail::allocator_of(handler_));
-        }
-      } catch (...) {
-        if (!d.came_back()) return true;
-        restart_timer(stopped);
-        return false;
-      }
-      if (d.came_back()) discard();  // the executor is shut down
-      return true;
-    }
+    if constexpr (lists_waiters<Owner>)
+      return owner_->deliver(*this, handler_, [this] { return pass_on(); });
+    else
+      return pass_on();
   }
 
   TURNSTILE_COLD void discard() noexcept override {
@@ -229,6 +209,39 @@ class acquire_op final
       return (sem.schedulers().find(asio::query(ex, asio::execution::context)));
     else
       return (ex);
+  }
+
+  // What deliver() does.
+  bool pass_on() noexcept {
+    // The wait is over, and with it the work on the semaphore's executor. That is dropped before the
+    // operation is posted: once the handler has run, the semaphore's context may be gone. A waiter that its
+    // executor refuses goes back to the queue with the work on its handler's executor alone.
+    if constexpr (is_scheduled<HandlerExecutor>) {
+      expiry_.reset();
+      semaphore_work_.reset();
+      this->schedule();
+      return true;
+    } else {
+      const delivery d(this);
+      stopped_timer stopped;
+      try {
+        handle h(*this, d);
+        if constexpr (posts) {
+          stopped = stop_timer();
+          semaphore_work_.reset();
+          detail::post(this->executor(), std::move(h), detail::allocator_of(handler_));
+        } else {
+          const auto ex = semaphore_work_->executor();
+          detail::post(ex, std::move(h), detail::allocator_of(handler_));
+        }
+      } catch (...) {
+        if (!d.came_back()) return true;
+        restart_timer(stopped);
+        return false;
+      }
+      if (d.came_back()) discard();  // the executor is shut down
+      return true;
+    }
   }
 
   // On the handler's executor.

@@ -35,6 +35,11 @@ TURNSTILE_COLD inline error_code to_error_code(outcome o) noexcept {
     case outcome::closed: return errc::closed;
     case outcome::queue_full: return errc::queue_full;
     case outcome::timed_out: return errc::timed_out;
+    case outcome::done: return {};
+    case outcome::lease_lost: return errc::lease_lost;
+    case outcome::unreachable: return errc::unreachable;
+    case outcome::not_a_semaphore: return errc::not_a_semaphore;
+    case outcome::no_limit: return errc::no_limit;
     default: return errc::exceeds_limit;
   }
 }

@@ -30,7 +30,7 @@ namespace turnstile::inline v1::detail {
 
 extern template class basic_strand<wait_queue>;  // src/core.cpp has it
 
-class TURNSTILE_API core final : public basic_strand<wait_queue> {
+class TURNSTILE_API core : public basic_strand<wait_queue> {
  public:
   // What acquires and waits.
   using waiter_type = waiter;
@@ -109,10 +109,11 @@ class TURNSTILE_API core final : public basic_strand<wait_queue> {
     max_waiting_.store(static_cast<std::uint32_t>(n), std::memory_order_relaxed);
   }
 
+ protected:
+  ~core() override = default;
+
  private:
   friend permit_owner;
-
-  ~core() override = default;
 
   // How many wait, of so many that have entered.
   std::size_t waiting_among(std::uint32_t entered) const noexcept {

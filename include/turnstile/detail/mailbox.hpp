@@ -23,7 +23,13 @@ enum class outcome : unsigned char {
   closed,         // the semaphore is closed
   exceeds_limit,  // can never be granted
   queue_full,     // as many wait as may
-  timed_out       // its time was up
+  timed_out,      // its time was up
+  // Those below are of shared semaphores.
+  done,  // what it waits for has happened; there are no permits
+  lease_lost,
+  unreachable,      // the server is, and nothing waits for that
+  not_a_semaphore,  // the server says so
+  no_limit          // likewise
 };
 
 class core;

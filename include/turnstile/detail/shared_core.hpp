@@ -1,0 +1,164 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_DETAIL_SHARED_CORE_HPP
+#define TURNSTILE_DETAIL_SHARED_CORE_HPP
+
+// The core of a shared semaphore: a core whose limit is the share of this process, and the member (src/fleet/member.hpp)
+// that says how large it may be. src/fleet/README.md explains the whole.
+//
+// The limit of a core must not fall below what an acquire needs, since that would end its wait. So the core has a ballast:
+// its limit is `ballast` and the share, and `ballast` permits are in use for good.
+//
+// The member is used by one thread at a time: the one that has raised `turns_` from zero (kick()). The others raise it,
+// and go on. What happens to the member comes through an inbox.
+//
+// Lifetime. The core has a reference to itself until it has nothing more to say to the server: until it has left, after
+// the semaphore was destroyed and its permits have come back; or until its execution context is destroyed. Timers and
+// the engine refer to an inlet, which refers to the core until then.
+
+#include <turnstile/detail/listed_core.hpp>
+#include <turnstile/detail/time_source.hpp>
+#include <turnstile/shared_engine.hpp>
+#include <turnstile/shared_options.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace turnstile::inline v1::detail {
+
+namespace fleet {
+struct orders;
+}
+
+// What a permit was granted under.
+struct grant_mark {
+  std::uint64_t lease = 0;  // the number of the lease
+  std::uint64_t token = 0;
+};
+
+struct shared_setup {
+  shared_options options;
+  std::shared_ptr<engine_link> engine;
+  std::shared_ptr<manual_time> time;  // null: the system's
+  // Makes the alarm. It calls the first function when it rings, and the second one when the execution context ends.
+  std::function<std::unique_ptr<alarm>(std::function<void()>, std::function<void()>)> make_alarm;
+};
+
+class TURNSTILE_API shared_core final : public listed_core {
+ public:
+  static constexpr std::uint32_t ballast = std::uint32_t(1) << 30;
+  static constexpr std::size_t most = core::max - ballast;  // permits
+
+  // Throws std::invalid_argument if the options are wrong.
+  explicit shared_core(const shared_setup& s);
+
+  // Like core::acquire_at_once(), with references.
+  outcome acquire_at_once(std::size_t n) noexcept {
+    return checked(n, [&] { return core::acquire_at_once(n); });
+  }
+  outcome try_acquire(std::size_t n) noexcept {
+    return checked(n, [&] { return core::try_acquire(n, true); });
+  }
+  // Gives n permits back. Returns false, and changes nothing, if fewer are in use.
+  bool release(std::size_t n) noexcept;
+
+  void set_total_limit(std::size_t n) noexcept;  // completes event::limit_set
+  void leave() noexcept;                         // completes event::left
+
+  std::size_t total_limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
+  std::size_t share() const noexcept { return share_.load(std::memory_order_relaxed); }
+  std::size_t in_use() const noexcept {
+    return (std::max<std::size_t>)(core::in_use(), ballast) - ballast;
+  }
+  lease_state lease() const noexcept;
+  std::int64_t valid_for() const noexcept;  // microseconds
+
+  grant_mark mark() const noexcept {
+    // In this order: if both change meanwhile, the lease is the older one.
+    const std::uint64_t lease = lease_number_.load(std::memory_order_acquire);
+    return {lease, token_.load(std::memory_order_acquire)};
+  }
+  bool is_valid(const grant_mark& m) const noexcept {
+    return m.lease == lease_number_.load(std::memory_order_acquire) && valid_for() > 0;
+  }
+
+  // What can be waited for. The waiters are those of another core, and want this number of permits, which are never
+  // granted.
+  enum event : std::uint32_t { lease_lost = 1, left, limit_set };
+  listed_core& events() noexcept { return *events_; }
+  // Before an acquire of `limit_set` is initiated: until set_total_limit() is called, none has been confirmed.
+  void announce_limit() noexcept { announced_limits_.fetch_add(1, std::memory_order_relaxed); }
+  void withdraw_limit() noexcept { announced_limits_.fetch_sub(1, std::memory_order_relaxed); }
+
+  void cancel_all() noexcept {
+    core::cancel();
+    events_->cancel();
+  }
+  void orphan() noexcept override;
+  void abandon() noexcept override;
+
+ private:
+  class inlet;
+  struct contents;
+
+  ~shared_core() override;
+
+  template <typename Function>
+  outcome checked(std::size_t n, Function acquire) noexcept {
+    const std::size_t limit = total_limit();
+    if (n > most || (limit != 0 && n > limit))
+      return is_closed() ? outcome::closed : outcome::exceeds_limit;
+    const outcome o = acquire();
+    if (o != outcome::granted || n == 0 || confirm()) return o;
+    take_back(n);
+    return outcome::waiting;
+  }
+
+  std::int64_t time() const noexcept override { return manual_ ? manual_->now() : boot_time(); }
+  bool confirm() noexcept override {
+    return !checks_ || time() < deadline_.load(std::memory_order_acquire) || expire();
+  }
+  void begin_or_end_of_waits() noexcept override { kick(); }
+  void take_permits(std::size_t n) noexcept override;
+
+  bool expire() noexcept;
+  void kick() noexcept;
+  void take_turns() noexcept;
+  bool work() noexcept;
+  bool read_mail() noexcept;
+  void read_answer(std::int64_t serial, std::string_view error,
+                   const std::vector<std::int64_t>& numbers) noexcept;
+  void publish(const fleet::orders& o, std::int64_t now) noexcept;
+  bool end_of_leaving(bool is_quiet) noexcept;
+  bool finish() noexcept;
+
+  const std::shared_ptr<manual_time> manual_;
+  const bool checks_;
+  std::atomic<std::int64_t> deadline_{0};  // of the lease; 0 is none
+  std::atomic<bool> was_refused_{false};   // a grant was, and waits for its next turn
+  std::atomic<std::uint32_t> turns_{1};    // the constructor has the first one
+
+  // As the member knows them.
+  std::atomic<std::size_t> limit_{0}, share_{0};  // a limit of 0 is not known
+  std::atomic<std::uint64_t> token_{0}, lease_number_{1};
+  std::atomic<std::int64_t> learning_until_{0};
+  std::atomic<lease_state> state_{lease_state::joining};
+
+  std::atomic<int> announced_limits_{0};
+  struct drop_events {
+    void operator()(listed_core* c) const noexcept;
+  };
+  const std::unique_ptr<listed_core, drop_events> events_;
+  const std::unique_ptr<contents> contents_;
+};
+
+}  // namespace turnstile::inline v1::detail
+
+#endif

@@ -1,0 +1,96 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_SHARED_PERMIT_HPP
+#define TURNSTILE_SHARED_PERMIT_HPP
+
+#include <turnstile/detail/shared_core.hpp>
+#include <turnstile/permit.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace turnstile::inline v1 {
+
+class shared_permit;
+
+/// Exchanges what two permits own.
+void swap(shared_permit& a, shared_permit& b) noexcept;
+
+namespace detail {
+shared_permit make_shared_permit(permit&& p, const grant_mark& m) noexcept;
+}
+
+/// Owns a number of permits of one shared semaphore, and releases them when it is destroyed.
+///
+/// A `permit`, with two more functions. It can be moved to a `permit`, and then is one, without these two.
+///
+/// @par Lifetime
+/// May outlive the semaphore and its execution context. While the context lives, the lease is renewed until the permits
+/// have come back.
+class [[nodiscard]] shared_permit : public permit {
+ public:
+  /// Constructs an empty permit.
+  shared_permit() noexcept = default;
+
+  /// Returns a number that is larger for each grant of a share of the limit to a process.
+  ///
+  /// With a limit of 1, a resource that refuses a smaller number than it has seen is safe, whatever holders do whose lease
+  /// was lost. With a larger limit, several numbers are valid at once, and that is no protection. Of merged permits, it is
+  /// the smallest number.
+  std::uint64_t token() const noexcept { return mark_.token; }
+
+  /// Returns whether the lease that the permits were granted under is valid. This looks at the clock. False for an empty
+  /// permit.
+  bool valid() const noexcept {
+    if (!*this) return false;
+    const auto& gate = static_cast<const detail::waiter_gate&>(*detail::owner_of(*this));
+    return static_cast<const detail::shared_core&>(gate.get_core()).is_valid(mark_);
+  }
+
+  /// Moves n of the permits to a permit of their own.
+  /// @throws std::invalid_argument if `n > count()`; then nothing is changed.
+  [[nodiscard]] shared_permit split(std::size_t n) { return {permit::split(n), mark_}; }
+
+  /// Takes over what another permit of the same semaphore owns, and leaves it empty. Either may be empty.
+  /// @throws std::invalid_argument if both are non-empty and of different semaphores; then nothing is changed.
+  void merge(shared_permit&& other) {
+    if (this == &other || !other) return;
+    const bool was_empty = !*this;
+    permit::merge(std::move(other));
+    if (was_empty) {
+      mark_ = other.mark_;
+    } else {
+      mark_.lease = (std::min)(mark_.lease, other.mark_.lease);
+      mark_.token = (std::min)(mark_.token, other.mark_.token);
+    }
+  }
+
+ private:
+  friend void swap(shared_permit&, shared_permit&) noexcept;
+  friend shared_permit detail::make_shared_permit(permit&&, const detail::grant_mark&) noexcept;
+
+  shared_permit(permit&& p, const detail::grant_mark& m) noexcept
+      : permit(std::move(p)), mark_(m) {}
+
+  detail::grant_mark mark_;
+};
+
+inline void swap(shared_permit& a, shared_permit& b) noexcept {
+  swap(static_cast<permit&>(a), static_cast<permit&>(b));
+  std::swap(a.mark_, b.mark_);
+}
+
+namespace detail {
+
+inline shared_permit make_shared_permit(permit&& p, const grant_mark& m) noexcept {
+  return {std::move(p), m};
+}
+
+}  // namespace detail
+
+}  // namespace turnstile::inline v1
+
+#endif
