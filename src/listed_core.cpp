@@ -28,6 +28,16 @@ listed_waiter& to_waiter(listed_link* l) noexcept { return static_cast<listed_wa
 
 outcome waiter_gate::wait(listed_waiter& x) noexcept { return core_.wait_listed(x); }
 
+bool waiter_gate::departure::ends(bool is_passed_on) noexcept {
+  if (!is_passed_on && is_granted_) {
+    core_.come_back(*waiter_);
+    return false;
+  }
+  if (was_last_) core_.begin_or_end_of_waits();
+  core_.drop_reference();  // the waiter's
+  return is_passed_on;
+}
+
 void waiter_gate::add_object() noexcept { core_.add_reference(); }
 void waiter_gate::drop_object() noexcept { core_.drop_reference(); }
 

@@ -49,9 +49,31 @@ namespace turnstile::inline v1::detail {
 //   get_counter()          what a cancellation and a resumption refer to
 //   begin_wait()           called for each operation
 //   end_wait()             called for each operation that was not granted, after it is gone
-// If it has deliver(), as the gate of a listed_core has, each operation can be cancelled, and is delivered by that.
+// If it also has
+//   departure              made when an operation is delivered, see listed_core.hpp
+// then each operation can be cancelled.
 template <typename Owner>
-concept lists_waiters = requires { typename Owner::lists_waiters; };
+concept lists_waiters = requires { typename Owner::departure; };
+
+// For the others.
+struct no_departure {
+  explicit no_departure(void*) noexcept {}
+  template <typename Operation, typename Handler>
+  static bool begins(Operation&, Handler&) noexcept {
+    return true;
+  }
+  static bool ends(bool is_passed_on) noexcept { return is_passed_on; }
+};
+template <typename Owner>
+struct departure_type {
+  using type = no_departure;
+};
+template <lists_waiters Owner>
+struct departure_type<Owner> {
+  using type = typename Owner::departure;
+};
+template <typename Owner>
+using departure_of = typename departure_type<Owner>::type;
 
 template <typename Handler, typename HandlerExecutor, typename Executor, typename Owner,
           bool WithPermit, bool Timed>
@@ -140,10 +162,37 @@ class acquire_op final
   }
 
   bool deliver() noexcept override {
-    if constexpr (lists_waiters<Owner>)
-      return owner_->deliver(*this, handler_, [this] { return pass_on(); });
-    else
-      return pass_on();
+    departure_of<Owner> d(owner_);
+    if (!d.begins(*this, handler_)) return false;
+    // The wait is over, and with it the work on the semaphore's executor. That is dropped before the
+    // operation is posted: once the handler has run, the semaphore's context may be gone. A waiter that its
+    // executor refuses goes back to the queue with the work on its handler's executor alone.
+    if constexpr (is_scheduled<HandlerExecutor>) {
+      expiry_.reset();
+      semaphore_work_.reset();
+      this->schedule();
+      return d.ends(true);
+    } else {
+      const delivery to_executor(this);
+      stopped_timer stopped;
+      try {
+        handle h(*this, to_executor);
+        if constexpr (posts) {
+          stopped = stop_timer();
+          semaphore_work_.reset();
+          detail::post(this->executor(), std::move(h), detail::allocator_of(handler_));
+        } else {
+          const auto ex = semaphore_work_->executor();
+          detail::post(ex, std::move(h), detail::allocator_of(handler_));
+        }
+      } catch (...) {
+        if (!to_executor.came_back()) return d.ends(true);
+        restart_timer(stopped);
+        return d.ends(false);
+      }
+      if (to_executor.came_back()) discard();  // the executor is shut down
+      return d.ends(true);
+    }
   }
 
   TURNSTILE_COLD void discard() noexcept override {
@@ -209,39 +258,6 @@ class acquire_op final
       return (sem.schedulers().find(asio::query(ex, asio::execution::context)));
     else
       return (ex);
-  }
-
-  // What deliver() does.
-  bool pass_on() noexcept {
-    // The wait is over, and with it the work on the semaphore's executor. That is dropped before the
-    // operation is posted: once the handler has run, the semaphore's context may be gone. A waiter that its
-    // executor refuses goes back to the queue with the work on its handler's executor alone.
-    if constexpr (is_scheduled<HandlerExecutor>) {
-      expiry_.reset();
-      semaphore_work_.reset();
-      this->schedule();
-      return true;
-    } else {
-      const delivery d(this);
-      stopped_timer stopped;
-      try {
-        handle h(*this, d);
-        if constexpr (posts) {
-          stopped = stop_timer();
-          semaphore_work_.reset();
-          detail::post(this->executor(), std::move(h), detail::allocator_of(handler_));
-        } else {
-          const auto ex = semaphore_work_->executor();
-          detail::post(ex, std::move(h), detail::allocator_of(handler_));
-        }
-      } catch (...) {
-        if (!d.came_back()) return true;
-        restart_timer(stopped);
-        return false;
-      }
-      if (d.came_back()) discard();  // the executor is shut down
-      return true;
-    }
   }
 
   // On the handler's executor.

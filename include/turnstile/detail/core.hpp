@@ -77,8 +77,8 @@ class TURNSTILE_API core : public basic_strand<wait_queue> {
     while (!release(n)) n = (std::min<std::size_t>)(n, in_use());
   }
 
-  void add_object() noexcept override { add_reference(); }
-  void drop_object() noexcept override { drop_reference(); }
+  void add_object() noexcept final { add_reference(); }
+  void drop_object() noexcept final { drop_reference(); }
 
   // Takes up to n available permits for good.
   std::size_t shrink(std::size_t n) noexcept;
@@ -125,7 +125,7 @@ class TURNSTILE_API core : public basic_strand<wait_queue> {
 
   bool release_to_queue(std::size_t n, word w) noexcept;
   inline waiter* grant_to_first(std::size_t n, word& w) noexcept;
-  void return_otherwise(std::size_t n) noexcept override;
+  void return_otherwise(std::size_t n) noexcept final;
 
   // Waiters that came by the mailbox, or under a bound. Modulo 2^32, as wait_queue::left().
   std::atomic<std::uint32_t> entered_{0};

@@ -55,7 +55,22 @@ class TURNSTILE_API listed_waiter : public waiter, public listed_link {
 class TURNSTILE_API waiter_gate final : public permit_owner {
  public:
   using waiter_type = listed_waiter;
-  using lists_waiters = void;
+
+  // An operation is passed on to its executor, by the holder of the strand.
+  class departure {
+   public:
+    explicit departure(waiter_gate* g) noexcept : core_(g->core_) {}
+    // Takes it out of the list, and tells the handler what it was granted under. False if the grant does not stand.
+    template <typename Operation, typename Handler>
+    inline bool begins(Operation& x, Handler& h) noexcept;
+    // Returns whether it was passed on; then it may be gone.
+    bool ends(bool is_passed_on) noexcept;
+
+   private:
+    listed_core& core_;
+    listed_waiter* waiter_ = nullptr;
+    bool is_granted_ = false, was_last_ = false;
+  };
 
   explicit waiter_gate(listed_core& c) noexcept : permit_owner(0), core_(c) {}
   ~waiter_gate() override = default;
@@ -65,10 +80,6 @@ class TURNSTILE_API waiter_gate final : public permit_owner {
   static void begin_wait() noexcept {}
   static void end_wait() noexcept {}
   outcome wait(listed_waiter& x) noexcept;
-
-  // For the holder of the strand: has x passed on. The handler is told what it was granted under.
-  template <typename Operation, typename Handler, typename Function>
-  inline bool deliver(Operation& x, Handler& h, Function pass_on) noexcept;
 
   void add_object() noexcept override;
   void drop_object() noexcept override;
@@ -145,24 +156,16 @@ class TURNSTILE_API listed_core : public core {
 
 counter& waiter_gate::get_counter() noexcept { return core_; }
 
-template <typename Operation, typename Handler, typename Function>
-bool waiter_gate::deliver(Operation& x, Handler& h, Function pass_on) noexcept {
-  listed_core& c = core_;  // x may be gone when it was passed on
-  const bool is_granted = static_cast<listed_waiter&>(x).get_outcome() == outcome::granted;
-  if (is_granted) {
-    if (!c.confirm()) return false;  // the strand puts it back into the queue
+template <typename Operation, typename Handler>
+bool waiter_gate::departure::begins(Operation& x, Handler& h) noexcept {
+  listed_waiter& w = x;
+  is_granted_ = w.get_outcome() == outcome::granted;
+  if (is_granted_) {
+    if (!core_.confirm()) return false;  // the strand puts it back into the queue
     h.note_grant();
   }
-  const bool was_last = c.leave(x);
-  if (!pass_on()) {
-    if (is_granted)
-      c.come_back(x);
-    else
-      c.drop_reference();
-    return false;
-  }
-  if (was_last) c.begin_or_end_of_waits();
-  c.drop_reference();
+  waiter_ = &w;
+  was_last_ = core_.leave(w);
   return true;
 }
 

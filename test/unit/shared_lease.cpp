@@ -1,0 +1,504 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// A shared semaphore: its lease is lost, the server fails, and the end comes in every order.
+
+#define BOOST_TEST_MODULE shared_lease
+#include "shared_fixture.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+using namespace test;
+
+// ---- The lease is lost ----------------------------------------------------------------------------
+
+BOOST_FIXTURE_TEST_SUITE(loss, shared_fixture)
+
+BOOST_AUTO_TEST_CASE(after_the_deadline_nothing_is_granted_and_acquires_wait) {
+  auto& a = make({.limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  a.async_wait_lost((*this)("lost"));
+  BOOST_TEST(settle() == "a");
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(9900ms) == "");
+  BOOST_TEST(a.lease() == lease_state::unreachable);
+  BOOST_TEST(held.at("a").valid());
+  BOOST_TEST(run(200ms) == "lost!lost");
+  BOOST_TEST(a.lease() == lease_state::lost);
+  BOOST_TEST(a.valid_for().count() == 0);
+  BOOST_TEST(!held.at("a").valid());
+  BOOST_TEST(!a.try_acquire());
+  a.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(30s) == "");
+  engine->set_fault(fault::none);
+  BOOST_TEST(run(1s) == "b");
+  BOOST_TEST(held.at("b").valid());
+  BOOST_TEST(!held.at("a").valid());
+  BOOST_TEST(a.in_use() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_is_told_once_to_each_that_waits_for_it) {
+  auto& a = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  a.async_wait_lost((*this)("x"));
+  a.async_wait_lost((*this)("y"));
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "x!lost y!lost");
+  a.async_wait_lost((*this)("z"));
+  BOOST_TEST(run(20s) == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_outage_that_is_shorter_than_the_lease_is_not_noticed) {
+  auto& a = make({.limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  a.async_wait_lost((*this)("lost"));
+  run(3100ms);  // renewed
+  engine->set_fault(fault::request_lost);
+  run(6s);
+  engine->set_fault(fault::none);
+  BOOST_TEST(run(20s) == "");
+  BOOST_TEST(held.at("a").valid());
+}
+
+BOOST_AUTO_TEST_CASE(a_process_that_was_stopped_grants_nothing_past_its_deadline) {
+  auto& a = make({.limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  clock.jump(10s);  // no timer has run
+  BOOST_TEST(!a.try_acquire());
+  BOOST_TEST(a.lease() == lease_state::lost);
+}
+
+BOOST_AUTO_TEST_CASE(a_process_that_was_stopped_grants_nothing_to_its_queue) {
+  auto& a = make({.limit = 1});
+  auto& b = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  a.async_acquire_permit((*this)("next"));
+  BOOST_TEST(settle() == "a");
+  clock.jump(10s);
+  engine->set_fault(fault::request_lost);
+  held.at("a").release();
+  BOOST_TEST(poll() == "");
+  BOOST_TEST(a.waiting() == 1u);
+  BOOST_TEST(a.in_use() == 0u);
+  engine->set_fault(fault::none);
+  BOOST_TEST(run(1s) == "next");
+  BOOST_TEST(held.at("next").valid());
+  BOOST_TEST(b.in_use() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(an_acquire_that_meets_the_deadline_waits_in_its_turn) {
+  auto& a = make({.limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  clock.jump(10s);
+  engine->set_fault(fault::request_lost);
+  a.async_acquire_permit((*this)("b"));
+  a.async_acquire_permit((*this)("c"));
+  BOOST_TEST(poll() == "");
+  BOOST_TEST(a.waiting() == 2u);
+  held.clear();
+  engine->set_fault(fault::none);
+  BOOST_TEST(run(1s) == "b c");
+}
+
+BOOST_AUTO_TEST_CASE(without_the_check_a_stopped_process_grants_until_its_timer_runs) {
+  auto& a = make({.limit = 2, .check_every_grant = false});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  run(2s);  // the share is 2 by now, or is not: ask for both
+  a.async_acquire_permit((*this)("b"));
+  BOOST_TEST(settle() == "b");
+  held.at("b").release();
+  clock.jump(10s);
+  BOOST_TEST(a.try_acquire());
+  a.release();
+  engine->set_fault(fault::request_lost);
+  clock.advance(0us);
+  BOOST_TEST(!a.try_acquire());
+}
+
+BOOST_AUTO_TEST_CASE(with_keep_grants_go_on_and_are_not_valid) {
+  auto& a = make({.limit = 2, .when_unreachable = unreachable::keep});
+  a.async_acquire_permit(2, (*this)("a"));
+  settle();
+  a.async_wait_lost((*this)("lost"));
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "lost!lost");
+  held.at("a").release();
+  a.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(10ms) == "b");
+  BOOST_TEST(!held.at("b").valid());
+}
+
+BOOST_AUTO_TEST_CASE(with_fail_acquires_fail_until_the_server_answers) {
+  auto& a = make({.limit = 1, .when_unreachable = unreachable::fail});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  a.async_acquire_permit((*this)("b"));
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(9900ms) == "");
+  BOOST_TEST(run(200ms) == "b!unreachable");
+  a.async_acquire_permit((*this)("c"));
+  BOOST_TEST(poll() == "c!unreachable");
+  held.clear();
+  a.async_acquire_permit((*this)("d"));
+  BOOST_TEST(poll() == "d!unreachable");
+  engine->set_fault(fault::none);
+  run(1s);
+  a.async_acquire_permit((*this)("e"));
+  BOOST_TEST(settle() == "e");
+}
+
+BOOST_AUTO_TEST_CASE(permits_in_use_are_counted_when_a_member_comes_back) {
+  auto& a = make({.limit = 2});
+  a.async_acquire_permit(2, (*this)("a"));
+  settle();
+  auto other = std::make_unique<memory_engine>(io, server);
+  shared_semaphore b(io, *other, {.name = "name", .limit = 2});
+  b.async_acquire_permit((*this)("b"));
+  run(100ms);
+  engine->set_fault(fault::request_lost);  // a is cut off
+  BOOST_TEST(run(16s) == "b");             // when its lease has ended
+  engine->set_fault(fault::none);
+  run(1s);
+  // Three are in use, of two. So a is granted nothing before two have come back, and b goes on with its share.
+  a.async_acquire_permit((*this)("a2"));
+  held.at("a").release(1);
+  BOOST_TEST(run(100ms) == "");
+  held.at("a").release(1);
+  BOOST_TEST(run(100ms) == "a2");
+  BOOST_TEST(a.in_use() + b.in_use() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_late_answer_is_an_answer_if_its_lease_is_valid) {
+  auto& a = make({.limit = 1});
+  engine->set_fault(fault::reply_late);
+  a.async_acquire_permit((*this)("a"));
+  BOOST_TEST(run(100ms) == "");
+  engine->set_fault(fault::none);
+  BOOST_TEST(settle() == "a");
+  BOOST_TEST(a.valid_for().count() == 9'900'000);
+}
+
+BOOST_AUTO_TEST_CASE(without_messages_it_asks_every_slice) {
+  auto& a = make({.limit = 1});
+  auto& b = make({.limit = 1});
+  engine->drop_messages(true);
+  a.async_acquire_permit((*this)("a"));
+  b.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(1s) == "a");
+  held.at("a").release();
+  BOOST_TEST(run(3200ms) == "b");  // a hears of the recall when it renews its lease
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_has_restarted_grants_nothing_new_for_a_while) {
+  auto& a = make({.limit = 2});
+  auto& b = make({.limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  server.restart(false);
+  b.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(1s) == "");
+  BOOST_TEST(b.lease() == lease_state::learning);
+  BOOST_TEST(run(15s) == "b");
+  BOOST_TEST(held.at("a").valid());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// ---- The server fails -------------------------------------------------------------------------------
+
+BOOST_FIXTURE_TEST_SUITE(errors, shared_fixture)
+
+BOOST_AUTO_TEST_CASE(without_a_limit_acquires_fail) {
+  auto& a = make({});
+  a.async_acquire_permit((*this)("a"));
+  BOOST_TEST(settle() == "a!no limit");
+  auto& b = make({.limit = 1});
+  b.async_acquire_permit((*this)("b"));
+  BOOST_TEST(settle() == "b");
+  held.clear();
+  a.async_acquire_permit((*this)("a"));
+  BOOST_TEST(run(1s) == "a");
+}
+
+BOOST_AUTO_TEST_CASE(what_the_server_does_not_take_for_a_semaphore_fails_acquires) {
+  auto& a = make({.limit = 1});
+  engine->set_fault(fault::request_lost, "TURNSTILE not a semaphore");
+  a.async_acquire_permit((*this)("a"));
+  a.async_acquire_permit((*this)("b"));
+  a.async_set_limit(3, (*this)("limit"));
+  BOOST_TEST(run(1s) == "a!not a semaphore b!not a semaphore limit!not a semaphore");
+  engine->set_fault(fault::none);
+  a.async_acquire_permit((*this)("c"));
+  BOOST_TEST(run(1s) == "c");
+  BOOST_TEST(a.limit() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(other_errors_are_tried_again) {
+  auto& a = make({.limit = 1});
+  for (const char* text : {"NOAUTH Authentication required.", "LOADING", "BUSY", "MISCONF"}) {
+    engine->set_fault(fault::request_lost, text);
+    a.async_acquire_permit((*this)("a"));
+    BOOST_TEST(run(1s) == "");
+    BOOST_TEST(engine->last_error() == text);
+    engine->set_fault(fault::none);
+    BOOST_TEST(run(1s) == "a");
+    held.clear();
+    run(40s);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_reply_that_is_lost_takes_no_permit) {
+  auto& a = make({.limit = 2});
+  auto& b = make({.limit = 2});
+  engine->set_fault(fault::reply_lost);
+  a.async_acquire_permit((*this)("a"));
+  BOOST_TEST(run(50ms) == "");
+  engine->set_fault(fault::none);
+  BOOST_TEST(run(1s) == "a");
+  b.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(1s) == "b");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// ---- The limit --------------------------------------------------------------------------------------
+
+BOOST_FIXTURE_TEST_SUITE(the_limit, shared_fixture)
+
+BOOST_AUTO_TEST_CASE(a_new_limit_holds_for_all) {
+  auto& a = make({.limit = 1});
+  auto& b = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  b.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(1s) == "a");
+  a.async_set_limit(2, (*this)("set"));
+  BOOST_TEST(run(100ms) == "b set");
+  BOOST_TEST(b.limit() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_lower_limit_takes_nothing_and_grants_nothing_until_it_is_kept) {
+  auto& a = make({.limit = 2});
+  for (const char* name : {"a", "b"}) a.async_acquire_permit((*this)(name));
+  settle();
+  a.async_set_limit(1, (*this)("set"));
+  BOOST_TEST(settle() == "set");
+  BOOST_TEST(a.in_use() == 2u);
+  a.async_acquire_permit((*this)("c"));
+  held.at("a").release();
+  BOOST_TEST(run(1s) == "");
+  held.at("b").release();
+  BOOST_TEST(run(1s) == "c");
+}
+
+BOOST_AUTO_TEST_CASE(a_lower_limit_ends_the_waits_for_more) {
+  auto& a = make({.limit = 3});
+  a.async_acquire_permit((*this)("a"));
+  a.async_acquire_permit(3, (*this)("b"));
+  a.async_acquire_permit(2, (*this)("c"));
+  settle();
+  a.async_set_limit(2, (*this)("set"));
+  BOOST_TEST(run(100ms) == "b!exceeds set");
+  held.clear();
+  BOOST_TEST(run(100ms) == "c");
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_is_set_although_the_first_try_fails) {
+  auto& a = make({.limit = 3});
+  engine->set_fault(fault::request_lost);
+  a.async_set_limit(5, (*this)("set"));
+  BOOST_TEST(run(1s) == "");
+  engine->set_fault(fault::none);
+  BOOST_TEST(run(1s) == "set");
+  BOOST_TEST(a.limit() == 5u);
+}
+
+BOOST_AUTO_TEST_CASE(setting_the_limit_can_be_cancelled_and_refuses_what_is_out_of_range) {
+  auto& a = make({.limit = 3});
+  engine->set_fault(fault::request_lost);
+  asio::cancellation_signal signal;
+  a.async_set_limit(5, asio::bind_cancellation_slot(signal.slot(), (*this)("set")));
+  poll();
+  signal.emit(asio::cancellation_type::total);
+  BOOST_TEST(poll() == "set!aborted");
+  BOOST_CHECK_THROW(a.async_set_limit(0, (*this)("zero")), std::invalid_argument);
+  BOOST_CHECK_THROW(a.async_set_limit(shared_semaphore::max() + 1, (*this)("large")),
+                    std::invalid_argument);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// ---- The end ----------------------------------------------------------------------------------------
+
+BOOST_FIXTURE_TEST_SUITE(the_end, shared_fixture)
+
+BOOST_AUTO_TEST_CASE(cancel_ends_all_waits) {
+  auto& a = make({.limit = 1});
+  for (const char* name : {"a", "b"}) a.async_acquire_permit((*this)(name));
+  settle();
+  a.async_wait_lost((*this)("lost"));
+  a.cancel();
+  BOOST_TEST(poll() == "b!aborted lost!aborted");
+}
+
+BOOST_AUTO_TEST_CASE(close_ends_acquires_and_permits_still_count) {
+  auto& a = make({.limit = 2});
+  for (const char* name : {"a", "b", "c"}) a.async_acquire_permit((*this)(name));
+  settle();
+  a.close();
+  a.async_acquire_permit((*this)("d"));
+  BOOST_TEST(poll() == "c!closed d!closed");
+  BOOST_TEST(a.is_closed());
+  BOOST_TEST(!a.try_acquire());
+  run(30s);
+  BOOST_TEST(held.at("a").valid());
+  BOOST_TEST(a.in_use() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(leaving_waits_for_the_permits) {
+  auto& a = make({.limit = 2});
+  auto& b = make({.limit = 2});
+  for (const char* name : {"a1", "a2", "a3"}) a.async_acquire_permit((*this)(name));
+  settle();
+  a.async_leave((*this)("left"));
+  BOOST_TEST(run(30s) == "a3!closed");
+  BOOST_TEST(held.at("a1").valid());
+  held.at("a1").release();
+  b.async_acquire_permit(2, (*this)("b"));
+  BOOST_TEST(run(1s) == "");
+  held.at("a2").release();
+  BOOST_TEST(run(1s) == "b left");
+  BOOST_TEST(a.lease() == lease_state::left);
+  a.async_leave((*this)("again"));
+  BOOST_TEST(poll() == "again");
+}
+
+BOOST_AUTO_TEST_CASE(a_semaphore_that_was_never_used_leaves_at_once) {
+  auto& a = make({.limit = 2});
+  a.async_leave((*this)("left"));
+  BOOST_TEST(poll() == "left");
+  BOOST_TEST(engine->requests() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(the_destructor_gives_the_share_back_at_once) {
+  auto& b = make({.limit = 2});
+  {
+    shared_semaphore a(io, *engine, {.name = "name", .limit = 2});
+    a.async_acquire_permit(2, (*this)("a"));
+    settle();
+    held.clear();
+    a.async_acquire_permit(2, (*this)("a"));
+    settle();
+    held.clear();
+    a.async_wait_lost((*this)("lost"));
+  }
+  b.async_acquire_permit(2, (*this)("b"));
+  BOOST_TEST(settle() == "lost!aborted b");
+}
+
+BOOST_AUTO_TEST_CASE(the_lease_is_renewed_for_permits_that_outlive_the_semaphore) {
+  auto& b = make({.limit = 1});
+  {
+    shared_semaphore a(io, *engine, {.name = "name", .limit = 1});
+    a.async_acquire_permit((*this)("a"));
+    a.async_acquire_permit((*this)("waits"));
+    settle();
+  }
+  b.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(60s) == "waits!aborted");
+  BOOST_TEST(held.at("a").valid());
+  held.erase("a");
+  BOOST_TEST(run(100ms) == "b");
+}
+
+BOOST_AUTO_TEST_CASE(when_all_has_ended_no_work_is_left) {
+  {
+    turnstile::memory_server real;  // with timers of the context
+    memory_engine e(io, real);
+    {
+      shared_semaphore a(io, e, {.name = "name", .limit = 1});
+      a.async_acquire_permit((*this)("a"));
+      while (held.empty()) io.run_one();
+      held.clear();
+    }
+    io.run();  // which ends
+  }
+  BOOST_TEST(io.stopped());
+}
+
+BOOST_AUTO_TEST_CASE(the_engine_may_go_first) {
+  auto& a = make({.limit = 1});
+  for (const char* name : {"a", "b"}) a.async_acquire_permit((*this)(name));
+  settle();
+  engine.reset();
+  BOOST_TEST(run(11s) == "");
+  BOOST_TEST(a.lease() == lease_state::lost);
+  held.clear();
+  BOOST_TEST(run(100ms) == "");
+  semaphores.clear();
+  BOOST_TEST(poll() == "b!aborted");
+  io.restart();
+  BOOST_TEST(io.run() == 0u);
+}
+
+// Each order of destroying context, engine, semaphore and permits, while acquires and events are waited for.
+BOOST_AUTO_TEST_CASE(all_orders_of_destruction_are_safe) {
+  for (const bool manual : {true, false}) {
+    std::string order = "cesp";  // sorted
+    do {
+      turnstile::manual_clock c;
+      turnstile::memory_server s =
+          manual ? turnstile::memory_server(c) : turnstile::memory_server();
+      auto context = std::make_unique<asio::io_context>();
+      auto e = std::make_unique<memory_engine>(*context, s);
+      auto a = std::make_unique<shared_semaphore>(
+          *context, *e, turnstile::shared_options{.name = "name", .limit = 1});
+      shared_permit p;
+      int called = 0;
+      const auto alive = std::make_shared<int>();
+      a->async_acquire_permit([&](error_code, shared_permit granted) { p = std::move(granted); });
+      while (!p) context->run_one();
+      a->async_acquire_permit([&, alive](error_code, shared_permit) { ++called; });
+      a->async_wait_lost([&, alive](error_code) { ++called; });
+      a->async_set_limit(1, [&, alive](error_code) { ++called; });
+      for (const char what : order) {
+        if (what == 'c') context.reset();
+        if (what == 'e') e.reset();
+        if (what == 's') a.reset();
+        if (what == 'p') p.release();
+        if (context) context->poll();
+      }
+      BOOST_TEST(alive.use_count() == 1);  // all are called, or destroyed
+      BOOST_TEST(called <= 3);
+    } while (std::next_permutation(order.begin(), order.end()));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_moved_semaphore_keeps_its_waits_and_its_lease) {
+  auto& a = make({.limit = 1});
+  for (const char* name : {"a", "b"}) a.async_acquire_permit((*this)(name));
+  settle();
+  shared_semaphore moved = std::move(a);
+  semaphores.clear();
+  held.clear();
+  BOOST_TEST(settle() == "b");
+  BOOST_TEST(moved.in_use() == 1u);
+  shared_semaphore other(io, *engine, {.name = "other", .limit = 1});
+  other.async_acquire_permit(1, (*this)("c"));
+  other = std::move(moved);
+  BOOST_TEST(settle() == "c!aborted");
+  BOOST_TEST(other.in_use() == 1u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
