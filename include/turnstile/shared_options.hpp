@@ -39,7 +39,7 @@ enum class lease_state {
 /// The options of a shared semaphore.
 struct shared_options {
   /// The name by which processes share it: 1 to 128 letters, digits, and `_ . : / -`.
-  std::string name;
+  std::string name{};
   /// The limit, if the name has none yet. 0: it has to have one.
   std::size_t limit = 0;
   /// How long a dead process keeps its share at most: from 1 second to 10 minutes. It is renewed every fifth of that, and
