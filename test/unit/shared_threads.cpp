@@ -1,0 +1,176 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// Shared semaphores on several threads: no more permits than the limit, and no acquire is forgotten. For ThreadSanitizer, too.
+
+#define BOOST_TEST_MODULE shared_threads
+#include "support.hpp"
+
+#include <turnstile/memory_engine.hpp>
+#include <turnstile/shared_semaphore.hpp>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using namespace test;
+using turnstile::error_code;
+using turnstile::shared_permit;
+using turnstile::shared_semaphore;
+
+namespace {
+
+constexpr std::size_t limit = 3;
+
+// Shared by all workers.
+struct counters {
+  std::atomic<int> inside = 0, most = 0, granted = 0, aborted = 0, others = 0, running = 0;
+
+  void enter(int n) {
+    const int now = inside.fetch_add(n) + n;
+    for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+    }
+  }
+};
+
+// Acquires so many times, one acquire after the other, and cancels some of them.
+class worker : public std::enable_shared_from_this<worker> {
+ public:
+  worker(asio::thread_pool& pool, shared_semaphore& s, counters& c, int times, int seed)
+      : strand_(asio::make_strand(pool)), semaphore_(s), counters_(c), left_(times), seed_(seed) {
+    ++c.running;
+  }
+  ~worker() { --counters_.running; }
+
+  void start() {
+    asio::post(strand_, [self = shared_from_this()] { self->next(); });
+  }
+
+ private:
+  void next() {
+    if (left_-- == 0) return;
+    const int n = (left_ + seed_) % 7 == 0 ? 2 : 1;
+    semaphore_.async_acquire_permit(
+        static_cast<std::size_t>(n),
+        asio::bind_executor(strand_, asio::bind_cancellation_slot(
+                                         signal_.slot(), [self = shared_from_this(), n](
+                                                             error_code ec, shared_permit p) {
+                                           self->ended(ec, std::move(p), n);
+                                         })));
+    if ((left_ + seed_) % 11 == 0) signal_.emit(asio::cancellation_type::terminal);
+  }
+
+  void ended(error_code ec, shared_permit p, int n) {
+    if (!ec) {
+      ++counters_.granted;
+      counters_.enter(n);
+      // It is given back on another thread, perhaps.
+      asio::post(semaphore_.get_executor(),
+                 [self = shared_from_this(), n, p = std::move(p)]() mutable {
+                   self->counters_.inside -= n;
+                   p.release();
+                   self->start();
+                 });
+      return;
+    }
+    ++(ec == asio::error::operation_aborted ? counters_.aborted : counters_.others);
+    next();
+  }
+
+  asio::strand<asio::thread_pool::executor_type> strand_;
+  asio::cancellation_signal signal_;
+  shared_semaphore& semaphore_;
+  counters& counters_;
+  int left_;
+  const int seed_;
+};
+
+void start_workers(asio::thread_pool& pool, shared_semaphore& s, counters& c, int workers,
+                   int times) {
+  for (int i = 0; i != workers; ++i) std::make_shared<worker>(pool, s, c, times, i)->start();
+}
+
+turnstile::shared_options options() {
+  return {.name = "name", .limit = limit, .lease = 600s, .slice = 1ms, .linger = 10ms};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(several_processes_never_use_more_than_the_limit_and_forget_no_acquire) {
+  const watchdog dog;
+  asio::thread_pool pool(3);
+  turnstile::memory_server server;
+  turnstile::memory_engine engine(pool, server);
+  shared_semaphore a(pool, engine, options()), b(pool, engine, options());
+  counters c;
+  start_workers(pool, a, c, 4, 1000);
+  start_workers(pool, b, c, 4, 1000);
+  BOOST_TEST(eventually([&] { return c.running == 0; }));
+  BOOST_TEST(c.most <= int(limit));
+  BOOST_TEST(c.granted + c.aborted == 8000);
+  BOOST_TEST(c.others == 0);
+  BOOST_TEST(a.in_use() + b.in_use() == 0u);
+  BOOST_TEST(a.waiting() + b.waiting() == 0u);
+  pool.stop();
+  pool.join();
+}
+
+BOOST_AUTO_TEST_CASE(limits_events_and_readings_may_be_used_meanwhile) {
+  const watchdog dog;
+  asio::thread_pool pool(3);
+  turnstile::memory_server server;
+  turnstile::memory_engine engine(pool, server);
+  shared_semaphore a(pool, engine, options());
+  counters c;
+  start_workers(pool, a, c, 4, 1000);
+  std::atomic<int> set = 0;
+  for (int i = 0; i != 200; ++i) {
+    a.async_set_limit(2 + static_cast<std::size_t>(i % 2), [&](error_code ec) { set += !ec; });
+    a.async_wait_lost([](error_code) {});
+    if (i % 50 == 0) a.cancel();
+    (void)(a.limit() + a.share() + a.in_use() + a.waiting() + a.token());
+    (void)(a.lease() == turnstile::lease_state::valid && a.valid_for() > 0s);
+    if (const auto p = a.try_acquire_permit()) (void)p.valid();
+  }
+  BOOST_TEST(eventually([&] { return c.running == 0; }));
+  BOOST_TEST(c.most <= int(limit));
+  BOOST_TEST(c.granted + c.aborted == 4000);
+  BOOST_TEST(c.others == 0);
+  std::atomic<bool> left = false;
+  a.async_leave([&](error_code ec) { left = !ec; });
+  BOOST_TEST(eventually([&] { return left.load(); }));
+  BOOST_TEST(set > 0);
+  pool.stop();
+  pool.join();
+}
+
+BOOST_AUTO_TEST_CASE(a_semaphore_may_be_destroyed_while_others_release_its_permits) {
+  const watchdog dog;
+  asio::thread_pool pool(3);
+  turnstile::memory_server server;
+  turnstile::memory_engine engine(pool, server);
+  for (int i = 0; i != 100; ++i) {
+    std::atomic<int> called = 0;
+    auto a = std::make_unique<shared_semaphore>(pool, engine, options());
+    for (int k = 0; k != 6; ++k)
+      a->async_acquire_permit([&](error_code, shared_permit) { ++called; });
+    if (i % 2) std::this_thread::yield();
+    a.reset();
+    BOOST_TEST(eventually([&] { return called == 6; }));
+  }
+  pool.join();  // when all of them have left
+}
