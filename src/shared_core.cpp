@@ -349,7 +349,10 @@ void shared_core::publish(const fleet::orders& o, number now) noexcept {
     limit_.store(limit, std::memory_order_relaxed);
     set_most(limit);
   }
-  if (o.lost) events_->end_waits(outcome::lease_lost, event::lease_lost - 1, event::lease_lost);
+  if (o.lost) {
+    events_->end_waits(outcome::lease_lost, event::lease_lost - 1, event::lease_lost);
+    listeners_.tell();
+  }
   if (std::exchange(c.refuses, o.refuse) != o.refuse)
     refuse(o.refuse ? outcome::unreachable : outcome::waiting);
   if (c.sets_limit && !m.has_new_limit() &&

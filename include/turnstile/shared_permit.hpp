@@ -21,6 +21,12 @@ void swap(shared_permit& a, shared_permit& b) noexcept;
 
 namespace detail {
 shared_permit make_shared_permit(permit&& p, const grant_mark& m) noexcept;
+const grant_mark& mark_of(const shared_permit& p) noexcept;
+
+// Of a permit that is not empty.
+inline shared_core& shared_core_of(const permit& p) noexcept {
+  return static_cast<shared_core&>(static_cast<waiter_gate*>(owner_of(p))->get_core());
+}
 }
 
 /// Owns a number of permits of one shared semaphore, and releases them when it is destroyed.
@@ -44,11 +50,7 @@ class [[nodiscard]] shared_permit : public permit {
 
   /// Returns whether the lease that the permits were granted under is valid. This looks at the clock. False for an empty
   /// permit.
-  bool valid() const noexcept {
-    if (!*this) return false;
-    const auto& gate = static_cast<const detail::waiter_gate&>(*detail::owner_of(*this));
-    return static_cast<const detail::shared_core&>(gate.get_core()).is_valid(mark_);
-  }
+  bool valid() const noexcept { return *this && detail::shared_core_of(*this).is_valid(mark_); }
 
   /// Moves n of the permits to a permit of their own.
   /// @throws std::invalid_argument if `n > count()`; then nothing is changed.
@@ -70,6 +72,7 @@ class [[nodiscard]] shared_permit : public permit {
 
  private:
   friend void swap(shared_permit&, shared_permit&) noexcept;
+  friend const detail::grant_mark& detail::mark_of(const shared_permit&) noexcept;
   friend shared_permit detail::make_shared_permit(permit&&, const detail::grant_mark&) noexcept;
 
   shared_permit(permit&& p, const detail::grant_mark& m) noexcept
@@ -84,6 +87,8 @@ inline void swap(shared_permit& a, shared_permit& b) noexcept {
 }
 
 namespace detail {
+
+inline const grant_mark& mark_of(const shared_permit& p) noexcept { return p.mark_; }
 
 inline shared_permit make_shared_permit(permit&& p, const grant_mark& m) noexcept {
   return {std::move(p), m};

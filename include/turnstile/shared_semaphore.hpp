@@ -5,10 +5,12 @@
 #define TURNSTILE_SHARED_SEMAPHORE_HPP
 
 #include <turnstile/detail/initiate_shared.hpp>
+#include <turnstile/detail/loss_relay.hpp>
 #include <turnstile/detail/service.hpp>
 #include <turnstile/detail/shared_core.hpp>
 #include <turnstile/detail/timer_alarm.hpp>
 #include <turnstile/detail/token.hpp>
+#include <turnstile/detail/with_permit.hpp>
 #include <turnstile/error.hpp>
 #include <turnstile/shared_engine.hpp>
 #include <turnstile/shared_options.hpp>
@@ -203,6 +205,15 @@ class basic_shared_semaphore {
 };
 
 using shared_semaphore = basic_shared_semaphore<>;
+
+namespace detail {
+
+template <typename Executor>
+struct watch_of<basic_shared_semaphore<Executor>> {
+  using type = loss_watch;
+};
+
+}  // namespace detail
 
 }  // namespace turnstile::inline v1
 

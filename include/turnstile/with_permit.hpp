@@ -53,7 +53,9 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
       "like");
   // An acquire that has not started refers to what it acquires from, whatever that is.
   return asio::async_initiate<Token, Signatures...>(
-      initiate_with_permit<typename Semaphore::executor_type, Signatures...>(sem.get_executor()),
+      initiate_with_permit<typename Semaphore::executor_type,
+                           typename watch_of<std::remove_const_t<Semaphore>>::type, Signatures...>(
+          sem.get_executor()),
       token, sem.async_acquire_permit(n, asio::deferred), std::forward<Operation>(operation));
 }
 

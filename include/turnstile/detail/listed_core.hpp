@@ -76,7 +76,7 @@ class TURNSTILE_API waiter_gate final : public permit_owner {
   ~waiter_gate() override = default;
 
   inline counter& get_counter() noexcept;
-  const listed_core& get_core() const noexcept { return core_; }
+  listed_core& get_core() noexcept { return core_; }
   static void begin_wait() noexcept {}
   static void end_wait() noexcept {}
   outcome wait(listed_waiter& x) noexcept;

@@ -18,6 +18,7 @@
 // the engine refer to an inlet, which refers to the core until then.
 
 #include <turnstile/detail/listed_core.hpp>
+#include <turnstile/detail/loss_listener.hpp>
 #include <turnstile/detail/time_source.hpp>
 #include <turnstile/shared_engine.hpp>
 #include <turnstile/shared_options.hpp>
@@ -93,6 +94,7 @@ class TURNSTILE_API shared_core final : public listed_core {
   // granted.
   enum event : std::uint32_t { lease_lost = 1, left, limit_set };
   listed_core& events() noexcept { return *events_; }
+  loss_listeners& listeners() noexcept { return listeners_; }
   // Before an acquire of `limit_set` is initiated: until set_total_limit() is called, none has been confirmed.
   void announce_limit() noexcept { announced_limits_.fetch_add(1, std::memory_order_relaxed); }
   void withdraw_limit() noexcept { announced_limits_.fetch_sub(1, std::memory_order_relaxed); }
@@ -152,6 +154,7 @@ class TURNSTILE_API shared_core final : public listed_core {
   std::atomic<lease_state> state_{lease_state::joining};
 
   std::atomic<int> announced_limits_{0};
+  loss_listeners listeners_;
   struct drop_events {
     void operator()(listed_core* c) const noexcept;
   };

@@ -46,6 +46,18 @@
 
 namespace turnstile::inline v1::detail {
 
+// Whether the permits may be lost while the operation runs. Those of a shared semaphore may (loss_relay.hpp): then the
+// relay emits a cancellation, and the handler gets errc::lease_lost in place of the operation's error.
+struct no_watch {
+  static constexpr bool watches = false;
+  template <typename Executor>
+  using relay_type = relay;
+};
+template <typename Semaphore>
+struct watch_of {
+  using type = no_watch;
+};
+
 // Where a with_permit_op goes on: as the handler of the acquire, or of the operation; or when a result that
 // was kept can be delivered.
 enum class step_kind { acquired, ended, deliver };
@@ -106,6 +118,7 @@ template <typename Op, typename... Ts>
 class operation_result<Op, void(Ts...)> {
  public:
   static void complete(step_pointer<Op, step_kind::ended> op, Ts... args) {
+    op->note_loss(args...);
     if (op->leave_if_last()) {
       Op::take_apart(op.release())(static_cast<Ts&&>(args)...);
       return;
@@ -128,10 +141,11 @@ class operation_result<Op, void(Ts...)> {
   std::optional<std::tuple<kept<Ts>...>> kept_;
 };
 
-template <typename Handler, typename Operation, typename Executor, typename... Signatures>
+template <typename Handler, typename Operation, typename Executor, typename Watch,
+          typename... Signatures>
 class with_permit_op final
     : private relay::owner,
-      public operation_result<with_permit_op<Handler, Operation, Executor, Signatures...>,
+      public operation_result<with_permit_op<Handler, Operation, Executor, Watch, Signatures...>,
                               Signatures>... {
   template <step_kind Kind>
   using pointer = step_pointer<with_permit_op, Kind>;
@@ -160,15 +174,16 @@ class with_permit_op final
       throw;
     }
     pointer<step_kind::acquired> op(p);
-    if (op->relay_)
-      asio::get_associated_cancellation_slot(op->handler_)
-          .template emplace<relay_handler>(relay_handler{op->relay_});
+    auto slot = asio::get_associated_cancellation_slot(op->handler_);
+    if (Watch::watches ? slot.is_connected() : op->relay_ != nullptr)
+      slot.template emplace<relay_handler>(relay_handler{op->relay_});
     return op;
   }
 
   // Ends the op and returns its handler. No references may be left.
   static Handler take_apart(with_permit_op* op) noexcept {
     allocator a(detail::allocator_of(op->handler_));
+    if constexpr (Watch::watches) op->relay_->unwatch();
     const permit p = std::move(op->permit_);  // released last, on return
     Handler handler(std::move(op->handler_));
     op->~with_permit_op();
@@ -176,10 +191,14 @@ class with_permit_op final
     return handler;
   }
 
-  static void acquired(pointer<step_kind::acquired> op, error_code ec, permit p) {
+  template <typename Permit>
+  static void acquired(pointer<step_kind::acquired> op, error_code ec, Permit p) {
     // A grant is final, so a cancellation may have come too late for the acquire.
     if (op->relay_ && op->relay_->start() != asio::cancellation_type::none && !ec)
       ec = asio::error::operation_aborted;
+    if constexpr (Watch::watches) {
+      if (!ec && !op->relay_->watch(p)) ec = errc::lease_lost;
+    }
     op->permit_ = std::move(p);
     if (ec) return fail<Signatures...>(op.release(), ec);
     op->progress_.add_reference();
@@ -207,6 +226,17 @@ class with_permit_op final
                        ...));
   }
 
+  // The first argument is the error, unless it is of another type, or constant.
+  template <typename... Ts>
+  void note_loss([[maybe_unused]] Ts&... args) {
+    if constexpr (Watch::watches && sizeof...(Ts) != 0) {
+      [&]<typename First>(First& first, auto&...) {
+        if constexpr (is_error<First> && !std::is_const_v<First>)
+          if (first && relay_->is_lost()) first = detail::make_error<First>(errc::lease_lost);
+      }(args...);
+    }
+  }
+
   bool leave() noexcept { return progress_.leave(); }
   bool leave_if_last() noexcept { return progress_.leave_if_last(); }
   const Handler& handler() const noexcept { return handler_; }
@@ -230,10 +260,15 @@ class with_permit_op final
         handler_(std::forward<H>(handler)) {}
   ~with_permit_op() = default;
 
-  std::shared_ptr<relay> make_relay(bool connected) {
-    if (!connected) return nullptr;
-    return std::allocate_shared<relay>(asio::recycling_allocator<relay>(),
-                                       static_cast<relay::owner&>(*this));
+  using relay_type = typename Watch::template relay_type<executor_type>;
+
+  std::shared_ptr<relay_type> make_relay(bool connected) {
+    const asio::recycling_allocator<relay_type> a;
+    relay::owner& o = *this;
+    if constexpr (Watch::watches)
+      return std::allocate_shared<relay_type>(a, o, get_executor());
+    else
+      return connected ? std::allocate_shared<relay_type>(a, o) : nullptr;
   }
 
   bool has_result() const noexcept {
@@ -264,15 +299,16 @@ class with_permit_op final
 
   asio::executor_work_guard<Executor> work_;
   asio::executor_work_guard<executor_type> handler_work_;
-  const std::shared_ptr<relay> relay_;  // if the handler's slot is connected
-  progress own_progress_;               // otherwise
+  const std::shared_ptr<relay_type>
+      relay_;              // if the handler's slot is connected, or the permits may be lost
+  progress own_progress_;  // otherwise
   progress& progress_;
   permit permit_;
   Operation operation_;
   Handler handler_;
 };
 
-template <typename Executor, typename... Signatures>
+template <typename Executor, typename Watch, typename... Signatures>
 class initiate_with_permit {
  public:
   using executor_type = Executor;
@@ -291,7 +327,8 @@ class initiate_with_permit {
         "acquire fails; each type that the operation completes with has to have a default "
         "constructor, or a constructor from the executor of the semaphore or of the "
         "handler, as sockets have");
-    using op = with_permit_op<handler_type, std::decay_t<Operation>, Executor, Signatures...>;
+    using op =
+        with_permit_op<handler_type, std::decay_t<Operation>, Executor, Watch, Signatures...>;
     step<op, step_kind::acquired> acquired(
         op::create(std::forward<Handler>(handler), std::forward<Operation>(operation), executor_));
     TURNSTILE_HANDLER_LOCATION((__FILE__, __LINE__, "async_with_permit"));

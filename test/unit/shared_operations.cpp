@@ -1,0 +1,203 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// A shared semaphore with what takes other semaphores: async_with_permit, timed acquires, measured(), tokens.
+
+#define BOOST_TEST_MODULE shared_operations
+#include "shared_fixture.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+
+using namespace test;
+
+static_assert(turnstile::acquirable<shared_semaphore>);
+
+namespace {
+
+struct fixture : shared_fixture {
+  // An operation that ends when it is cancelled, or when the test says so.
+  auto operation() { return timer.async_wait(asio::deferred); }
+  void end_operation() { timer.expires_after(-1s); }
+
+  asio::steady_timer timer{io, 1h};
+  std::function<void()> ends;
+};
+
+}  // namespace
+
+// ---- async_with_permit --------------------------------------------------------------------------
+
+BOOST_FIXTURE_TEST_SUITE(with_permit, fixture)
+
+BOOST_AUTO_TEST_CASE(a_lost_lease_cancels_the_operation_and_is_its_error) {
+  auto& a = make({.limit = 2});
+  turnstile::async_with_permit(a, 2, operation(), (*this)("done"));
+  BOOST_TEST(settle() == "");
+  BOOST_TEST(a.in_use() == 2u);
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(9900ms) == "");
+  BOOST_TEST(run(200ms) == "done!lost");
+  BOOST_TEST(a.in_use() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(an_acquire_that_waits_is_not_cancelled_by_a_loss) {
+  auto& a = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  timer.expires_after(-1s);
+  turnstile::async_with_permit(a, operation(), (*this)("done"));
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "");
+  held.clear();
+  engine->set_fault(fault::none);
+  BOOST_TEST(run(1s) == "done");
+}
+
+BOOST_AUTO_TEST_CASE(the_error_of_an_operation_whose_lease_is_valid_stays) {
+  auto& a = make({.limit = 1});
+  turnstile::async_with_permit(a, operation(), (*this)("done"));
+  settle();
+  timer.cancel();
+  BOOST_TEST(poll() == "done!aborted");
+  BOOST_TEST(a.in_use() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(an_operation_that_succeeds_although_the_lease_was_lost_has_succeeded) {
+  auto& a = make({.limit = 1});
+  const auto deaf = [this](auto token) {  // does not listen to cancellations
+    return asio::async_initiate<decltype(token), void(error_code)>(
+        [this](auto completion) {
+          ends = [h = std::make_shared<decltype(completion)>(std::move(completion))] {
+            (*h)(error_code());
+          };
+        },
+        token);
+  };
+  turnstile::async_with_permit(a, deaf, (*this)("deaf"));
+  settle();
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "");
+  std::exchange(ends, nullptr)();
+  BOOST_TEST(poll() == "deaf");
+}
+
+BOOST_AUTO_TEST_CASE(the_handlers_slot_still_cancels_the_operation) {
+  auto& a = make({.limit = 1});
+  asio::cancellation_signal signal;
+  turnstile::async_with_permit(a, operation(),
+                               asio::bind_cancellation_slot(signal.slot(), (*this)("done")));
+  settle();
+  signal.emit(asio::cancellation_type::terminal);
+  BOOST_TEST(poll() == "done!aborted");
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_after_the_end_of_the_operation_does_nothing) {
+  auto& a = make({.limit = 1});
+  end_operation();
+  turnstile::async_with_permit(a, operation(), (*this)("done"));
+  BOOST_TEST(run(100ms) == "done");
+  a.async_acquire_permit((*this)("a"));
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(20s) == "a");
+}
+
+BOOST_AUTO_TEST_CASE(the_operation_may_outlive_the_semaphore_and_is_cancelled_by_a_loss) {
+  make({.limit = 1});
+  turnstile::async_with_permit(semaphores.back(), operation(), (*this)("done"));
+  settle();
+  semaphores.clear();
+  BOOST_TEST(run(30s) == "");
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "done!lost");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// ---- Timed acquires, measured(), tokens -----------------------------------------------------------
+
+BOOST_FIXTURE_TEST_SUITE(others, fixture)
+
+BOOST_AUTO_TEST_CASE(a_timed_acquire_gives_up) {
+  auto& a = make({.limit = 1});
+  a.async_acquire((*this)("a"));
+  settle();
+  a.async_acquire_permit_for(1ms, (*this)("b"));
+  a.async_acquire_for(0ms, (*this)("c"));
+  a.async_acquire_for(1h, (*this)("d"));
+  io.restart();
+  while (a.waiting() != 1) io.run_one();
+  BOOST_TEST(poll() == "c!timed out b!timed out");
+  a.release();
+  BOOST_TEST(settle() == "d");
+  BOOST_TEST(a.in_use() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(it_can_be_measured) {
+  auto& a = make({.limit = 1});
+  turnstile::wait_statistics stats;
+  auto m = turnstile::measured(a, stats);
+  m.async_acquire_permit([&](error_code ec, permit p) {
+    write("a" + text_of(ec));
+    p.release();
+  });
+  BOOST_TEST(settle() == "a");
+  BOOST_TEST(bool(m.try_acquire_permit()));
+  BOOST_TEST(stats.read().granted == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(coroutines_wait_for_it) {
+  auto& a = make({.limit = 1});
+  for (const char* name : {"a", "b"}) {
+    asio::co_spawn(
+        io,
+        [](shared_fixture& f, shared_semaphore& s, std::string text) -> asio::awaitable<void> {
+          shared_permit p = co_await s.async_acquire_permit(asio::use_awaitable);
+          co_await s.async_set_limit(1);
+          f.write(text);
+        }(*this, a, name),
+        asio::detached);
+  }
+  BOOST_TEST(settle() == "a b");
+}
+
+BOOST_AUTO_TEST_CASE(futures_and_deferred_operations_wait_for_it) {
+  auto& a = make({.limit = 1});
+  std::future<shared_permit> f = a.async_acquire_permit(asio::use_future);
+  auto later = a.async_acquire(1, asio::deferred);
+  settle();
+  BOOST_TEST(f.get().valid());
+  std::move(later)((*this)("later"));
+  BOOST_TEST(settle() == "later");
+}
+
+BOOST_AUTO_TEST_CASE(handlers_run_on_their_executor) {
+  asio::io_context other;
+  auto& a = make({.limit = 1});
+  for (const char* name : {"a", "b"})
+    a.async_acquire_permit(asio::bind_executor(other.get_executor(), (*this)(name)));
+  BOOST_TEST(settle() == "");
+  other.poll();
+  BOOST_TEST(read() == "a");
+  held.clear();
+  BOOST_TEST(settle() == "");
+  other.restart();
+  other.poll();
+  BOOST_TEST(read() == "b");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
