@@ -197,8 +197,10 @@ void shared_core::take_permits(std::size_t n) noexcept {
   while (!release(n)) n = (std::min)(n, in_use());
 }
 
-// The deadline has passed. The first call that meets that has the member give the lease up. False if it is so.
+// The deadline has passed: nothing more is granted, also if another thread has the turn, or this one further up its stack.
+// The next turn sets the limit anew.
 bool shared_core::expire() noexcept {
+  core::set_limit(ballast);
   was_refused_.store(true, std::memory_order_release);
   kick();
   return false;
@@ -346,7 +348,7 @@ void shared_core::publish(const fleet::orders& o, number now) noexcept {
     core::set_limit(ballast + usable);
   }
   if (const auto limit = static_cast<std::size_t>(m.limit()); limit != total_limit()) {
-    limit_.store(limit, std::memory_order_relaxed);
+    total_limit_.store(limit, std::memory_order_relaxed);
     set_most(limit);
   }
   if (o.lost) {

@@ -49,45 +49,62 @@ class engine_link {
 
 }  // namespace detail
 
-// The connection to the server that the processes of a shared semaphore have in common. basic_redis_engine is one.
-// For a client of your own, derive a class: it executes one script, and subscribes to channels.
-//
-// The functions are called by any thread, but one at a time. They don't block, and call no handler before they return.
+/// The connection to the server that the processes of a shared semaphore have in common.
+///
+/// `basic_memory_engine` is one within a process. To use a client of your own, derive a class: it executes one script, and
+/// subscribes to channels.
+///
+/// The functions are called by any thread, but by one at a time. They do not wait, and call no handler before they return. Handlers may
+/// be called by any thread.
 class shared_engine {
  public:
+  /// An execution of the script.
   struct request {
-    std::string key;                     // KEYS[1] of the script
-    std::vector<std::string> arguments;  // ARGV
+    /// `KEYS[1]`.
+    std::string key;
+    /// `ARGV`.
+    std::vector<std::string> arguments;
   };
+
+  /// What came of it.
   struct reply {
-    std::string
-        error;  // empty, or the server's error reply, or what is the matter with the connection
-    std::vector<std::int64_t> numbers;  // the script's reply, if there is no error
+    /// Empty, or the server's error reply, or what is the matter with the connection.
+    std::string error;
+    /// The script's reply, if there is no error.
+    std::vector<std::int64_t> numbers;
   };
+
+  /// What a reply is handed to.
   using reply_handler = std::function<void(reply)>;
+
+  /// What each message of a channel is handed to.
   using message_handler = std::function<void(std::string_view)>;
 
   shared_engine(const shared_engine&) = delete;
   shared_engine& operator=(const shared_engine&) = delete;
   virtual ~shared_engine() = default;
 
-  // Executes shared_script(), and calls the handler once, or destroys it if the execution context ends. If there is no
-  // connection, or it breaks, or the server cannot execute the script now, the reply is an error: the semaphore tries
-  // again. So the engine does not repeat requests, except after NOSCRIPT.
+  /// Executes `shared_script()`, and calls the handler once, or destroys it if the execution context ends. If there is no
+  /// connection, or it breaks, or the server cannot execute the script now, the reply is an error: the semaphore tries
+  /// again. So the engine does not repeat requests, except after `NOSCRIPT`. An error that begins with `TURNSTILE` says that the
+  /// server will never execute it: acquires complete with `errc::not_a_semaphore`.
   virtual void async_sync(request r, reply_handler handler) = 0;
 
-  // Subscribes to a channel, and calls the handler with each message until ignore(). Subscribes anew after each
-  // reconnection. Messages may be lost, repeated and reordered.
+  /// Subscribes to a channel, and calls the handler with each message until `ignore()`. Subscribes anew after each
+  /// reconnection. Messages may be lost, repeated and reordered.
   virtual void listen(std::string channel, message_handler handler) = 0;
+
+  /// Ends the subscription, and destroys its handler.
   virtual void ignore(const std::string& channel) = 0;
 
-  // What is the matter with the connection, or was last; empty if nothing was.
+  /// Returns what is the matter with the connection, or was last; empty if nothing was.
   virtual std::string last_error() const = 0;
 
  protected:
+  /// For a derived class.
   shared_engine() : link_(std::make_shared<detail::engine_link>(*this)) {}
 
-  // A derived class calls this first in its destructor: from then on no semaphore calls it.
+  /// A derived class calls this first in its destructor: from then on no semaphore calls it.
   void cut() noexcept { link_->cut(); }
 
  private:
@@ -100,7 +117,7 @@ class shared_engine {
   const std::shared_ptr<detail::engine_link> link_;
 };
 
-// The script that the engine executes, in Lua, for Redis 6.0 and newer and Valkey.
+/// Returns the script that the engine executes, in Lua, for Redis 6.0 and newer and Valkey.
 TURNSTILE_API std::string_view shared_script() noexcept;
 
 }  // namespace turnstile::inline v1

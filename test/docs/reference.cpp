@@ -5,6 +5,8 @@
 // project's README. Each snippet stands here word for word.
 
 #include <turnstile.hpp>
+#include <turnstile/memory_engine.hpp>
+#include <turnstile/shared_semaphore.hpp>
 
 #include <boost/asio.hpp>
 
@@ -211,4 +213,49 @@ BOOST_AUTO_TEST_CASE(keyed_semaphore_counts_permits_for_each_tenant) {
   io.run();
   BOOST_TEST(queries == 1);
   BOOST_TEST(tenants.size() == 0u);
+}
+
+// ---- basic_shared_semaphore ------------------------------------------------------------------------
+
+namespace shared_by_processes {
+
+asio::io_context io;
+int queries = 0;
+
+asio::awaitable<void> use_the_database() {
+  ++queries;
+  co_return;
+}
+
+turnstile::memory_server server;  // of one process; turnstile::redis_engine is for many
+turnstile::memory_engine engine(io, server);
+turnstile::shared_semaphore connections(io, engine, {.name = "db", .limit = 100});
+
+boost::asio::awaitable<void> query() {
+  auto permit = co_await connections.async_acquire_permit();
+  co_await use_the_database();
+}
+
+}  // namespace shared_by_processes
+
+BOOST_AUTO_TEST_CASE(processes_share_a_semaphore) {
+  using namespace shared_by_processes;
+  co_spawn(io, query(), asio::detached);
+  while (queries == 0) io.run_one();
+  BOOST_TEST(connections.limit() == 100u);
+}
+
+BOOST_AUTO_TEST_CASE(a_test_moves_the_clock_of_a_shared_semaphore) {
+  asio::io_context io;
+  turnstile::manual_clock clock;
+  turnstile::memory_server server(clock);
+  turnstile::memory_engine engine(io, server);
+  turnstile::shared_semaphore a(io, engine, {.name = "db", .limit = 2});
+  turnstile::shared_semaphore b(io, engine, {.name = "db", .limit = 2});  // as in another process
+  a.async_acquire([](turnstile::error_code ec) { BOOST_TEST(!ec); });
+  b.async_acquire([](turnstile::error_code ec) { BOOST_TEST(!ec); });
+  io.poll();
+  BOOST_TEST(a.in_use() + b.in_use() == 2u);
+  clock.advance(10s);  // and no request was answered meanwhile
+  BOOST_TEST((a.lease() == turnstile::lease_state::lost));
 }

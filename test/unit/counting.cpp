@@ -284,7 +284,8 @@ BOOST_AUTO_TEST_SUITE(errors)
 BOOST_AUTO_TEST_CASE(errors_have_a_category_and_messages) {
   BOOST_TEST(turnstile::error_category().name() == std::string("turnstile"));
   std::string seen;
-  for (errc e : {errc::closed, errc::over_release, errc::exceeds_limit}) {
+  for (errc e : {errc::closed, errc::over_release, errc::exceeds_limit, errc::lease_lost,
+                 errc::unreachable, errc::not_a_semaphore, errc::no_limit}) {
     const error_code ec = e;
     BOOST_TEST(ec.failed());
     BOOST_CHECK(ec.category() == turnstile::error_category());

@@ -160,6 +160,17 @@ BOOST_AUTO_TEST_CASE(it_can_be_measured) {
   BOOST_TEST(stats.read().granted == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(it_can_be_moved_to_another_executor_type) {
+  turnstile::basic_shared_semaphore<asio::io_context::executor_type> a(
+      io, *engine, {.name = "name", .limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  BOOST_TEST(settle() == "a");
+  shared_semaphore b = std::move(a);
+  b.async_acquire_permit((*this)("b"));
+  held.clear();
+  BOOST_TEST(settle() == "b");
+}
+
 BOOST_AUTO_TEST_CASE(coroutines_wait_for_it) {
   auto& a = make({.limit = 1});
   for (const char* name : {"a", "b"}) {

@@ -73,7 +73,7 @@ class TURNSTILE_API shared_core final : public listed_core {
   void set_total_limit(std::size_t n) noexcept;  // completes event::limit_set
   void leave() noexcept;                         // completes event::left
 
-  std::size_t total_limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
+  std::size_t total_limit() const noexcept { return total_limit_.load(std::memory_order_relaxed); }
   std::size_t share() const noexcept { return share_.load(std::memory_order_relaxed); }
   std::size_t in_use() const noexcept {
     return (std::max<std::size_t>)(core::in_use(), ballast) - ballast;
@@ -148,7 +148,7 @@ class TURNSTILE_API shared_core final : public listed_core {
   std::atomic<std::uint32_t> turns_{1};    // the constructor has the first one
 
   // As the member knows them.
-  std::atomic<std::size_t> limit_{0}, share_{0};  // a limit of 0 is not known
+  std::atomic<std::size_t> total_limit_{0}, share_{0};  // a limit of 0 is not known
   std::atomic<std::uint64_t> token_{0}, lease_number_{1};
   std::atomic<std::int64_t> learning_until_{0};
   std::atomic<lease_state> state_{lease_state::joining};
