@@ -239,14 +239,13 @@ boost::asio::awaitable<void> query() {
 }  // namespace shared_by_processes
 
 BOOST_AUTO_TEST_CASE(processes_share_a_semaphore) {
-  using namespace shared_by_processes;
-  co_spawn(io, query(), asio::detached);
-  while (queries == 0) io.run_one();
-  BOOST_TEST(connections.limit() == 100u);
+  co_spawn(shared_by_processes::io, shared_by_processes::query(), asio::detached);
+  while (shared_by_processes::queries == 0) shared_by_processes::io.run_one();
+  BOOST_TEST(shared_by_processes::connections.limit() == 100u);
 }
 
 BOOST_AUTO_TEST_CASE(a_test_moves_the_clock_of_a_shared_semaphore) {
-  asio::io_context io;
+  io.restart();
   turnstile::manual_clock clock;
   turnstile::memory_server server(clock);
   turnstile::memory_engine engine(io, server);

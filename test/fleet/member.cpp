@@ -11,11 +11,11 @@
 
 #include <ostream>
 
-namespace turnstile::inline v1::detail::fleet {
+namespace turnstile::inline v1 {
 
 static std::ostream& operator<<(std::ostream& s, lease_state x) { return s << static_cast<int>(x); }
 
-}  // namespace turnstile::inline v1::detail::fleet
+}  // namespace turnstile::inline v1
 
 namespace {
 

@@ -663,10 +663,10 @@ bug('completions are handed over with a mutex locked',
      'bool core::release_to_queue(std::size_t n, word w) noexcept {\n  guard.lock();\n  guard.unlock();\n'),
     found_by=[unit('executors: custom/an_executor_that_runs_inline_neither_deadlocks_nor_recurses')], row='H4')
 bug('a waiter is not put back after its executor threw',
-    (OP, '        if (!d.came_back()) return true;\n', '        return true;\n'),
+    (OP, '        if (!d.came_back()) return departure.ends(true);\n', '        return departure.ends(true);\n'),
     found_by=[unit('executors: custom/a_waiter_that_is_refused_is_the_head_again')], row='H5')
 bug('a waiter is put back after its executor threw, though the executor kept the completion',
-    (OP, '        if (!d.came_back()) return true;\n', ''),
+    (OP, '        if (!d.came_back()) return departure.ends(true);\n', ''),
     found_by=[unit('executors: custom/a_completion_kept_before_the_executor_threw_is_run_by_it'),
               unit('allocation: without_memory/operations_without_memory_on_a_strand')], row='H5')
 bug('an acquire that is refused at once keeps its permits',

@@ -162,8 +162,8 @@ class acquire_op final
   }
 
   bool deliver() noexcept override {
-    departure_of<Owner> d(owner_);
-    if (!d.begins(*this, handler_)) return false;
+    departure_of<Owner> departure(owner_);
+    if (!departure.begins(*this, handler_)) return false;
     // The wait is over, and with it the work on the semaphore's executor. That is dropped before the
     // operation is posted: once the handler has run, the semaphore's context may be gone. A waiter that its
     // executor refuses goes back to the queue with the work on its handler's executor alone.
@@ -171,12 +171,12 @@ class acquire_op final
       expiry_.reset();
       semaphore_work_.reset();
       this->schedule();
-      return d.ends(true);
+      return departure.ends(true);
     } else {
-      const delivery to_executor(this);
+      const delivery d(this);
       stopped_timer stopped;
       try {
-        handle h(*this, to_executor);
+        handle h(*this, d);
         if constexpr (posts) {
           stopped = stop_timer();
           semaphore_work_.reset();
@@ -186,12 +186,12 @@ class acquire_op final
           detail::post(ex, std::move(h), detail::allocator_of(handler_));
         }
       } catch (...) {
-        if (!to_executor.came_back()) return d.ends(true);
+        if (!d.came_back()) return departure.ends(true);
         restart_timer(stopped);
-        return d.ends(false);
+        return departure.ends(false);
       }
-      if (to_executor.came_back()) discard();  // the executor is shut down
-      return d.ends(true);
+      if (d.came_back()) discard();  // the executor is shut down
+      return departure.ends(true);
     }
   }
 
