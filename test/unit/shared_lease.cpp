@@ -11,11 +11,60 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 using namespace test;
+
+namespace {
+
+// With the timers of the context.
+struct real_time_fixture {
+  // Until the permit has come back.
+  void use() {
+    bool used = false;
+    semaphore->async_acquire_permit([&](error_code, shared_permit) { used = true; });
+    while (!used) io.run_one();
+    io.restart();
+  }
+
+  asio::io_context io;
+  turnstile::memory_server server;
+  std::optional<memory_engine> engine{std::in_place, io, server};
+  std::optional<shared_semaphore> semaphore{std::in_place, io, *engine,
+                                            turnstile::shared_options{.name = "name", .limit = 1}};
+};
+
+// What a program with a client of its own writes.
+class forwarding_engine final : public turnstile::shared_engine {
+ public:
+  explicit forwarding_engine(shared_engine& e) : engine_(e) {}
+  ~forwarding_engine() override { cut(); }
+
+  void async_sync(request r, reply_handler h) override {
+    last = r;
+    engine_.async_sync(std::move(r), std::move(h));
+  }
+  void listen(std::string channel, message_handler h) override {
+    channels.insert(channel);
+    engine_.listen(std::move(channel), std::move(h));
+  }
+  void ignore(const std::string& channel) override {
+    channels.erase(channel);
+    engine_.ignore(channel);
+  }
+  std::string last_error() const override { return engine_.last_error(); }
+
+  request last;
+  std::set<std::string> channels;
+
+ private:
+  shared_engine& engine_;
+};
+
+}  // namespace
 
 // ---- The lease is lost ----------------------------------------------------------------------------
 
@@ -422,19 +471,38 @@ BOOST_AUTO_TEST_CASE(the_lease_is_renewed_for_permits_that_outlive_the_semaphore
   BOOST_TEST(run(100ms) == "b");
 }
 
-BOOST_AUTO_TEST_CASE(when_all_has_ended_no_work_is_left) {
-  {
-    turnstile::memory_server real;  // with timers of the context
-    memory_engine e(io, real);
-    {
-      shared_semaphore a(io, e, {.name = "name", .limit = 1});
-      a.async_acquire_permit((*this)("a"));
-      while (held.empty()) io.run_one();
-      held.clear();
-    }
-    io.run();  // which ends
-  }
+BOOST_FIXTURE_TEST_CASE(when_all_has_ended_no_work_is_left, real_time_fixture) {
+  use();
+  semaphore.reset();
+  io.poll();
   BOOST_TEST(io.stopped());
+}
+
+BOOST_FIXTURE_TEST_CASE(without_an_engine_the_destructor_leaves_no_work, real_time_fixture) {
+  use();
+  engine.reset();
+  semaphore.reset();
+  io.poll();
+  BOOST_TEST(io.stopped());
+}
+
+BOOST_FIXTURE_TEST_CASE(an_engine_of_ones_own_is_told_when_a_channel_is_not_needed_any_more,
+                        shared_fixture) {
+  forwarding_engine own(*engine);
+  {
+    shared_semaphore a(io, own, {.name = "name", .limit = 1});
+    BOOST_TEST(own.channels.empty());
+    a.async_acquire_permit((*this)("a"));
+    BOOST_TEST(settle() == "a");
+    BOOST_REQUIRE(own.channels.size() == 1u);
+    BOOST_TEST(own.channels.begin()->starts_with("turnstile:{name}:news:"));
+    BOOST_TEST(own.last.key == "turnstile:{name}");
+    BOOST_TEST(own.last.arguments.size() == 16u);
+    BOOST_TEST(own.last.arguments.at(0).size() == 32u);
+    held.clear();
+  }
+  settle();
+  BOOST_TEST(own.channels.empty());
 }
 
 BOOST_AUTO_TEST_CASE(the_engine_may_go_first) {
