@@ -1,0 +1,92 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+#ifndef TURNSTILE_SRC_SHARED_CONTENTS_HPP
+#define TURNSTILE_SRC_SHARED_CONTENTS_HPP
+
+// What a shared_core has besides what its header shows.
+
+#include "fleet/member.hpp"
+
+#include <turnstile/detail/shared_core.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace turnstile::inline v1::detail {
+
+using fleet::number;
+
+// What happens to the core on other threads, until it is cut.
+class shared_core::inlet {
+ public:
+  explicit inlet(shared_core& c) noexcept : core_(&c) {}
+
+  struct answer {
+    number serial;
+    shared_engine::reply reply;
+  };
+  struct mail {
+    std::vector<answer> answers;
+    std::vector<std::string> news;
+    bool rang = false, ends = false, leaves = false;
+    std::size_t limit = 0;
+    int limits = 0;  // so many were set
+  };
+
+  template <typename Function>
+  void put(Function write) {
+    shared_core* c;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!core_) return;
+      write(mail_);
+      c = core_;
+      c->add_reference();
+    }
+    c->kick();
+    c->drop_reference();
+  }
+  mail take() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return std::exchange(mail_, {});
+  }
+  void cut() noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    core_ = nullptr;
+  }
+
+ private:
+  std::mutex mutex_;
+  shared_core* core_;  // which has a reference to itself, unless null
+  mail mail_;
+};
+
+// What belongs to the thread that has the turn.
+struct shared_core::contents {
+  contents(shared_core& c, const shared_setup& s);
+
+  // False if there is no engine any more, or it could not take the request.
+  bool send(const fleet::request& r);
+  bool has_engine() {
+    return engine->with_engine([](shared_engine&) {});
+  }
+  void wake(number at, number now) noexcept;
+
+  const std::string id, key;
+  const std::shared_ptr<engine_link> engine;
+  fleet::member member;
+  const std::shared_ptr<inlet> in;
+  std::unique_ptr<detail::alarm> alarm;
+  number alarm_at = fleet::largest;  // if it is set
+  std::size_t usable = 0;            // as the core has it
+  bool listens = false, leaves = false, refuses = false, sets_limit = false, is_over = false;
+};
+
+}  // namespace turnstile::inline v1::detail
+
+#endif

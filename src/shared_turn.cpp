@@ -1,0 +1,187 @@
+// Copyright (c) 2026 The turnstile authors
+// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+// The thread that has the turn of a shared_core.
+
+#include "fleet/text.hpp"
+#include "shared_contents.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace turnstile::inline v1::detail {
+
+void shared_core::take_turns() noexcept {
+  bool is_over = false;
+  for (std::uint32_t seen = 1; seen != 0;) {
+    is_over = work() || is_over;
+    seen = turns_.fetch_sub(seen, std::memory_order_acq_rel) - seen;
+  }
+  if (is_over) drop_reference();  // its own; the caller has another one
+}
+
+// True once: when there is nothing more to say.
+bool shared_core::work() noexcept try {
+  contents& c = *contents_;
+  if (c.is_over) return false;
+  if (read_mail()) return finish();
+  for (;;) {
+    const number now = time();
+    // In this order: what is granted meanwhile is counted twice rather than not at all.
+    const waits w = get_waits();
+    const auto before = static_cast<number>(in_use());
+    const fleet::orders o =
+        c.member.step(now, {before, before + w.permits, w.first, w.first_since});
+    publish(o, now);
+
+    // What was granted until the limit was lowered is not in the request. If it does not fit, the request was never sent.
+    const auto after = static_cast<number>(in_use());
+    if (o.send) {
+      const bool is_wrong = after > o.send->in_use && (o.send->lost || after > o.send->keep);
+      if (is_wrong || !c.send(*o.send)) {
+        if ((word_.load(std::memory_order_relaxed) & orphaned) && !c.has_engine()) return finish();
+        c.member.failed(now, o.send->serial);
+        continue;
+      }
+    }
+    // The new share has to be used before the next step. If the strand is busy, its holder does that later.
+    if (o.again && is_idle(word_.load(std::memory_order_acquire))) continue;
+    // A release that has not seen the lower limit does not call.
+    if (after < before && before > o.usable) continue;
+
+    if (end_of_leaving(!o.send && !o.again && o.wake_at == fleet::largest && after == 0))
+      return finish();
+    c.wake(o.again ? now : o.wake_at, now);
+    return false;
+  }
+} catch (...) {
+  // There was no memory for the request. Perhaps the step that failed has given the lease up.
+  const number now = time();
+  if (now >= deadline_.load(std::memory_order_relaxed)) lease_number_.fetch_add(1);
+  contents_->wake(now + 10'000, now);
+  return false;
+}
+
+// Returns whether the execution context ends.
+bool shared_core::read_mail() noexcept {
+  contents& c = *contents_;
+  const inlet::mail m = c.in->take();
+  if (m.rang) c.alarm_at = fleet::largest;
+  for (const std::string& text : m.news)
+    if (const auto n = fleet::read_news(text)) c.member.pushed(*n);
+  for (const inlet::answer& a : m.answers) read_answer(a.serial, a.reply.error, a.reply.numbers);
+  if (m.leaves) {
+    c.leaves = true;
+    c.member.leave();
+  }
+  if (m.limits != 0) {
+    announced_limits_.fetch_sub(m.limits, std::memory_order_relaxed);
+    c.member.set_limit(static_cast<number>(m.limit));
+    c.sets_limit = true;
+  }
+  return m.ends;
+}
+
+void shared_core::read_answer(number serial, std::string_view error,
+                              const std::vector<number>& numbers) noexcept {
+  fleet::member& m = contents_->member;
+  const auto r = error.empty() ? fleet::read_reply(numbers) : std::nullopt;
+  if (r) {
+    m.answered(time(), *r);
+    if (r->status == fleet::status::no_limit) end_waits(outcome::no_limit);
+    return;
+  }
+  m.failed(time(), serial);
+  if (!error.empty() && !error.starts_with("TURNSTILE")) return;
+  end_waits(outcome::not_a_semaphore);
+  m.set_limit(0);
+  events_->end_waits(outcome::not_a_semaphore, event::limit_set - 1, event::limit_set);
+}
+
+// Puts in force what the member says, and ends the waits that end by it.
+void shared_core::publish(const fleet::orders& o, number now) noexcept {
+  contents& c = *contents_;
+  const fleet::member& m = c.member;
+  if (o.lost) lease_number_.fetch_add(1, std::memory_order_acq_rel);
+  share_.store(static_cast<std::size_t>(m.share()), std::memory_order_relaxed);
+  token_.store(static_cast<std::uint64_t>(m.token()), std::memory_order_release);
+  learning_until_.store(m.learning_until(), std::memory_order_relaxed);
+  state_.store(m.state(now), std::memory_order_release);
+  deadline_.store(m.deadline(), std::memory_order_release);
+
+  const auto usable = (std::min)(static_cast<std::size_t>((std::max<number>)(o.usable, 0)), most);
+  // After a grant was refused, the queue is looked at again in any case.
+  if (was_refused_.exchange(false, std::memory_order_acq_rel) || usable != c.usable) {
+    c.usable = usable;
+    core::set_limit(ballast + usable);
+  }
+  if (const auto limit = static_cast<std::size_t>(m.limit()); limit != total_limit()) {
+    total_limit_.store(limit, std::memory_order_relaxed);
+    set_most(limit);
+  }
+  if (o.lost) {
+    events_->end_waits(outcome::lease_lost, event::lease_lost - 1, event::lease_lost);
+    listeners_.tell();
+  }
+  if (std::exchange(c.refuses, o.refuse) != o.refuse)
+    refuse(o.refuse ? outcome::unreachable : outcome::waiting);
+  if (c.sets_limit && !m.has_new_limit() &&
+      announced_limits_.load(std::memory_order_relaxed) == 0) {
+    c.sets_limit = false;
+    events_->end_waits(outcome::done, event::limit_set - 1, event::limit_set);
+  }
+}
+
+// Returns whether that is the end.
+bool shared_core::end_of_leaving(bool is_quiet) noexcept {
+  if (!contents_->leaves || !is_quiet) return false;
+  events_->end_waits(outcome::done, event::left - 1, event::left);
+  return word_.load(std::memory_order_acquire) & orphaned;
+}
+
+bool shared_core::finish() noexcept {
+  contents& c = *contents_;
+  c.is_over = true;
+  c.in->cut();
+  c.alarm.reset();
+  deadline_.store(0, std::memory_order_release);
+  core::set_limit(ballast);
+  try {
+    if (c.listens)
+      c.engine->with_engine([&](shared_engine& e) { e.ignore(fleet::channel_of(c.key, c.id)); });
+  } catch (...) {  // then the handler stays, and does nothing
+  }
+  return true;
+}
+
+bool shared_core::contents::send(const fleet::request& r) try {
+  return engine->with_engine([&](shared_engine& e) {
+    if (!std::exchange(listens, true))
+      e.listen(fleet::channel_of(key, id), [i = in](std::string_view text) {
+        i->put([&](inlet::mail& m) { m.news.emplace_back(text); });
+      });
+    e.async_sync(
+        {key, fleet::to_arguments(r)}, [i = in, serial = r.serial](shared_engine::reply answer) {
+          i->put([&](inlet::mail& m) { m.answers.push_back({serial, std::move(answer)}); });
+        });
+  });
+} catch (...) {
+  return false;
+}
+
+void shared_core::contents::wake(number at, number now) noexcept try {
+  if (at == fleet::largest) {
+    if (std::exchange(alarm_at, at) != at) alarm->clear();
+  } else if (at < alarm_at) {  // else it rings early, and is set again
+    alarm->set(std::max(at, now));
+    alarm_at = at;
+  }
+} catch (...) {
+  alarm_at = fleet::largest;
+}
+
+}  // namespace turnstile::inline v1::detail
