@@ -36,7 +36,7 @@ bool shared_core::work() noexcept try {
     const auto before = static_cast<number>(in_use());
     const fleet::orders o =
         c.member.step(now, {before, before + w.permits, w.first, w.first_since});
-    publish(o, now);
+    publish(o, now, w.first != 0 && before + w.first <= o.usable);
 
     // What was granted until the limit was lowered is not in the request. If it does not fit, the request was never sent.
     const auto after = static_cast<number>(in_use());
@@ -102,8 +102,9 @@ void shared_core::read_answer(number serial, std::string_view error,
   events_->end_waits(outcome::not_a_semaphore, event::limit_set - 1, event::limit_set);
 }
 
-// Puts in force what the member says, and ends the waits that end by it.
-void shared_core::publish(const fleet::orders& o, number now) noexcept {
+// Puts in force what the member says, and ends the waits that end by it. If what waits first fits, it was put back into
+// the queue after a grant, and perhaps no other call comes.
+void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcept {
   contents& c = *contents_;
   const fleet::member& m = c.member;
   if (o.lost) lease_number_.fetch_add(1, std::memory_order_acq_rel);
@@ -114,8 +115,8 @@ void shared_core::publish(const fleet::orders& o, number now) noexcept {
   deadline_.store(m.deadline(), std::memory_order_release);
 
   const auto usable = (std::min)(static_cast<std::size_t>((std::max<number>)(o.usable, 0)), most);
-  // After a grant was refused, the queue is looked at again in any case.
-  if (was_refused_.exchange(false, std::memory_order_acq_rel) || usable != c.usable) {
+  // After a grant was refused, the limit is the ballast.
+  if (was_refused_.exchange(false, std::memory_order_acq_rel) || usable != c.usable || fits) {
     c.usable = usable;
     core::set_limit(ballast + usable);
   }

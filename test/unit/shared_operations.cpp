@@ -4,6 +4,7 @@
 // A shared semaphore with what takes other semaphores: async_with_permit, timed acquires, measured(), tokens.
 
 #define BOOST_TEST_MODULE shared_operations
+#include "context_executor.hpp"
 #include "shared_fixture.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -20,6 +21,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -28,6 +30,16 @@ using namespace test;
 static_assert(turnstile::acquirable<shared_semaphore>);
 
 namespace {
+
+// An executor that throws so many times.
+struct refusing : context_executor<refusing> {
+  template <typename F>
+  void execute(F&& f) const {
+    if ((*times)-- > 0) throw std::bad_alloc();
+    context->get_executor().execute(std::forward<F>(f));
+  }
+  int* times;
+};
 
 struct fixture : shared_fixture {
   // An operation that ends when it is cancelled, or when the test says so.
@@ -194,6 +206,15 @@ BOOST_AUTO_TEST_CASE(futures_and_deferred_operations_wait_for_it) {
   BOOST_TEST(f.get().valid());
   std::move(later)((*this)("later"));
   BOOST_TEST(settle() == "later");
+}
+
+// As a grant that met the deadline while another thread renewed the lease.
+BOOST_AUTO_TEST_CASE(a_waiter_that_was_put_back_is_granted_again_without_another_call) {
+  auto& a = make({.limit = 1});
+  int times = 3;
+  a.async_acquire_permit(asio::bind_executor(refusing{{&io}, &times}, (*this)("a")));
+  BOOST_TEST(run(100ms) == "a");
+  BOOST_TEST(times < 0);
 }
 
 BOOST_AUTO_TEST_CASE(handlers_run_on_their_executor) {

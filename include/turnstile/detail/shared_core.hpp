@@ -137,14 +137,14 @@ class TURNSTILE_API shared_core final : public listed_core {
   bool read_mail() noexcept;
   void read_answer(std::int64_t serial, std::string_view error,
                    const std::vector<std::int64_t>& numbers) noexcept;
-  void publish(const fleet::orders& o, std::int64_t now) noexcept;
+  void publish(const fleet::orders& o, std::int64_t now, bool fits) noexcept;
   bool end_of_leaving(bool is_quiet) noexcept;
   bool finish() noexcept;
 
   const std::shared_ptr<manual_time> manual_;
   const bool checks_;
   std::atomic<std::int64_t> deadline_{0};  // of the lease; 0 is none
-  std::atomic<bool> was_refused_{false};   // a grant was, and waits for its next turn
+  std::atomic<bool> was_refused_{false};   // a grant was: the limit has to be set anew
   std::atomic<std::uint32_t> turns_{1};    // the constructor has the first one
 
   // As the member knows them.
