@@ -38,6 +38,7 @@ constexpr std::size_t limit = 3;
 
 // Shared by all workers.
 struct counters {
+  std::atomic<bool> stop = false;
   std::atomic<int> inside = 0, most = 0, granted = 0, aborted = 0, others = 0, running = 0;
 
   void enter(int n) {
@@ -62,7 +63,7 @@ class worker : public std::enable_shared_from_this<worker> {
 
  private:
   void next() {
-    if (left_-- == 0) return;
+    if (left_-- == 0 || counters_.stop) return;
     const int n = (left_ + seed_) % 7 == 0 ? 2 : 1;
     semaphore_.async_acquire_permit(
         static_cast<std::size_t>(n),
@@ -154,6 +155,36 @@ BOOST_AUTO_TEST_CASE(limits_events_and_readings_may_be_used_meanwhile) {
   a.async_leave([&](error_code ec) { left = !ec; });
   BOOST_TEST(eventually([&] { return left.load(); }));
   BOOST_TEST(set > 0);
+  pool.stop();
+  pool.join();
+}
+
+BOOST_AUTO_TEST_CASE(losses_forget_no_acquire) {
+  using fault = turnstile::memory_engine::fault;
+  const watchdog dog;
+  asio::thread_pool pool(3);
+  turnstile::memory_server server;
+  turnstile::memory_engine engine(pool, server);
+  auto o = options();
+  o.lease = 1s;
+  shared_semaphore a(pool, engine, o);
+  counters c;
+  start_workers(pool, a, c, 4, 1'000'000'000);
+  std::atomic<int> lost = 0;
+  for (int round = 0; round != 2; ++round) {
+    BOOST_TEST(eventually([&] { return a.lease() == turnstile::lease_state::valid; }));
+    a.async_wait_lost([&](error_code ec) { lost += ec == turnstile::errc::lease_lost; });
+    engine.set_fault(round == 0 ? fault::request_lost : fault::reply_lost);
+    BOOST_TEST(eventually([&] { return lost == round + 1; }));
+    engine.set_fault(fault::none);
+  }
+  const int granted = c.granted;
+  BOOST_TEST(eventually([&] { return c.granted > granted; }));
+  c.stop = true;
+  BOOST_TEST(eventually([&] { return c.running == 0; }));
+  BOOST_TEST(c.others == 0);
+  BOOST_TEST(a.in_use() == 0u);
+  BOOST_TEST(a.waiting() == 0u);
   pool.stop();
   pool.join();
 }
