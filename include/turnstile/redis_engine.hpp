@@ -137,7 +137,8 @@ class basic_redis_engine final : public shared_engine {
     if (options.connect_timeout < std::chrono::milliseconds(1) ||
         options.connect_timeout > std::chrono::minutes(10))
       throw std::invalid_argument("redis_options::connect_timeout: expected 1 ms to 10 min");
-    return detail::redis_driver::make(ex, detail::parse_redis_url(options.url), options.connect_timeout);
+    return detail::redis_driver::make(ex, detail::parse_redis_url(options.url),
+                                      options.connect_timeout);
   }
 
   const std::shared_ptr<detail::redis_driver> driver_;

@@ -15,7 +15,8 @@ std::string_view error_code(std::string_view error) noexcept {
     const auto inner = error.find(": -");
     if (inner != error.npos) error.remove_prefix(inner + 3);
   }
-  const auto end = std::find_if(error.begin(), error.end(), [](char c) { return c < 'A' || c > 'Z'; });
+  const auto end =
+      std::find_if(error.begin(), error.end(), [](char c) { return c < 'A' || c > 'Z'; });
   return error.substr(0, static_cast<std::size_t>(std::distance(error.begin(), end)));
 }
 
@@ -28,7 +29,8 @@ remedy remedy_for(std::string_view error) noexcept {
 }
 
 bool is_refused_command(std::string_view error) noexcept {
-  return error_code(error) == "NOPERM" || error.starts_with("ERR unknown") || error.starts_with("ERR Unknown");
+  return error_code(error) == "NOPERM" || error.starts_with("ERR unknown") ||
+         error.starts_with("ERR Unknown");
 }
 
 std::string version_in(std::string_view info) {

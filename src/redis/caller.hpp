@@ -50,9 +50,10 @@ class caller final : public dialogue {
 
   const script script_;
   const post_function post_;
-  std::deque<call> calls_;  // as they were sent; those that came before the connection was ready are sent then
-  std::string problem_;     // why the connection is not there, or not used
-  bool is_usable_ = true;   // the server is not too old
+  std::deque<call>
+      calls_;  // as they were sent; those that came before the connection was ready are sent then
+  std::string problem_;    // why the connection is not there, or not used
+  bool is_usable_ = true;  // the server is not too old
 };
 
 }  // namespace turnstile::inline v1::detail::redis

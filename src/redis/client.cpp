@@ -53,9 +53,10 @@ struct redis_client::state {
               [this](shared_engine::reply_handler h, shared_engine::reply r) {
                 loop.post([h = std::move(h), r = std::move(r)]() mutable { h(std::move(r)); });
               }),
-        pushes(links[1], address, timeout, [this](redis::listener::handler_pointer h, std::string message) {
-          loop.post([h = std::move(h), message = std::move(message)] { (*h)(message); });
-        }) {}
+        pushes(links[1], address, timeout,
+               [this](redis::listener::handler_pointer h, std::string message) {
+                 loop.post([h = std::move(h), message = std::move(message)] { (*h)(message); });
+               }) {}
 
   redis::dialogue& dialogue(redis_link l) noexcept {
     if (l == redis_link::calls) return calls;
@@ -133,7 +134,8 @@ struct redis_client::state {
   std::string error;
 };
 
-redis_client::redis_client(redis_address a, std::chrono::milliseconds connect_timeout, redis_loop& l)
+redis_client::redis_client(redis_address a, std::chrono::milliseconds connect_timeout,
+                           redis_loop& l)
     : state_(std::make_unique<state>(std::move(a), connect_timeout, l)) {}
 
 redis_client::~redis_client() = default;

@@ -8,7 +8,8 @@
 
 namespace turnstile::inline v1::detail::redis {
 
-dialogue::dialogue(wire& w, const redis_address& a, duration timeout) : wire_(w), timeout_(timeout) {
+dialogue::dialogue(wire& w, const redis_address& a, duration timeout)
+    : wire_(w), timeout_(timeout) {
   if (a.has_login) {
     greeting login{{"AUTH"}};
     if (!a.user.empty()) login.words.push_back(a.user);

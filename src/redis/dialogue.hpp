@@ -31,7 +31,8 @@ using duration = std::chrono::steady_clock::duration;
 // What a dialogue needs of its connection. Nothing calls back before it returns.
 class wire {
  public:
-  virtual void connect(unsigned attempt) = 0;  // then connected() or lost(), unless close() is called
+  virtual void connect(
+      unsigned attempt) = 0;  // then connected() or lost(), unless close() is called
   virtual void send(const std::vector<std::string_view>& words) = 0;
   virtual void close() noexcept = 0;
   virtual void report(const std::string& problem) = 0;
@@ -76,7 +77,9 @@ class dialogue {
   void send(const std::vector<std::string_view>& words, time_point now);
   // The server has done what it is for: the next delay is the shortest again.
   void succeeded() noexcept { delay_ = shortest_delay; }
-  void unexpected_answer(time_point now) { lost("the server said something that is no answer", now); }
+  void unexpected_answer(time_point now) {
+    lost("the server said something that is no answer", now);
+  }
 
   virtual void greeted(const greeting&, const answer&) {}
   virtual void begin(time_point) = 0;             // it is ready
@@ -99,7 +102,8 @@ class dialogue {
   const duration timeout_;
   std::vector<greeting> greetings_;
   state state_ = state::idle;
-  time_point due_;  // when the time in this state is up; if ready, since when the server is too silent
+  time_point
+      due_;  // when the time in this state is up; if ready, since when the server is too silent
   duration delay_ = shortest_delay;
   std::size_t owed_ = 0;     // answers
   std::size_t greeted_ = 0;  // greetings that were answered

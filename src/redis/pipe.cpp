@@ -71,9 +71,7 @@ answer to_answer(const redisReply& r) {
 
 }  // namespace
 
-void pipe::free_context::operator()(redisContext* c) const noexcept {
-  redisFreeKeepFd(c);
-}
+void pipe::free_context::operator()(redisContext* c) const noexcept { redisFreeKeepFd(c); }
 
 void pipe::open(int descriptor, const std::string& tls_name) {
   context_.reset(redisConnectFd(descriptor));
@@ -91,9 +89,11 @@ void pipe::append(const std::vector<std::string_view>& words) {
     sizes.push_back(w.size());
   }
   char* command = nullptr;
-  const int size = redisFormatCommandArgv(&command, static_cast<int>(words.size()), texts.data(), sizes.data());
+  const int size =
+      redisFormatCommandArgv(&command, static_cast<int>(words.size()), texts.data(), sizes.data());
   if (size < 0) throw std::bad_alloc();
-  const int result = redisAppendFormattedCommand(context_.get(), command, static_cast<std::size_t>(size));
+  const int result =
+      redisAppendFormattedCommand(context_.get(), command, static_cast<std::size_t>(size));
   redisFreeCommand(command);
   has_output_ = true;
   if (result != REDIS_OK) fail(*context_);

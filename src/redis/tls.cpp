@@ -32,9 +32,10 @@ ssl_st* begin_tls(redisContext& c, const std::string& name) {
     throw broken_pipe("OpenSSL has no certificates of authorities");
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   std::unique_ptr<SSL, free_ssl> ssl(SSL_new(context.get()));
-  const bool is_set = ssl && (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), name.c_str()) == 1 ||
-                              (SSL_set_tlsext_host_name(ssl.get(), name.c_str()) == 1 &&
-                               SSL_set1_host(ssl.get(), name.c_str()) == 1));
+  const bool is_set =
+      ssl && (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), name.c_str()) == 1 ||
+              (SSL_set_tlsext_host_name(ssl.get(), name.c_str()) == 1 &&
+               SSL_set1_host(ssl.get(), name.c_str()) == 1));
   if (!is_set) throw broken_pipe("OpenSSL does not take the name of the server");
   if (redisInitiateSSL(&c, ssl.get()) != REDIS_OK) throw broken_pipe(c.errstr);
   return ssl.release();  // it belongs to hiredis now

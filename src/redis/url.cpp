@@ -36,7 +36,8 @@ std::string decoded(std::string_view text, const char* what) {
     if (c == '%') {
       const int high = i + 2 < text.size() ? digit(text[i + 1]) : -1;
       const int low = i + 2 < text.size() ? digit(text[i + 2]) : -1;
-      if (high < 0 || low < 0) fail(std::string("a % in the ") + what + " is not followed by two hexadecimal digits");
+      if (high < 0 || low < 0)
+        fail(std::string("a % in the ") + what + " is not followed by two hexadecimal digits");
       c = static_cast<char>(high * 16 + low);
       i += 2;
     } else if (static_cast<unsigned char>(c) <= ' ' || c == '\x7f') {
@@ -52,7 +53,8 @@ int number(std::string_view text, int lowest, int highest, const char* what) {
   int value = 0;
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (text.empty() || text[0] == '-' || error != std::errc() || stop != end || value < lowest || value > highest)
+  if (text.empty() || text[0] == '-' || error != std::errc() || stop != end || value < lowest ||
+      value > highest)
     fail(std::string("the ") + what + " is not a number from " + std::to_string(lowest) + " to " +
          std::to_string(highest));
   return value;
@@ -70,7 +72,8 @@ void take_login(std::string_view& text, redis_address& address) {
   address.has_login = true;
   address.user = decoded(login.substr(0, colon), "user");
   if (colon != login.npos) address.password = decoded(login.substr(colon + 1), "password");
-  if (address.user.empty() && address.password.empty()) fail("there is no user and no password before the @");
+  if (address.user.empty() && address.password.empty())
+    fail("there is no user and no password before the @");
 }
 
 void take_host(std::string_view text, redis_address& address) {
@@ -81,6 +84,7 @@ void take_host(std::string_view text, redis_address& address) {
     host = text.substr(1, end - 1);
     text.remove_prefix(end + 1);
   } else {
+    if (text.find(':') != text.rfind(':')) fail("an address of IPv6 has to be in brackets");
     host = text.substr(0, text.find(':'));
     text.remove_prefix(host.size());
   }
@@ -123,7 +127,8 @@ redis_address parse_redis_url(std::string_view url) {
     take_path(rest, address);
     return address;
   }
-  if (scheme != "redis" && scheme != "rediss") fail("it begins with something else than redis, rediss or unix");
+  if (scheme != "redis" && scheme != "rediss")
+    fail("it begins with something else than redis, rediss or unix");
   take_host(authority, address);
   if (rest.size() > 1 || rest == "?") {
     if (rest[0] != '/') fail("there is a ?");
@@ -132,7 +137,8 @@ redis_address parse_redis_url(std::string_view url) {
   address.tls = scheme == "rediss";
   if (address.tls && !redis::has_tls)
     throw std::invalid_argument(
-        "redis_options::url: this build of turnstile has no TLS, which rediss:// needs; it takes hiredis 1.0 or newer "
+        "redis_options::url: this build of turnstile has no TLS, which rediss:// needs; it takes "
+        "hiredis 1.0 or newer "
         "with hiredis_ssl, and OpenSSL");
   return address;
 }

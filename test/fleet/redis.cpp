@@ -90,23 +90,41 @@ redis_reply redis_connection::read() {
   return redis_reply{r};
 }
 
-redis_server::redis_server() {
+redis_server::redis_server(std::vector<std::string> arguments)
+    : arguments_{"redis-server", "--port", "0",         "--unixsocket", "socket", "--save", "",
+                 "--appendonly", "no",     "--logfile", "log"} {
+  arguments_.insert(arguments_.end(), arguments.begin(), arguments.end());
   // Relative, since the path of a socket can have some hundred characters only.
   folder_ = "redis.XXXXXX";
   if (mkdtemp(folder_.data()) == nullptr) throw std::runtime_error{"no folder for redis-server"};
+  start();
+}
+
+void redis_server::start() {
+  std::vector<char*> words;
+  for (std::string& a : arguments_) words.push_back(a.data());
+  words.push_back(nullptr);
   process_ = fork();
   if (process_ < 0) throw std::runtime_error{"no process for redis-server"};
   if (process_ > 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (chdir(folder_.c_str()) == 0)
-    execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", "socket", "--save", "",
-           "--appendonly", "no", "--logfile", "log", static_cast<char*>(nullptr));
+  if (chdir(folder_.c_str()) == 0) execvp(words[0], words.data());
   _exit(127);
 }
 
-redis_server::~redis_server() {
+void redis_server::stop() {
   kill(process_, SIGKILL);
   waitpid(process_, nullptr, 0);
+  std::error_code ignored;
+  std::filesystem::remove(socket(), ignored);
+}
+
+void redis_server::pause() { kill(process_, SIGSTOP); }
+
+void redis_server::resume() { kill(process_, SIGCONT); }
+
+redis_server::~redis_server() {
+  stop();
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
 }

@@ -50,14 +50,20 @@ class redis_connection {
 // the test if that is killed.
 class redis_server {
  public:
-  redis_server();
+  // The arguments are added to those of redis-server.
+  explicit redis_server(std::vector<std::string> arguments = {});
   ~redis_server();
   redis_server(const redis_server&) = delete;
   redis_server& operator=(const redis_server&) = delete;
 
   std::string socket() const { return folder_ + "/socket"; }
+  void start();
+  void stop();  // kills it
+  void pause();
+  void resume();
 
  private:
+  std::vector<std::string> arguments_;
   std::string folder_;
   pid_t process_ = 0;
 };

@@ -42,7 +42,8 @@ class redis_loop {
  public:
   using time_point = std::chrono::steady_clock::time_point;
 
-  virtual void connect(redis_link, unsigned attempt) = 0;  // then connected() or lost(), unless close() is called
+  virtual void connect(
+      redis_link, unsigned attempt) = 0;  // then connected() or lost(), unless close() is called
   virtual void close(redis_link) noexcept = 0;
   virtual void wait_to_write(redis_link) = 0;  // then writable(), once
   virtual void wake_at(time_point) = 0;        // then tick(); replaces an earlier call

@@ -76,7 +76,9 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
 
  public:
   redis_driver(const asio::any_io_executor& ex, redis_address a, std::chrono::milliseconds timeout)
-      : address_(a), io_(std::in_place, asio::make_strand(ex)), client_(std::move(a), timeout, *this) {}
+      : address_(a),
+        io_(std::in_place, asio::make_strand(ex)),
+        client_(std::move(a), timeout, *this) {}
   redis_driver(const redis_driver&) = delete;
   redis_driver& operator=(const redis_driver&) = delete;
   ~redis_driver() {
@@ -147,7 +149,8 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
   template <typename F>
   void start(F&& f) {
     if (is_gone_) return;
-    asio::post(io_->strand, [self = shared_from_this(), f = std::forward<F>(f)]() mutable { self->run(f); });
+    asio::post(io_->strand,
+               [self = shared_from_this(), f = std::forward<F>(f)]() mutable { self->run(f); });
   }
 
   template <typename F>
@@ -195,7 +198,8 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
           std::vector<protocol::endpoint> all;
           for (const auto& entry : found) all.push_back(entry.endpoint());
           // Begins with another one each time: the first may be one that does not even refuse.
-          std::rotate(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(attempt % all.size()), all.end());
+          std::rotate(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(attempt % all.size()),
+                      all.end());
           self.connect_to(l, all);
         }));
   }
@@ -204,30 +208,34 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
     const auto s = std::make_shared<socket_type>(io_->strand);
     of(l).socket = s;
     of(l).waits_to_write = false;
-    asio::async_connect(*s, endpoints, guarded(l, [l, s](redis_driver& self, error_code ec, const auto&) {
-      if (!ec) s->native_non_blocking(true, ec);
-      if (ec) return self.fail(l, ec);
-      s->set_option(asio::ip::tcp::no_delay(true), ec);  // fails for a Unix domain socket, which needs none
-      self.client_.connected(l, s->native_handle());
-      self.wait_to_read(l, s);
-    }));
+    asio::async_connect(*s, endpoints,
+                        guarded(l, [l, s](redis_driver& self, error_code ec, const auto&) {
+                          if (!ec) s->native_non_blocking(true, ec);
+                          if (ec) return self.fail(l, ec);
+                          s->set_option(asio::ip::tcp::no_delay(true),
+                                        ec);  // fails for a Unix domain socket, which needs none
+                          self.client_.connected(l, s->native_handle());
+                          self.wait_to_read(l, s);
+                        }));
   }
 
   void wait_to_read(redis_link l, const std::shared_ptr<socket_type>& s) {
     if (of(l).socket != s) return;
-    s->async_wait(asio::socket_base::wait_read, guarded(l, [l, s](redis_driver& self, const error_code&) {
-      self.client_.readable(l);
-      self.wait_to_read(l, s);
-    }));
+    s->async_wait(asio::socket_base::wait_read,
+                  guarded(l, [l, s](redis_driver& self, const error_code&) {
+                    self.client_.readable(l);
+                    self.wait_to_read(l, s);
+                  }));
   }
 
   void wait_to_write(redis_link l) override {
     if (std::exchange(of(l).waits_to_write, true)) return;
     const auto s = of(l).socket;
-    s->async_wait(asio::socket_base::wait_write, guarded(l, [l](redis_driver& self, const error_code&) {
-      self.of(l).waits_to_write = false;
-      self.client_.writable(l);
-    }));
+    s->async_wait(asio::socket_base::wait_write,
+                  guarded(l, [l](redis_driver& self, const error_code&) {
+                    self.of(l).waits_to_write = false;
+                    self.client_.writable(l);
+                  }));
   }
 
   void close(redis_link l) noexcept override {

@@ -1,0 +1,30 @@
+# The Redis engine. Its logic is tested without I/O; the rest needs redis-server.
+if(NOT TARGET turnstile::redis)
+  return()
+endif()
+
+function(turnstile_add_redis_test name)
+  add_executable(${name} ${ARGN})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  target_link_libraries(${name} PRIVATE turnstile::redis Boost::unit_test_framework)
+  turnstile_developer_flags(${name})
+  add_dependencies(unit_tests ${name})
+endfunction()
+set(log --color_output=no --log_level=test_suite --catch_system_errors=no)
+
+set(sources answer caller dialogue listener) # a shared library keeps them to itself
+list(TRANSFORM sources PREPEND "${PROJECT_SOURCE_DIR}/src/redis/")
+list(TRANSFORM sources APPEND .cpp)
+turnstile_add_redis_test(redis_dialogue redis_dialogue.cpp ${sources})
+turnstile_add_redis_test(redis_url redis_url.cpp)
+foreach(name redis_url redis_dialogue)
+  turnstile_add_test(${name} LABELS unit COMMAND ${name} ${log})
+endforeach()
+
+turnstile_add_redis_test(redis_faults redis_faults.cpp)
+turnstile_add_test(redis_faults LABELS unit threads COMMAND redis_faults ${log})
+if(TURNSTILE_REDIS_SERVER)
+  turnstile_add_redis_test(redis_engine redis_engine.cpp redis.cpp)
+  target_link_libraries(redis_engine PRIVATE turnstile::hiredis)
+  turnstile_add_test(redis_engine LABELS unit threads COMMAND redis_engine ${log})
+endif()
