@@ -4,11 +4,14 @@
 #ifndef TURNSTILE_TEST_FLEET_FAKE_REDIS_HPP
 #define TURNSTILE_TEST_FLEET_FAKE_REDIS_HPP
 
+#include "engine_fixture.hpp"
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <list>
@@ -140,6 +143,21 @@ class fake_redis {
 
   boost::asio::ip::tcp::acceptor acceptor_;
   std::list<std::shared_ptr<connection>> connections_;
+};
+
+struct fake_redis_fixture : engine_fixture {
+  // Answers this to the requests.
+  void answer_requests(const std::string& bytes) {
+    server.answer = [bytes](const fake_redis::command& c) {
+      return c[0] == "EVALSHA" || c[0] == "EVAL" ? bytes : fake_redis::usual(c);
+    };
+  }
+  turnstile::redis_engine make_engine(
+      std::chrono::milliseconds timeout = std::chrono::seconds(10)) {
+    return turnstile::redis_engine(io, {server.url(), timeout});
+  }
+
+  fake_redis server{io};
 };
 
 #endif

@@ -1,56 +1,17 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// What a Redis engine sends, and when it connects, without I/O and with a clock of the test's own.
+// What a Redis engine sends to have the script executed, and when it connects, without I/O and with a clock of the test's
+// own.
 
-#define BOOST_TEST_MODULE redis_dialogue
+#define BOOST_TEST_MODULE redis_caller
 
+#include "fake_wire.hpp"
 #include "redis/caller.hpp"
-#include "redis/listener.hpp"
 
 #include <boost/test/unit_test.hpp>
 
-#include <chrono>
-#include <string>
-#include <string_view>
-#include <vector>
-
 namespace {
-
-using namespace std::chrono_literals;
-using namespace turnstile::detail;
-using namespace turnstile::detail::redis;
-
-constexpr auto timeout = 2000ms;
-
-struct fake_wire final : wire {
-  void connect(unsigned) override { ++connects; }
-  void send(const std::vector<std::string_view>& words) override {
-    std::string line;
-    for (const std::string_view w : words) line += (line.empty() ? "" : " ") + std::string(w);
-    sent.push_back(line);
-  }
-  void close() noexcept override { ++closes; }
-  void report(const std::string& p) override { problem = p; }
-
-  std::vector<std::string> take() { return std::exchange(sent, {}); }
-
-  int connects = 0, closes = 0;
-  std::vector<std::string> sent;
-  std::string problem;
-};
-
-answer text(std::string s) { return {answer::kind::text, 0, std::move(s), {}}; }
-answer error(std::string s) { return {answer::kind::error, 0, std::move(s), {}}; }
-answer integer(std::int64_t i) { return {answer::kind::integer, i, {}, {}}; }
-answer array(std::vector<answer> elements) {
-  return {answer::kind::array, 0, {}, std::move(elements)};
-}
-answer info(const std::string& version) {
-  return text("# Server\r\nredis_version:" + version + "\r\nrun_id:1\r\n");
-}
-
-using lines = std::vector<std::string>;
 
 struct caller_fixture {
   explicit caller_fixture(const std::string& url = "redis://host") : address(parse_redis_url(url)) {
@@ -83,29 +44,7 @@ struct caller_fixture {
   fake_wire w;
   redis_address address;
   lines replies;
-  caller c{w, address, timeout, {"TEXT", "SHA1"}, [](const auto& h, const auto& r) { h(r); }};
-};
-
-struct listener_fixture {
-  void become_ready() {
-    l.connected(now);
-    l.received(text("OK"), now);
-    l.received(text("OK"), now);
-    BOOST_REQUIRE(l.is_ready());
-  }
-  void listen(const std::string& channel) {
-    l.listen(channel, [this](std::string_view m) { messages.emplace_back(m); }, now);
-  }
-  void pass(duration d) {
-    now += d;
-    l.tick(now);
-  }
-
-  time_point now{1h};
-  fake_wire w;
-  lines messages;
-  listener l{w, parse_redis_url("redis://:secret@host/3"), timeout,
-             [](const auto& h, const std::string& m) { (*h)(m); }};
+  caller c{w, address, patience, {"TEXT", "SHA1"}, [](const auto& h, const auto& r) { h(r); }};
 };
 
 }  // namespace
@@ -296,11 +235,11 @@ BOOST_AUTO_TEST_CASE(server_before_6_0_gets_no_request) {
 
 BOOST_AUTO_TEST_CASE(silent_server_is_left_after_the_time_out) {
   caller_fixture f;
-  f.pass(timeout);
+  f.pass(patience);
   BOOST_TEST(f.w.problem == "the server cannot be reached in time");
   f.pass(10ms);
   f.c.connected(f.now);
-  f.pass(timeout);
+  f.pass(patience);
   BOOST_TEST(f.w.problem == "the server does not answer");
   BOOST_TEST(f.w.closes == 2);
   f.pass(20ms);
@@ -309,7 +248,7 @@ BOOST_AUTO_TEST_CASE(silent_server_is_left_after_the_time_out) {
   f.sync("a");
   f.pass(1s);
   f.sync("b");
-  f.pass(timeout - 1001ms);
+  f.pass(patience - 1001ms);
   BOOST_TEST(f.w.closes == 2);
   f.pass(1ms);
   BOOST_TEST(f.w.closes == 3);
@@ -320,7 +259,7 @@ BOOST_AUTO_TEST_CASE(silent_server_is_left_after_the_time_out) {
 BOOST_AUTO_TEST_CASE(idle_connection_is_asked_for_a_sign_of_life) {
   caller_fixture f;
   f.become_ready();
-  f.pass(5 * timeout - 1ms);
+  f.pass(5 * patience - 1ms);
   BOOST_TEST(f.w.take().empty());
   f.pass(1ms);
   BOOST_TEST(f.w.take() == lines{"PING"}, boost::test_tools::per_element());
@@ -328,9 +267,9 @@ BOOST_AUTO_TEST_CASE(idle_connection_is_asked_for_a_sign_of_life) {
   f.c.received(text("PONG"), f.now);
   f.c.received(array({integer(1)}), f.now);
   BOOST_TEST(f.replies == lines{"a: 1"}, boost::test_tools::per_element());
-  f.pass(5 * timeout);
+  f.pass(5 * patience);
   BOOST_TEST(f.w.take().size() == 2U);
-  f.pass(timeout);
+  f.pass(patience);
   BOOST_TEST(f.w.closes == 1);
 }
 
@@ -341,59 +280,6 @@ BOOST_AUTO_TEST_CASE(answer_that_was_not_asked_for_drops_the_connection) {
   BOOST_TEST(f.w.closes == 1);
   f.c.received(text("OK"), f.now);
   BOOST_TEST(f.w.closes == 1);
-}
-
-BOOST_AUTO_TEST_CASE(channels_are_subscribed_to_and_again_after_each_connection) {
-  listener_fixture f;
-  BOOST_TEST(f.w.connects == 0);
-  f.listen("a");
-  BOOST_TEST(f.w.connects == 1);
-  f.become_ready();
-  BOOST_TEST(f.w.take() == (lines{"AUTH secret", "CLIENT SETNAME turnstile", "SUBSCRIBE a"}),
-             boost::test_tools::per_element());
-  f.l.received(array({text("subscribe"), text("a"), integer(1)}), f.now);
-  f.listen("b");
-  f.l.ignore("a", f.now);
-  f.l.ignore("a", f.now);
-  BOOST_TEST(f.w.take() == (lines{"SUBSCRIBE b", "UNSUBSCRIBE a"}),
-             boost::test_tools::per_element());
-  f.l.received(array({text("message"), text("a"), text("1")}), f.now);
-  f.l.received(array({text("subscribe"), text("b"), integer(2)}), f.now);
-  f.l.received(array({text("message"), text("b"), text("2")}), f.now);
-  f.l.received(array({text("unsubscribe"), text("a"), integer(1)}), f.now);
-  BOOST_TEST(f.messages == lines{"2"}, boost::test_tools::per_element());
-
-  f.l.lost("cut", f.now);
-  f.pass(10ms);
-  f.l.connected(f.now);
-  f.w.take();
-  f.l.received(text("OK"), f.now);
-  f.l.received(text("OK"), f.now);
-  BOOST_TEST(f.w.take() == lines{"SUBSCRIBE b"}, boost::test_tools::per_element());
-}
-
-BOOST_AUTO_TEST_CASE(silent_subscription_is_asked_for_a_sign_of_life_and_left) {
-  listener_fixture f;
-  f.listen("a");
-  f.become_ready();
-  f.l.received(array({text("subscribe"), text("a"), integer(1)}), f.now);
-  f.w.take();
-  f.pass(5 * timeout);
-  BOOST_TEST(f.w.take() == lines{"PING"}, boost::test_tools::per_element());
-  f.l.received(array({text("pong"), text("")}), f.now);
-  f.pass(5 * timeout);
-  f.pass(timeout);
-  BOOST_TEST(f.w.closes == 1);
-  BOOST_TEST(f.w.problem == "the server does not answer");
-}
-
-BOOST_AUTO_TEST_CASE(channel_that_is_refused_keeps_the_connection) {
-  listener_fixture f;
-  f.listen("a");
-  f.become_ready();
-  f.l.received(error("NOPERM this user has no permissions to access one of the channels"), f.now);
-  BOOST_TEST(f.w.closes == 0);
-  BOOST_TEST(f.w.problem.starts_with("NOPERM"));
 }
 
 BOOST_AUTO_TEST_CASE(versions_are_compared_by_their_first_number) {
