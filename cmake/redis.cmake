@@ -27,7 +27,6 @@ endif()
 set(script "${CMAKE_CURRENT_SOURCE_DIR}/src/fleet/sync.lua")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${script}")
 file(SHA1 "${script}" script_sha1)
-turnstile_embed(script_source FILE "${script}" FUNCTION turnstile::shared_script HEADER turnstile/shared_engine.hpp)
 
 add_library(turnstile_redis
   src/redis/answer.cpp
@@ -37,8 +36,7 @@ add_library(turnstile_redis
   src/redis/listener.cpp
   src/redis/pipe.cpp
   src/redis/tls.cpp
-  src/redis/url.cpp
-  "${script_source}")
+  src/redis/url.cpp)
 add_library(turnstile::redis ALIAS turnstile_redis)
 target_include_directories(turnstile_redis PRIVATE src)
 target_link_libraries(turnstile_redis PUBLIC turnstile PRIVATE turnstile::hiredis)
