@@ -1,5 +1,6 @@
 # The target `package` makes Debian packages: of a shared library libturnstile<major> and
-# libturnstile-dev, of a static one libturnstile-dev alone. With the examples, it makes the one of
+# libturnstile-dev, of a static one libturnstile-dev alone. With turnstile::redis there are
+# libturnstile-redis<major> and libturnstile-redis-dev beside them. With the examples, it makes the package of
 # the connection limiter instead. They are laid out as Debian wants it where CMAKE_INSTALL_PREFIX is /usr, as the
 # presets `deb` and `deb-limiter` have it. Needs dpkg-dev and file.
 set(deb_dir "${CMAKE_CURRENT_BINARY_DIR}/deb")
@@ -42,6 +43,33 @@ This package has what programs need to run.")
   file(WRITE "${deb_dir}/triggers" "activate-noawait ldconfig\n")
   string(PREPEND CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
     "${CPACK_DEBIAN_RUNTIME_PACKAGE_NAME} (= ${PROJECT_VERSION}), ")
+endif()
+
+if(TARGET turnstile_redis)
+  list(APPEND CPACK_COMPONENTS_ALL redis_development)
+  set(CPACK_DEBIAN_REDIS_DEVELOPMENT_PACKAGE_NAME libturnstile-redis-dev)
+  set(CPACK_DEBIAN_REDIS_DEVELOPMENT_PACKAGE_SECTION libdevel)
+  set(CPACK_DEBIAN_REDIS_DEVELOPMENT_PACKAGE_DEPENDS "libturnstile-dev (= ${PROJECT_VERSION}), libhiredis-dev (>= 0.14)")
+  if(turnstile_redis_has_tls)
+    string(APPEND CPACK_DEBIAN_REDIS_DEVELOPMENT_PACKAGE_DEPENDS ", libssl-dev")
+  endif()
+  set(about_redis "${about}
+With this library, processes share one limit over Redis or Valkey.")
+  set(CPACK_DEBIAN_REDIS_DEVELOPMENT_DESCRIPTION "${about_redis}
+This package has the library to link with, CMake package and pkg-config file.")
+  if(BUILD_SHARED_LIBS)
+    list(APPEND CPACK_COMPONENTS_ALL redis_runtime)
+    set(CPACK_DEBIAN_REDIS_RUNTIME_PACKAGE_NAME libturnstile-redis${PROJECT_VERSION_MAJOR})
+    set(CPACK_DEBIAN_REDIS_RUNTIME_PACKAGE_SECTION libs)
+    set(CPACK_DEBIAN_REDIS_RUNTIME_PACKAGE_DEPENDS "${CPACK_DEBIAN_RUNTIME_PACKAGE_NAME} (>= ${PROJECT_VERSION})")
+    set(CPACK_DEBIAN_REDIS_RUNTIME_PACKAGE_SHLIBDEPS ON)
+    set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${PROJECT_BINARY_DIR}") # where libturnstile is
+    set(CPACK_DEBIAN_REDIS_RUNTIME_DESCRIPTION "${about_redis}
+This package has what programs need to run.")
+    set(CPACK_DEBIAN_REDIS_RUNTIME_PACKAGE_CONTROL_EXTRA "${CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA}")
+    string(PREPEND CPACK_DEBIAN_REDIS_DEVELOPMENT_PACKAGE_DEPENDS
+      "${CPACK_DEBIAN_REDIS_RUNTIME_PACKAGE_NAME} (= ${PROJECT_VERSION}), ")
+  endif()
 endif()
 
 if(TURNSTILE_BUILD_EXAMPLES AND UNIX)

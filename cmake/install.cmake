@@ -47,6 +47,28 @@ configure_file(cmake/turnstile.pc.in "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" 
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/turnstile.pc" DESTINATION "${pc_dir}"
   COMPONENT development)
 
+# The component `redis` of the CMake package, if it was built, has files of its own.
+install(FILES cmake/turnstile-hiredis.cmake DESTINATION "${package_dir}" COMPONENT development)
+if(TARGET turnstile_redis)
+  install(TARGETS turnstile_redis EXPORT turnstile-redis-targets
+    RUNTIME COMPONENT redis_runtime
+    LIBRARY COMPONENT redis_runtime NAMELINK_COMPONENT redis_development
+    ARCHIVE COMPONENT redis_development)
+  install(EXPORT turnstile-redis-targets NAMESPACE turnstile:: DESTINATION "${package_dir}"
+    COMPONENT redis_development)
+  # The static library does not know what it needs.
+  set(pc_redis_requires "")
+  if(NOT BUILD_SHARED_LIBS)
+    set(pc_redis_requires ", hiredis")
+    if(turnstile_redis_has_tls)
+      set(pc_redis_requires ", hiredis_ssl, hiredis, openssl")
+    endif()
+  endif()
+  configure_file(cmake/turnstile-redis.pc.in "${CMAKE_CURRENT_BINARY_DIR}/turnstile-redis.pc" @ONLY)
+  install(FILES "${CMAKE_CURRENT_BINARY_DIR}/turnstile-redis.pc" DESTINATION "${pc_dir}"
+    COMPONENT redis_development)
+endif()
+
 # How GDB shows a semaphore: to be loaded by hand, and where GDB looks for what belongs to a library.
 install(FILES src/turnstile-gdb.py DESTINATION "${CMAKE_INSTALL_DATADIR}/turnstile"
   COMPONENT development)

@@ -41,8 +41,8 @@ add_library(turnstile::redis ALIAS turnstile_redis)
 target_include_directories(turnstile_redis PRIVATE src)
 target_link_libraries(turnstile_redis PUBLIC turnstile PRIVATE turnstile::hiredis)
 target_compile_definitions(turnstile_redis PRIVATE TURNSTILE_BUILDING "TURNSTILE_SCRIPT_SHA1=\"${script_sha1}\"")
-get_target_property(has_tls turnstile::hiredis TURNSTILE_HAS_TLS)
-if(has_tls)
+get_target_property(turnstile_redis_has_tls turnstile::hiredis TURNSTILE_HAS_TLS)
+if(turnstile_redis_has_tls)
   target_compile_definitions(turnstile_redis PRIVATE TURNSTILE_REDIS_TLS)
 endif()
 set_target_properties(turnstile_redis PROPERTIES
@@ -55,3 +55,10 @@ set_target_properties(turnstile_redis PROPERTIES
   VERSION ${PROJECT_VERSION}
   SOVERSION ${PROJECT_VERSION_MAJOR})
 turnstile_developer_flags(turnstile_redis)
+# It finds libturnstile beside it, also if the program that loads it does not know where that is. Distributions
+# want no such path.
+if(UNIX AND NOT APPLE AND NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+  set_target_properties(turnstile_redis PROPERTIES INSTALL_RPATH "$ORIGIN")
+elseif(APPLE)
+  set_target_properties(turnstile_redis PROPERTIES INSTALL_RPATH "@loader_path")
+endif()

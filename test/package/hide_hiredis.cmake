@@ -1,0 +1,3 @@
+# As on a machine without hiredis.
+function(find_library)
+endfunction()
