@@ -52,15 +52,43 @@ deb() {
     apt-get --simulate install "$runtime" "$development" >"$folder/simulated" 2>&1 ||
       fail "apt-get would not install them: $(cat "$folder/simulated")"
   fi
-  if command -v lintian >/dev/null; then
-    lintian --fail-on error,warning "$runtime" "$development" ||
-      fail "lintian objects"
-  fi
+  object "$runtime" "$development"
 
   kind=shared # as what was unpacked is
   consume deb-cmake -D CMAKE_PREFIX_PATH="$folder/deb/usr"
   kind=deb
   pkg_config
+  [[ ! -e $build/libturnstile-redis-dev_${version}_$architecture.deb ]] || deb_redis
+}
+
+# What lintian objects to.
+object() {
+  ! command -v lintian >/dev/null || lintian --fail-on error,warning "$@" || fail "lintian objects"
+}
+
+# The packages of the component redis, if hiredis is there.
+deb_redis() {
+  local redis=$build/libturnstile-redis${major}_${version}_$architecture.deb
+  local redis_development=$build/libturnstile-redis-dev_${version}_$architecture.deb
+  [[ $(field "$redis" Package)/$(field "$redis_development" Package) == "libturnstile-redis$major/libturnstile-redis-dev" ]] ||
+    fail "the names of the packages for Redis"
+  [[ $(field "$redis" Section)/$(field "$redis_development" Section) == libs/libdevel ]] || fail "sections"
+  [[ $(field "$redis" Depends) == "libturnstile$major (>= $version), "*libhiredis* ]] || fail "what the library needs: $(field "$redis" Depends)"
+  [[ $(field "$redis_development" Depends) == "libturnstile-redis$major (= $version), libturnstile-dev (= $version), libhiredis-dev (>= 0.14)"* ]] ||
+    fail "what a build needs: $(field "$redis_development" Depends)"
+  for package in "$redis" "$redis_development"; do
+    dpkg-deb --extract "$package" "$folder/deb"
+    dpkg-deb --fsys-tarfile "$package" | tar --list | grep -v '/$' | sort >"$package.list"
+  done
+  [[ ! $(sort "$build"/*.list | uniq --repeated) ]] || fail "a file is in two packages"
+  ! grep -vE "/libturnstile-redis\.so\.[0-9.]+$|/doc/libturnstile-redis$major/" "$redis.list" || fail "the above is not for programs that run"
+  ! grep redis "$runtime.list" "$development.list" | grep -v -e include/ -e hiredis.cmake || fail "the above is not for those without Redis"
+  [[ $(dpkg-deb --ctrl-tarfile "$redis" | tar --extract --to-stdout ./shlibs) == \
+    "libturnstile-redis $major libturnstile-redis$major (>= $version)" ]] || fail "shlibs"
+  object "$redis" "$redis_development"
+  PKG_CONFIG_PATH=$(folder_of turnstile-redis.pc)
+  export LD_LIBRARY_PATH=${PKG_CONFIG_PATH%/pkgconfig}
+  consume_redis deb-redis -D CMAKE_PREFIX_PATH="$folder/deb/usr"
 }
 
 deb_limiter() {
