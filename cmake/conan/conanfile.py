@@ -46,6 +46,7 @@ class TurnstileConan(ConanFile):
         toolchain = CMakeToolchain(self)
         toolchain.variables["TURNSTILE_BUILD_TESTS"] = False
         toolchain.variables["TURNSTILE_BUILD_EXAMPLES"] = False
+        toolchain.variables["TURNSTILE_REDIS"] = "OFF"
         toolchain.generate()
         CMakeDeps(self).generate()
 

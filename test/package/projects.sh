@@ -66,6 +66,7 @@ vcpkg() {
   rm -rf "$folder/vcpkg"
   cmake -D BUILD="$folder/vcpkg/build" -D CURRENT_PACKAGES_DIR="$folder/vcpkg/package" -P "$here/recipes/vcpkg.cmake"
   consume vcpkg/consumer -D CMAKE_PREFIX_PATH="$folder/vcpkg/package"
+  lacks "libturnstile-redis-dev" -D CMAKE_PREFIX_PATH="$folder/vcpkg/package" -D REDIS=ON
 }
 
 conan() {

@@ -1,11 +1,13 @@
 # Builds the checkout that this port is in: vcpkg install turnstile --overlay-ports=<checkout>/cmake/vcpkg
 get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 
+vcpkg_check_features(OUT_FEATURE_OPTIONS features FEATURES redis TURNSTILE_REDIS)
 vcpkg_cmake_configure(
   SOURCE_PATH "${SOURCE_PATH}"
   OPTIONS
     -DTURNSTILE_BUILD_TESTS=OFF
-    -DTURNSTILE_BUILD_EXAMPLES=OFF)
+    -DTURNSTILE_BUILD_EXAMPLES=OFF
+    ${features})
 vcpkg_cmake_install()
 vcpkg_cmake_config_fixup(CONFIG_PATH lib/cmake/turnstile)
 vcpkg_fixup_pkgconfig()

@@ -6,6 +6,17 @@ function(run)
   execute_process(COMMAND ${ARGV} COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
+# Without a feature, as by default; with -D FEATURES=redis, with that one.
+function(vcpkg_check_features)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" OUT_FEATURE_OPTIONS FEATURES)
+  list(GET arg_FEATURES 0 feature)
+  list(GET arg_FEATURES 1 option)
+  set(value OFF)
+  if(FEATURES STREQUAL feature)
+    set(value ON)
+  endif()
+  set(${arg_OUT_FEATURE_OPTIONS} "-D${option}=${value}" PARENT_SCOPE)
+endfunction()
 function(vcpkg_cmake_configure)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" SOURCE_PATH OPTIONS)
   run("${CMAKE_COMMAND}" -S "${arg_SOURCE_PATH}" -B "${BUILD}" -D CMAKE_BUILD_TYPE=Release
