@@ -58,6 +58,7 @@ set(pages
   src/adaptive_limit.md
   src/fleet/README.md
   src/keyed_semaphore.md
+  src/redis/README.md
   src/debugging.md
   test/README.md
   test/bench/README.md

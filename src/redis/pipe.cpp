@@ -89,7 +89,7 @@ void pipe::append(const std::vector<std::string_view>& words) {
     sizes.push_back(w.size());
   }
   char* command = nullptr;
-  const int size =
+  const auto size =
       redisFormatCommandArgv(&command, static_cast<int>(words.size()), texts.data(), sizes.data());
   if (size < 0) throw std::bad_alloc();
   const int result =

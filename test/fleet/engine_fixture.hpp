@@ -7,6 +7,7 @@
 #include <turnstile/redis_engine.hpp>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
@@ -23,6 +24,13 @@ inline turnstile::shared_engine::request make_request(int serial,
     r.arguments.emplace_back(a);
   r.arguments[1] = std::to_string(serial);
   return r;
+}
+
+// A port that was free a moment ago.
+inline std::string free_port() {
+  boost::asio::io_context io;
+  const boost::asio::ip::tcp::acceptor a(io, {boost::asio::ip::address_v4::loopback(), 0});
+  return std::to_string(a.local_endpoint().port());
 }
 
 struct engine_fixture {

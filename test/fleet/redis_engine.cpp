@@ -8,8 +8,6 @@
 #include "engine_fixture.hpp"
 #include "redis.hpp"
 
-#include <boost/asio/ip/tcp.hpp>
-
 #include <chrono>
 #include <filesystem>
 #include <string>
@@ -20,13 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using turnstile::redis_engine;
-
-// A port that was free a moment ago.
-std::string free_port() {
-  boost::asio::io_context io;
-  const boost::asio::ip::tcp::acceptor a(io, {boost::asio::ip::address_v4::loopback(), 0});
-  return std::to_string(a.local_endpoint().port());
-}
 
 struct fixture : engine_fixture {
   explicit fixture(std::vector<std::string> arguments = {}) : server(std::move(arguments)) {}
