@@ -26,7 +26,11 @@ endif()
 # Redis knows a script by this.
 set(script "${CMAKE_CURRENT_SOURCE_DIR}/src/fleet/sync.lua")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${script}")
-file(SHA1 "${script}" script_sha1)
+file(SHA1 "${script}" sha1)
+file(CONFIGURE OUTPUT script_sha1.cpp CONTENT "#include \"redis/caller.hpp\"
+
+std::string_view turnstile::detail::redis::script_sha1() noexcept { return \"@sha1@\"; }
+" @ONLY)
 
 add_library(turnstile_redis
   src/redis/answer.cpp
@@ -36,11 +40,12 @@ add_library(turnstile_redis
   src/redis/listener.cpp
   src/redis/pipe.cpp
   src/redis/tls.cpp
-  src/redis/url.cpp)
+  src/redis/url.cpp
+  "${CMAKE_CURRENT_BINARY_DIR}/script_sha1.cpp")
 add_library(turnstile::redis ALIAS turnstile_redis)
 target_include_directories(turnstile_redis PRIVATE src)
 target_link_libraries(turnstile_redis PUBLIC turnstile PRIVATE turnstile::hiredis)
-target_compile_definitions(turnstile_redis PRIVATE TURNSTILE_BUILDING "TURNSTILE_SCRIPT_SHA1=\"${script_sha1}\"")
+target_compile_definitions(turnstile_redis PRIVATE TURNSTILE_BUILDING)
 get_target_property(turnstile_redis_has_tls turnstile::hiredis TURNSTILE_HAS_TLS)
 if(turnstile_redis_has_tls)
   target_compile_definitions(turnstile_redis PRIVATE TURNSTILE_REDIS_TLS)

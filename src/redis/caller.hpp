@@ -18,6 +18,9 @@ struct script {
   std::string_view sha1;
 };
 
+// Of shared_script(); the build computes it.
+std::string_view script_sha1() noexcept;
+
 // The connection that executes the script.
 class caller final : public dialogue {
  public:

@@ -49,7 +49,7 @@ struct redis_client::state {
   state(redis_address a, redis::duration timeout, redis_loop& l)
       : address(std::move(a)),
         loop(l),
-        calls(links[0], address, timeout, {shared_script(), TURNSTILE_SCRIPT_SHA1},
+        calls(links[0], address, timeout, {shared_script(), redis::script_sha1()},
               [this](shared_engine::reply_handler h, shared_engine::reply r) {
                 loop.post([h = std::move(h), r = std::move(r)]() mutable { h(std::move(r)); });
               }),

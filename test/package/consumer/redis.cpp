@@ -12,7 +12,8 @@
 
 int main() {
   boost::asio::io_context io;
-  std::optional<turnstile::redis_engine> engine(std::in_place, io, turnstile::redis_options{"unix:///none/redis.sock"});
+  std::optional<turnstile::redis_engine> engine(
+      std::in_place, io, turnstile::redis_options{"unix:///none/redis.sock"});
   bool is_refused = false;
   engine->async_sync({"turnstile:{x}", {}}, [&](const turnstile::shared_engine::reply& r) {
     is_refused = r.error == "cannot connect to /none/redis.sock: No such file or directory";
