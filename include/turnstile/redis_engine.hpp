@@ -81,6 +81,7 @@ struct redis_options {
 /// @code
 /// boost::asio::io_context io;
 /// turnstile::redis_engine engine(io, {.url = "redis://user:secret@redis.example.com/2"});
+/// turnstile::shared_semaphore connections(io, engine, {.name = "db", .limit = 100});
 /// @endcode
 template <typename Executor = boost::asio::any_io_executor>
 class basic_redis_engine final : public shared_engine {

@@ -167,8 +167,3 @@ BOOST_AUTO_TEST_CASE(engine_refuses_a_malformed_url_and_a_time_out_out_of_range)
         std::invalid_argument);
   BOOST_TEST(io.poll() == 0U);
 }
-
-BOOST_AUTO_TEST_CASE(example_of_the_reference_compiles) {
-  boost::asio::io_context io;
-  turnstile::redis_engine engine(io, {.url = "redis://user:secret@redis.example.com/2"});
-}
