@@ -15,12 +15,15 @@ namespace {
 // Clients that connect again and again.
 class crowd {
  public:
-  explicit crowd(std::uint16_t port) {
+  // With `leave`, they end their connections first.
+  explicit crowd(std::uint16_t port, bool leave = false) {
     for (int i = 0; i != 16; ++i)
-      threads_.emplace_back([this, port] {
+      threads_.emplace_back([this, port, leave] {
         while (!done_) {
           try {
-            client{port}.end();
+            client c{port};
+            if (leave) c.half_close();
+            c.end();
           } catch (const std::exception&) {  // reset, or refused at the end of the test
           }
         }
@@ -64,7 +67,7 @@ BOOST_AUTO_TEST_CASE(auto_limit_does_not_fall_while_clients_leave_without_an_ans
   upstream u;
   limiter l{u.address(),
             {"--limit", "auto", "--limit-min", "2", "--limit-max", "16", "--admin", "127.0.0.1:0"}};
-  const crowd clients{l.port()};
+  const crowd clients{l.port(), true};
   u.wait_for_total(1000);
   BOOST_TEST(metric(l.admin_port(), l.port(), "limit_connections") >= 8);
 }
