@@ -41,3 +41,9 @@ foreach(name IN LISTS names)
   target_link_libraries(${name} PRIVATE turnstile::hiredis)
   turnstile_add_test(${name} LABELS unit threads COMMAND ${name} ${log})
 endforeach()
+
+# Real processes with faults; test/fleet/run lets it go on for longer.
+add_executable(fleet_storm storm.cpp redis.cpp)
+target_link_libraries(fleet_storm PRIVATE turnstile::redis turnstile::hiredis)
+turnstile_developer_flags(fleet_storm)
+turnstile_add_test(fleet_storm LABELS verify COMMAND fleet_storm --seconds 5)
