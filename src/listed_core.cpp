@@ -29,6 +29,7 @@ listed_waiter& to_waiter(listed_link* l) noexcept { return static_cast<listed_wa
 outcome waiter_gate::wait(listed_waiter& x) noexcept { return core_.wait_listed(x); }
 
 bool waiter_gate::departure::ends(bool is_passed_on) noexcept {
+  if (!waiter_) return is_passed_on;
   if (!is_passed_on && is_granted_) {
     core_.come_back(*waiter_);
     return false;

@@ -217,6 +217,25 @@ BOOST_AUTO_TEST_CASE(a_waiter_that_was_put_back_is_granted_again_without_another
   BOOST_TEST(times < 0);
 }
 
+BOOST_AUTO_TEST_CASE(an_aborted_waiter_that_its_executor_refused_is_told_by_the_next_call) {
+  auto& a = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  BOOST_TEST(settle() == "a");
+  int times = 0;
+  for (const char* name : {"b", "c", "d"})
+    a.async_acquire(asio::bind_executor(refusing{{&io}, &times}, (*this)(name)));
+  times = 2;
+  for (const char* told : {"", "", "b!aborted c!aborted d!aborted"}) {
+    a.cancel();
+    BOOST_TEST(settle() == told);
+  }
+  // It wants no more than what is in use: so it gives that back when it is idle, and leaves.
+  held.clear();
+  run(40s);
+  BOOST_TEST(a.share() == 0u);
+  BOOST_TEST((a.lease() == lease_state::joining));
+}
+
 BOOST_AUTO_TEST_CASE(handlers_run_on_their_executor) {
   asio::io_context other;
   auto& a = make({.limit = 1});

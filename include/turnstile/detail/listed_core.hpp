@@ -68,7 +68,7 @@ class TURNSTILE_API waiter_gate final : public permit_owner {
 
    private:
     listed_core& core_;
-    listed_waiter* waiter_ = nullptr;
+    listed_waiter* waiter_ = nullptr;  // which has left the list
     bool is_granted_ = false, was_last_ = false;
   };
 
@@ -161,9 +161,11 @@ bool waiter_gate::departure::begins(Operation& x, Handler& h) noexcept {
   listed_waiter& w = x;
   is_granted_ = w.get_outcome() == outcome::granted;
   if (is_granted_) {
-    if (!core_.confirm()) return false;  // the strand puts it back into the queue
+    // In this order: if the lease is lost and renewed meanwhile, the permit is of the lost one.
     h.note_grant();
+    if (!core_.confirm()) return false;  // the strand puts it back into the queue
   }
+  if (!w.list_) return true;  // it has left the list before, and its executor has refused it
   waiter_ = &w;
   was_last_ = core_.leave(w);
   return true;
