@@ -116,10 +116,10 @@ bool core::enter() noexcept {
   return false;
 }
 
-bool core::release_to_queue(std::size_t n, word w) noexcept {
+bool core::release_to_queue(std::size_t n, word w, std::size_t kept) noexcept {
   word next;
   do {
-    if (n > used(w)) return false;
+    if (n + kept > used(w)) return false;
     next = w - n;
     if (w & queued) next = (w & busy) ? next | reserved : with_strand(w);
     // Releases what the caller did before; acquires the strand, if it is free.
@@ -138,7 +138,7 @@ bool core::release_to_queue(std::size_t n, word w) noexcept {
   // Acquires what was recorded meanwhile. No release is needed, here and in grant_to_first(): the swap that
   // took the strand has released what came before.
   do {
-    if (n > used(w)) {  // another thread has released more than it held meanwhile,
+    if (n + kept > used(w)) {  // another thread has released more than it held meanwhile,
       run(w, decides::none);
       return false;  // and so this release is the one too many
     }

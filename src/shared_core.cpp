@@ -87,7 +87,7 @@ void shared_core::kick() noexcept {
 }
 
 bool shared_core::release(std::size_t n) noexcept {
-  if (n > in_use() || !core::release(n)) return false;
+  if (n > in_use() || !core::release(n, ballast)) return false;
   // What is in use falls while it is above what is usable.
   if (n != 0 && core::in_use() + n > core::limit()) kick();
   return true;

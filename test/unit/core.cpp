@@ -212,6 +212,20 @@ BOOST_AUTO_TEST_CASE(the_delivery_to_the_last_waiter_may_wait_again) {
   BOOST_TEST(read() == "a b");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_kept_cannot_be_released) {
+  make(0, 3);
+  BOOST_TEST(!c->release(2, 2));
+  BOOST_TEST(c->in_use() == 3u);
+  queued("a");
+  BOOST_TEST(!c->release(2, 2));
+  BOOST_TEST(read() == "");
+  BOOST_TEST(c->release(1, 2));
+  BOOST_TEST(read() == "a");
+  BOOST_TEST(c->release(1, 2));
+  BOOST_TEST(!c->release(1, 2));
+  BOOST_TEST(c->in_use() == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(a_release_is_enough_for_a_wait_that_comes_after_it) {
   make(0);
   queued("a").then([&] {

@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -185,6 +186,51 @@ BOOST_AUTO_TEST_CASE(losses_forget_no_acquire) {
   BOOST_TEST(c.others == 0);
   BOOST_TEST(a.in_use() == 0u);
   BOOST_TEST(a.waiting() == 0u);
+  pool.stop();
+  pool.join();
+}
+
+BOOST_AUTO_TEST_CASE(two_threads_cannot_release_the_same_permit) {
+  const watchdog dog;
+  asio::thread_pool pool(1);
+  turnstile::memory_server server;
+  turnstile::memory_engine engine(pool, server);
+  auto o = options();
+  o.linger = o.lease;
+  shared_semaphore a(pool, engine, o);
+  std::atomic<int> ready = 0;
+  a.async_acquire(limit, [&](error_code) { ++ready; });
+  BOOST_TEST(eventually([&] { return ready == 1; }));
+  a.release(limit);
+  constexpr int rounds = 20000;
+  std::atomic<int> started = 0, released = 0;
+  const auto meet = [&](int n) {
+    ++started;
+    while (started < n) std::this_thread::yield();
+  };
+  const auto release = [&] {
+    error_code ec;
+    a.release(1, ec);
+    if (!ec) ++released;
+  };
+  std::thread other([&] {
+    for (int i = 0; i != rounds; ++i) {
+      meet(4 * i + 2);
+      release();
+      meet(4 * i + 4);
+    }
+  });
+  int wrong = 0;
+  for (int i = 0; i != rounds; ++i) {
+    released = 0;
+    wrong += !a.try_acquire();
+    meet(4 * i + 2);
+    release();
+    meet(4 * i + 4);
+    wrong += released != 1 || a.in_use() != 0;
+  }
+  other.join();
+  BOOST_TEST(wrong == 0);
   pool.stop();
   pool.join();
 }

@@ -224,9 +224,9 @@ bug('release adds first and checks afterwards',
     (CORE_HPP, '''\
     word w = word_.load(std::memory_order_relaxed);
     do {
-      if (n > used(w)) return false;
+      if (n + kept > used(w)) return false;
       if (n == 0) return true;
-      if (w & queued) return release_to_queue(n, w);
+      if (w & queued) return release_to_queue(n, w, kept);
     } while (!word_.compare_exchange_weak(w, w - n, std::memory_order_release,
                                           std::memory_order_relaxed));
 ''', '''\
@@ -239,7 +239,7 @@ bug('release adds first and checks afterwards',
 '''),
     found_by=[linearizability])
 bug('an over-release changes the count',
-    (CORE_HPP, '      if (n > used(w)) return false;\n      if (n == 0)',
+    (CORE_HPP, '      if (n + kept > used(w)) return false;\n      if (n == 0)',
      '      if (n > used(w)) {\n        word_.fetch_and(~used_mask);\n        return false;\n      }\n      if (n == 0)'),
     found_by=[unit('counting: releasing/release_past_max_changes_nothing'),
               unit('bounded: more_than_the_limit/release_above_the_limit_is_an_error')], row='Q6')
@@ -279,10 +279,10 @@ bug('a waiter that was granted the permits of a release still seems to wait',
     (CORE, 'if (!wait_queue::next(first)) {', 'if (false) {'),
     found_by=[explorer('release | the granted waiter releases, try_acquire')])
 bug('the permits of a release are given back twice',
-    (CORE, 'if (n > used(w)) {  // another', 'if (false) {  // another'),
+    (CORE, 'if (n + kept > used(w)) {  // another', 'if (false) {  // another'),
     found_by=[explorer('release | release, one in use, one waits')])
 bug('an over-release to the queue succeeds',
-    (CORE, '  do {\n    if (n > used(w)) return false;\n', '  do {\n    if (n > used(w)) return true;\n'),
+    (CORE, '  do {\n    if (n + kept > used(w)) return false;\n', '  do {\n    if (n + kept > used(w)) return true;\n'),
     found_by=[explorer('release of two | release of two, one waits')])
 
 # ---- An executor refuses a completion ------------------------------------------------------------

@@ -60,13 +60,13 @@ class TURNSTILE_API core : public basic_strand<wait_queue> {
   // strand and may be gone. If the strand grants it, that comes with a reference, too.
   outcome wait(waiter& x) noexcept;
 
-  // Gives n permits back. Returns false, and changes nothing, if fewer are in use.
-  bool release(std::size_t n) noexcept {
+  // Gives n permits back. Returns false, and changes nothing, if fewer are in use, apart from `kept` of them.
+  bool release(std::size_t n, std::size_t kept = 0) noexcept {
     word w = word_.load(std::memory_order_relaxed);
     do {
-      if (n > used(w)) return false;
+      if (n + kept > used(w)) return false;
       if (n == 0) return true;
-      if (w & queued) return release_to_queue(n, w);
+      if (w & queued) return release_to_queue(n, w, kept);
     } while (!word_.compare_exchange_weak(w, w - n, std::memory_order_release,
                                           std::memory_order_relaxed));
     return true;
@@ -123,7 +123,7 @@ class TURNSTILE_API core : public basic_strand<wait_queue> {
   }
   bool enter() noexcept;
 
-  bool release_to_queue(std::size_t n, word w) noexcept;
+  bool release_to_queue(std::size_t n, word w, std::size_t kept = 0) noexcept;
   inline waiter* grant_to_first(std::size_t n, word& w) noexcept;
   void return_otherwise(std::size_t n) noexcept final;
 
