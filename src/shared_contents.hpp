@@ -10,6 +10,7 @@
 
 #include <turnstile/detail/shared_core.hpp>
 
+#include <condition_variable>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -55,13 +56,21 @@ class shared_core::inlet {
     const std::lock_guard<std::mutex> lock(mutex_);
     return std::exchange(mail_, {});
   }
+  // The execution context ends, which waits for another thread that has the turn.
+  void end(bool waits) {
+    put([](mail& m) { m.ends = true; });
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (waits) is_cut_.wait(lock, [this] { return !core_; });
+  }
   void cut() noexcept {
     const std::lock_guard<std::mutex> lock(mutex_);
     core_ = nullptr;
+    is_cut_.notify_all();
   }
 
  private:
   std::mutex mutex_;
+  std::condition_variable is_cut_;
   shared_core* core_;  // which has a reference to itself, unless null
   mail mail_;
 };
@@ -81,7 +90,7 @@ struct shared_core::contents {
   const std::shared_ptr<engine_link> engine;
   fleet::member member;
   const std::shared_ptr<inlet> in;
-  std::unique_ptr<detail::alarm> alarm;
+  std::shared_ptr<detail::alarm> alarm;
   number alarm_at = fleet::largest;  // if it is set
   std::size_t usable = 0;            // as the core has it
   bool listens = false, leaves = false, refuses = false, sets_limit = false, is_over = false;

@@ -62,7 +62,7 @@ shared_core::contents::contents(shared_core& c, const shared_setup& s)
       member(member_options(s.options, id)),
       in(std::make_shared<inlet>(c)),
       alarm(s.make_alarm([i = in] { i->put([](inlet::mail& m) { m.rang = true; }); },
-                         [i = in] { i->put([](inlet::mail& m) { m.ends = true; }); })) {}
+                         [i = in](bool waits) { i->end(waits); })) {}
 
 shared_core::shared_core(const shared_setup& s)
     : listed_core(ballast, ballast),

@@ -147,7 +147,6 @@ bool shared_core::end_of_leaving(bool is_quiet) noexcept {
 bool shared_core::finish() noexcept {
   contents& c = *contents_;
   c.is_over = true;
-  c.in->cut();
   c.alarm.reset();
   deadline_.store(0, std::memory_order_release);
   core::set_limit(ballast);
@@ -156,6 +155,7 @@ bool shared_core::finish() noexcept {
       c.engine->with_engine([&](shared_engine& e) { e.ignore(fleet::channel_of(c.key, c.id)); });
   } catch (...) {  // then the handler stays, and does nothing
   }
+  c.in->cut();  // last: the context may be gone then
   return true;
 }
 

@@ -131,16 +131,14 @@ class basic_memory_engine final : public shared_engine {
 
  private:
   // The executor and the handlers. Its mutex is not held while anything is posted or called.
-  class link final : public detail::message_sink,
-                     public detail::context_hook,
-                     public std::enable_shared_from_this<link> {
+  class link final : public detail::message_sink, public detail::context_hook {
    public:
     link(const Executor& ex, std::shared_ptr<detail::memory_state> server)
         : server_(std::move(server)), executor_(ex) {}
 
     void start() {
-      attach(detail::context_of(*executor_));
-      server_->add(this->shared_from_this());
+      if (!attach(detail::context_of(*executor_))) drop_context();
+      server_->add(self());
     }
     void end() noexcept {
       detach();
@@ -164,7 +162,7 @@ class basic_memory_engine final : public shared_engine {
 
     void hear(const std::string& channel, const std::string& text) override {
       if (!handler_of(channel)) return;
-      post([self = this->shared_from_this(), channel, text] {
+      post([self = self(), channel, text] {
         // It may be ignored by now.
         if (const message_handler h = self->handler_of(channel)) h(text);
       });
@@ -235,13 +233,16 @@ class basic_memory_engine final : public shared_engine {
       if (ex) boost::asio::post(*ex, std::forward<Function>(f));
     }
 
+    std::shared_ptr<link> self() { return std::static_pointer_cast<link>(shared_from_this()); }
+
+    void drop_context() noexcept override {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      executor_.reset();
+    }
     void context_ended() noexcept override {
-      std::optional<Executor> ex;
       std::map<std::string, message_handler> handlers;
       std::vector<pending> late;
       const std::lock_guard<std::mutex> lock(mutex_);
-      if (executor_) ex.emplace(*executor_);
-      executor_.reset();
       handlers.swap(handlers_);
       late.swap(late_);
     }

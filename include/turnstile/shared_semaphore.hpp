@@ -76,7 +76,8 @@ namespace turnstile::inline v1 {
 /// The semaphore, its engine, its execution context and its permits may be destroyed in any order. The destructor
 /// completes what waits with `operation_aborted`, and gives the share back. For permits that are still held, the lease is renewed
 /// until they have come back, while context and engine live. Without the engine, it is as if the server could not be reached. A
-/// deferred operation refers to the semaphore object. No permit may be released on another thread while the context is destroyed.
+/// deferred operation refers to the semaphore object. No permit may be released on another thread while the context is destroyed. If
+/// the engine has another context, that may go on meanwhile: it is waited for.
 ///
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///
@@ -380,9 +381,8 @@ class basic_shared_semaphore {
                                     shared_options options) {
     const auto time = engine.manual();
     return {std::move(options), engine.link_, time,
-            [ex, time](const std::function<void()>& ring, std::function<void()> end) {
-              return std::unique_ptr<detail::alarm>(
-                  new detail::timer_alarm<Executor>(ex, time.get(), ring, std::move(end)));
+            [ex, time](const std::function<void()>& ring, const std::function<void(bool)>& end) {
+              return std::make_shared<detail::timer_alarm<Executor>>(ex, time.get(), ring, end);
             }};
   }
 

@@ -12,6 +12,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -22,6 +23,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -250,4 +252,32 @@ BOOST_AUTO_TEST_CASE(a_semaphore_may_be_destroyed_while_others_release_its_permi
     BOOST_TEST(eventually([&] { return called == 6; }));
   }
   pool.join();  // when all of them have left
+}
+
+// The engine's thread brings replies, which grant, set the alarm and end the lease, while the semaphore's context is destroyed.
+BOOST_AUTO_TEST_CASE(a_context_may_end_while_the_engine_has_another_one) {
+  const watchdog dog;
+  asio::thread_pool pool(1);
+  turnstile::memory_server server;
+  turnstile::memory_engine engine(pool, server);
+  for (int i = 0; i != 5000; ++i) {
+    auto io = std::make_unique<asio::io_context>();
+    auto o = options();
+    o.name += std::to_string(i);
+    auto a = std::make_unique<shared_semaphore>(*io, engine, o);
+    bool granted = false;
+    shared_permit held;
+    a->async_acquire_permit([&](error_code, shared_permit p) {
+      granted = true;
+      if (i % 4 == 0) held = std::move(p);
+    });
+    while (i % 8 < 6 && !granted) io->run_one();
+    for (int k = 0; i % 8 > 3 && k != 5; ++k) a->async_acquire(limit, [](error_code) {});
+    a->async_wait_lost([](error_code) {});
+    if (i % 2) a.reset();
+    for (int k = i * 37 % 4000; k > 0; --k) std::atomic_signal_fence(std::memory_order_seq_cst);
+    io.reset();
+  }
+  pool.stop();
+  pool.join();
 }

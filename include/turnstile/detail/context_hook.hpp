@@ -5,42 +5,70 @@
 #define TURNSTILE_DETAIL_CONTEXT_HOOK_HPP
 
 // What is to be told that an execution context ends, so that it drops its executors and timers while that is still
-// possible. It may be made and destroyed before and after that.
+// possible. It may be made and destroyed before and after that. A hook belongs to a shared_ptr.
+//
+// A thread of another context, on which an engine hands over its replies, may use and destroy a hook while the context
+// is destroyed. So what belongs to the context is used and dropped under the mutex of the list, which outlives both.
 
 #include <boost/asio/execution_context.hpp>
 
+#include <memory>
 #include <mutex>
 
 namespace turnstile::inline v1::detail {
 
 namespace asio = boost::asio;
 
-class context_hooks;
+class context_hook;
 
-class context_hook {
+struct context_hook_list {
+  std::mutex mutex;
+  bool has_ended = false;
+  context_hook* first = nullptr;
+};
+
+class context_hook : public std::enable_shared_from_this<context_hook> {
  public:
   context_hook(const context_hook&) = delete;
   context_hook& operator=(const context_hook&) = delete;
 
  protected:
   context_hook() noexcept = default;
-  virtual ~context_hook() { detach(); }
+  virtual ~context_hook() = default;
 
-  // If the context has ended, this calls context_ended(). A derived class detaches itself before its members are gone.
-  inline void attach(asio::execution_context& context);
+  // Returns false if the context has ended.
+  inline bool attach(asio::execution_context& context);
+  // Drops what belongs to the context, unless that has ended. A derived class calls it in its destructor.
   inline void detach() noexcept;
 
- private:
-  friend context_hooks;
+  // Calls f, unless the context has ended. The end of the context waits for f.
+  template <typename Function>
+  void with_context(Function f) {
+    if (!list_) return;
+    const std::lock_guard<std::mutex> lock(list_->mutex);
+    if (is_listed_) f();
+  }
 
+ private:
+  friend class context_hooks;
+
+  // With the mutex.
+  virtual void drop_context() noexcept = 0;
+  // Then, without it, if the context ends before the hook.
   virtual void context_ended() noexcept = 0;
 
-  context_hooks* hooks_ = nullptr;  // null if it is not attached
+  void unlink() noexcept {
+    (previous_ ? previous_->next_ : list_->first) = next_;
+    if (next_) next_->previous_ = previous_;
+    is_listed_ = false;
+  }
+
+  std::shared_ptr<context_hook_list> list_;  // once it was attached
+  bool is_listed_ = false;
   context_hook* next_ = nullptr;
   context_hook* previous_ = nullptr;
 };
 
-// The mutex guards the list. As always in Asio, no other thread uses a context while it is destroyed.
 class context_hooks final : public asio::execution_context::service {
  public:
   using key_type = context_hooks;
@@ -52,50 +80,43 @@ class context_hooks final : public asio::execution_context::service {
  private:
   friend context_hook;
 
+  // What is called may attach and detach hooks.
   void shutdown() override {
-    // What is called may attach and detach hooks.
-    while (context_hook* const h = next_to_end()) h->context_ended();
-  }
-
-  context_hook* next_to_end() noexcept {
-    const std::scoped_lock lock(mutex_);
-    has_ended_ = true;
-    context_hook* const h = first_;
-    if (h) unlink(*h);
-    return h;
-  }
-
-  void unlink(context_hook& h) noexcept {
-    (h.previous_ ? h.previous_->next_ : first_) = h.next_;
-    if (h.next_) h.next_->previous_ = h.previous_;
-    h.hooks_ = nullptr;
-  }
-
-  std::mutex mutex_;
-  bool has_ended_ = false;
-  context_hook* first_ = nullptr;
-};
-
-void context_hook::attach(asio::execution_context& context) {
-  auto& hooks = asio::use_service<context_hooks>(context);
-  {
-    const std::scoped_lock lock(hooks.mutex_);
-    if (!hooks.has_ended_) {
-      next_ = hooks.first_;
-      previous_ = nullptr;
-      if (next_) next_->previous_ = this;
-      hooks.first_ = this;
-      hooks_ = &hooks;
-      return;
+    for (;;) {
+      std::shared_ptr<context_hook> h;
+      {
+        const std::lock_guard<std::mutex> lock(list_->mutex);
+        list_->has_ended = true;
+        context_hook* const first = list_->first;
+        if (!first) return;
+        h = first->weak_from_this().lock();  // empty if another thread is about to destroy it
+        first->unlink();
+        first->drop_context();
+      }
+      if (h) h->context_ended();
     }
   }
-  context_ended();
+
+  const std::shared_ptr<context_hook_list> list_ = std::make_shared<context_hook_list>();
+};
+
+bool context_hook::attach(asio::execution_context& context) {
+  list_ = asio::use_service<context_hooks>(context).list_;
+  const std::lock_guard<std::mutex> lock(list_->mutex);
+  if (list_->has_ended) return false;
+  next_ = list_->first;
+  if (next_) next_->previous_ = this;
+  list_->first = this;
+  is_listed_ = true;
+  return true;
 }
 
 void context_hook::detach() noexcept {
-  if (!hooks_) return;
-  const std::scoped_lock lock(hooks_->mutex_);
-  hooks_->unlink(*this);
+  if (!list_) return;
+  const std::lock_guard<std::mutex> lock(list_->mutex);
+  if (!is_listed_) return;
+  unlink();
+  drop_context();
 }
 
 }  // namespace turnstile::inline v1::detail

@@ -12,6 +12,7 @@
 #include <turnstile/shared_permit.hpp>
 
 #include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
 #include <atomic>
@@ -49,10 +50,11 @@ class loss_relay final : public relay, public loss_listener {
     lost_.store(true, std::memory_order_relaxed);
     try {
       std::unique_lock<std::mutex> lock(mutex_);
-      const std::optional<Executor> ex = executor_;
+      if (!executor_) return;
+      // The operation has work, too. So the context does not run out of it until this is posted.
+      const asio::executor_work_guard<Executor> work(*executor_);
       lock.unlock();
-      if (!ex) return;
-      asio::post(*ex, [self = std::static_pointer_cast<loss_relay>(shared_from_this())] {
+      asio::post(work.get_executor(), [self = std::static_pointer_cast<loss_relay>(shared_from_this())] {
         self->emit(asio::cancellation_type::terminal);
       });
     } catch (...) {  // it cannot be posted: the operation goes on

@@ -48,8 +48,10 @@ struct shared_setup {
   shared_options options;
   std::shared_ptr<engine_link> engine;
   std::shared_ptr<manual_time> time;  // null: the system's
-  // Makes the alarm. It calls the first function when it rings, and the second one when the execution context ends.
-  std::function<std::unique_ptr<alarm>(std::function<void()>, std::function<void()>)> make_alarm;
+  // Makes the alarm. It calls the first function when it rings, and the second one when the execution context ends: with
+  // true if that has to wait until the core does not use the context any more.
+  std::function<std::shared_ptr<alarm>(std::function<void()>, std::function<void(bool)>)>
+      make_alarm;
 };
 
 class TURNSTILE_API shared_core final : public listed_core {

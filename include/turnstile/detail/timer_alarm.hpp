@@ -26,44 +26,52 @@
 namespace turnstile::inline v1::detail {
 
 template <typename Executor>
-class timer_alarm final : public alarm, private context_hook {
+class timer_alarm final : public alarm, public context_hook {
   using clock = std::chrono::steady_clock;
 
  public:
   timer_alarm(const Executor& ex, manual_time* time, const std::function<void()>& ring,
-              std::function<void()> end)
-      : ring_(ring), end_(std::move(end)) {
+              const std::function<void(bool)>& end)
+      : ring_(ring), end_(end), executor_(ex) {
     if (time)
       manual_ = time->make_alarm(ring);
     else
-      timer_.emplace(ex);
-    attach(detail::context_of(ex));
+      timer_.emplace(ex);  // before the hook, so that the services of timers end after it
+    if (attach(detail::context_of(ex))) return;
+    drop_context();
+    end(false);
   }
   ~timer_alarm() override { detach(); }
 
   void set(std::int64_t at) override {
-    if (manual_) manual_->set(at);
-    if (!timer_) return;
-    timer_->expires_after(std::chrono::microseconds((std::max<std::int64_t>)(at - boot_time(), 0)));
-    timer_->async_wait([ring = ring_](const error_code& ec) {
-      if (!ec) ring();
+    with_context([&] {
+      if (manual_) return manual_->set(at);
+      if (!timer_) timer_.emplace(*executor_);
+      const auto left = (std::max<std::int64_t>)(at - boot_time(), 0);
+      timer_->expires_after(std::chrono::microseconds(left));
+      timer_->async_wait([ring = ring_](const error_code& ec) {
+        if (!ec) ring();
+      });
     });
   }
   void clear() noexcept override {
-    if (manual_) manual_->clear();
-    if (timer_) timer_.emplace(timer_->get_executor());  // cancel() may throw
+    with_context([&] {
+      if (manual_) manual_->clear();
+      timer_.reset();  // cancel() may throw
+    });
   }
 
  private:
-  void context_ended() noexcept override {
+  void drop_context() noexcept override {
     timer_.reset();
     manual_.reset();
-    const auto end = std::move(end_);  // *this may be gone when it returns
-    end();
+    executor_.reset();
   }
+  void context_ended() noexcept override { end_(true); }
 
   const std::function<void()> ring_;
-  std::function<void()> end_;
+  const std::function<void(bool)> end_;
+  std::optional<Executor> executor_;
   std::optional<asio::basic_waitable_timer<clock, asio::wait_traits<clock>, Executor>> timer_;
   std::unique_ptr<alarm> manual_;
 };
