@@ -45,7 +45,11 @@ class shared_core::inlet {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (!core_) return;
-      write(mail_);
+      try {
+        write(mail_);
+      } catch (...) {
+        return;  // there is no memory for a message: it is lost, as others are
+      }
       c = core_;
       c->add_reference();
     }
@@ -84,7 +88,8 @@ struct shared_core::contents {
   bool has_engine() {
     return engine->with_engine([](shared_engine&) {});
   }
-  void wake(number at, number now) noexcept;
+  // False if there was no memory for the alarm.
+  bool wake(number at, number now) noexcept;
 
   const std::string id, key;
   const std::shared_ptr<engine_link> engine;
@@ -93,6 +98,7 @@ struct shared_core::contents {
   std::shared_ptr<detail::alarm> alarm;
   number alarm_at = fleet::largest;  // if it is set
   std::size_t usable = 0;            // as the core has it
+  bool missed_loss = false;  // a step has failed that gave the lease up
   bool listens = false, leaves = false, refuses = false, sets_limit = false, is_over = false;
 };
 

@@ -55,14 +55,15 @@ bool shared_core::work() noexcept try {
 
     if (end_of_leaving(!o.send && !o.again && o.wake_at == fleet::largest && after == 0))
       return finish();
-    c.wake(o.again ? now : o.wake_at, now);
+    lacks_alarm_.store(!c.wake(o.again ? now : o.wake_at, now), std::memory_order_relaxed);
     return false;
   }
 } catch (...) {
   // There was no memory for the request. Perhaps the step that failed has given the lease up.
-  const number now = time();
-  if (now >= deadline_.load(std::memory_order_relaxed)) lease_number_.fetch_add(1);
-  contents_->wake(now + 10'000, now);
+  contents& c = *contents_;
+  const number now = time(), deadline = deadline_.load(std::memory_order_relaxed);
+  if (deadline != 0 && now >= deadline && (share() > 0 || in_use() > 0)) c.missed_loss = true;
+  lacks_alarm_.store(!c.wake(now + 10'000, now), std::memory_order_relaxed);
   return false;
 }
 
@@ -107,7 +108,8 @@ void shared_core::read_answer(number serial, std::string_view error,
 void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcept {
   contents& c = *contents_;
   const fleet::member& m = c.member;
-  if (o.lost) lease_number_.fetch_add(1, std::memory_order_acq_rel);
+  const bool is_loss = std::exchange(c.missed_loss, false) || o.lost;
+  if (is_loss) lease_number_.fetch_add(1, std::memory_order_acq_rel);
   share_.store(static_cast<std::size_t>(m.share()), std::memory_order_relaxed);
   token_.store(static_cast<std::uint64_t>(m.token()), std::memory_order_release);
   learning_until_.store(m.learning_until(), std::memory_order_relaxed);
@@ -124,7 +126,7 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
     total_limit_.store(limit, std::memory_order_relaxed);
     set_most(limit);
   }
-  if (o.lost) {
+  if (is_loss) {
     events_->end_waits(outcome::lease_lost, event::lease_lost - 1, event::lease_lost);
     listeners_.tell();
   }
@@ -161,10 +163,11 @@ bool shared_core::finish() noexcept {
 
 bool shared_core::contents::send(const fleet::request& r) try {
   return engine->with_engine([&](shared_engine& e) {
-    if (!std::exchange(listens, true))
+    if (!listens)
       e.listen(fleet::channel_of(key, id), [i = in](std::string_view text) {
         i->put([&](inlet::mail& m) { m.news.emplace_back(text); });
       });
+    listens = true;
     e.async_sync(
         {key, fleet::to_arguments(r)}, [i = in, serial = r.serial](shared_engine::reply answer) {
           i->put([&](inlet::mail& m) { m.answers.push_back({serial, std::move(answer)}); });
@@ -174,15 +177,17 @@ bool shared_core::contents::send(const fleet::request& r) try {
   return false;
 }
 
-void shared_core::contents::wake(number at, number now) noexcept try {
+bool shared_core::contents::wake(number at, number now) noexcept try {
   if (at == fleet::largest) {
     if (std::exchange(alarm_at, at) != at) alarm->clear();
   } else if (at < alarm_at) {  // else it rings early, and is set again
     alarm->set(std::max(at, now));
     alarm_at = at;
   }
+  return true;
 } catch (...) {
   alarm_at = fleet::largest;
+  return false;
 }
 
 }  // namespace turnstile::inline v1::detail

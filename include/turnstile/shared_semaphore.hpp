@@ -56,7 +56,8 @@ namespace turnstile::inline v1 {
 /// As for `basic_semaphore`, with these differences. With `use_awaitable`, a coroutine gives others a turn even if a
 /// permit is free. An acquire that waits makes a second, small allocation even if it cannot be cancelled. While the semaphore has a
 /// lease, and until it has left after its end, it has a timer, which is outstanding work of its execution context: about a lease
-/// after its last use it leaves the others by itself. Requests allocate memory. If there is none, they are tried again.
+/// after its last use it leaves the others by itself. Requests allocate memory. If there is none, they are tried again: later, or
+/// if there is none for the timer either, by the next acquire that has to wait.
 ///
 /// @par Errors
 /// Besides those of `basic_semaphore`:

@@ -120,6 +120,7 @@ class TURNSTILE_API shared_core final : public listed_core {
     if (n > most || (limit != 0 && n > limit))
       return is_closed() ? outcome::closed : outcome::exceeds_limit;
     const outcome o = acquire();
+    if (o == outcome::waiting && lacks_alarm_.load(std::memory_order_relaxed)) kick();
     if (o != outcome::granted || n == 0 || confirm()) return o;
     take_back(n);
     return outcome::waiting;
@@ -147,6 +148,7 @@ class TURNSTILE_API shared_core final : public listed_core {
   const bool checks_;
   std::atomic<std::int64_t> deadline_{0};  // of the lease; 0 is none
   std::atomic<bool> was_refused_{false};   // a grant was: the limit has to be set anew
+  std::atomic<bool> lacks_alarm_{false};   // memory was short: the next acquire that has to wait tries again
   std::atomic<std::uint32_t> turns_{1};    // the constructor has the first one
 
   // As the member knows them.
