@@ -54,6 +54,7 @@ set(pages
   example/members.md
   example/recipes.md
   example/connection_limiter/README.md
+  example/fleet/README.md
   src/README.md
   src/adaptive_limit.md
   src/fleet/README.md

@@ -58,8 +58,8 @@ struct redis_options {
 ///
 /// @par Permissions
 /// With access control lists, the user needs the commands of the script, `EVAL`, `EVALSHA`, `PING`, `SUBSCRIBE` and `UNSUBSCRIBE`; if the URL
-/// has a database, `SELECT`; and the keys and channels `turnstile:*`. Without `CLIENT SETNAME` or `INFO`, connections have no name, or an old
-/// version is not noticed.
+/// has a database, `SELECT`; and the keys and channels `turnstile:*`. `example/fleet/README.md` has them as one line. Without `CLIENT SETNAME`,
+/// connections have no name.
 ///
 /// @par Completion
 /// Handlers are posted to a strand of the engine's executor, and called one at a time.
