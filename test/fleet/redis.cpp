@@ -108,6 +108,7 @@ void redis_server::start() {
   if (process_ < 0) throw std::runtime_error{"no process for redis-server"};
   if (process_ > 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  close_range(3, ~0U, 0);  // the sockets of the test, which would stay open
   if (chdir(folder_.c_str()) == 0) execvp(words[0], words.data());
   _exit(127);
 }
