@@ -27,6 +27,10 @@ std::string expected_by(std::string_view option) {
   if (option == "admin-public")
     return "a host name or an address without a scheme or path, such as limiter.example";
   if (option == "share-limit") return "a name without spaces, such as database";
+  if (option == "shared") return "a URL such as redis://redis.example:6379";
+  if (option == "name") return "a name of 1 to 128 letters, digits, and _ . : / -";
+  if (option == "lease") return "a duration from 1s to 10m";
+  if (option == "lost-lease") return "keep or cut";
   if (option == "limits-file") return "the path of a file";
   if (option == "limit") return "auto, or a number from 0 to " + std::to_string(max_permits);
   if (option == "limit-min" || option == "limit-max" || option == "per-client")
@@ -65,6 +69,15 @@ po::options_description description() {
       "how many connections are forwarded at once; 0 pauses, and auto finds the number (see below)")
     ("share-limit", text("NAME"),
       "listeners with the same NAME share one limit and one queue")
+    ("shared", text("URL"),
+      "share the limit with the limiters on other machines that have the same --name, over this Redis: "
+      "redis://[user[:password]@]host[:port][/database] (see below)")
+    ("name", text("NAME"), "with --shared: the name of the limit")
+    ("lease", text("TIME"),
+      "with --shared: how long a limiter that died keeps its share of the limit at most; the default is 15s")
+    ("lost-lease", text("keep|cut"),
+      "with --shared: what happens to forwarded connections if Redis has not answered for two thirds of "
+      "the lease; the default is keep")
     ("limit-min", text("N"), "the lowest limit that auto sets; the default is 1")
     ("limit-max", text("N"), "the highest limit that auto sets; the default is 1000")
     ("limit-dry-run", text("on|off"),
@@ -163,6 +176,11 @@ connections. A connection above the limit of its client waits in the queue until
 the same client ends, and connections of other clients pass it. In the modes backlog and reject, such a
 connection is refused at once, after it was accepted.
 
+With --shared, limiters on several machines forward at most --limit connections together. The first one
+sets the limit, and PUT /limit changes it for all of them. While Redis cannot be reached, a limiter goes on
+with its share for two thirds of --lease. Then it forwards no new connection until Redis answers: new ones
+wait in the queue. --per-client and --max-queue belong to each limiter.
+
 Several listeners
   Each --listen starts a listener with a limit of its own. Options after a --listen belong to that
   listener. Options before the first --listen are defaults for all listeners. --admin, --admin-public,
@@ -174,7 +192,8 @@ Several listeners
 The admin endpoint
   GET /metrics  the metrics, in Prometheus' text format
   GET /healthz  200; 503 after a signal to stop
-  GET /readyz   200 if also the upstreams accept connections, otherwise 503
+  GET /readyz   200 if also the upstreams accept connections, and the limit of --shared can be used;
+                otherwise 503
   GET /limit    the current limit
   GET /         a page that shows the load
   GET or PUT /max-queue, /queue-timeout, /per-client, /per-client-queue, /connect-timeout,

@@ -14,6 +14,7 @@
 //   log/failure_log.*       logs what fails often: once, then as a count
 //   proxy/limiter.*         one listener and its connections
 //   proxy/admission.*       the permits and the queue
+//   proxy/fleet_limit.*     the limit of --shared
 //   proxy/limit_finder.*    finds the limit for --limit auto
 //   proxy/origin.*          where a connection comes from
 //   proxy/client_key.hpp    what counts as one client
@@ -73,7 +74,8 @@ void check_descriptors(const options& o, const logger& l) {
   std::size_t needed = 64 + io_threads::descriptors(o.threads);
   for (const settings& s : o.limiters)
     needed += 2 * (s.finds_limit() ? s.find_limit->highest : s.limit) +
-              (s.overflow == overflow_mode::queue ? s.max_queue : 0);
+              (s.overflow == overflow_mode::queue ? s.max_queue : 0) +
+              (s.shared ? 2 + io_threads::descriptors(1) : 0);  // Redis
   rlimit allowed{};
   if (getrlimit(RLIMIT_NOFILE, &allowed) != 0) return;
   if (const rlimit raised{allowed.rlim_max, allowed.rlim_max};

@@ -20,6 +20,7 @@ struct dependency {
 
 bool has_queue(const settings& s) { return s.overflow == overflow_mode::queue; }
 bool finds_limit(const settings& s) { return s.find_limit.has_value(); }
+bool is_shared(const settings& s) { return s.shared.has_value(); }
 bool has_clients(const settings& s) { return s.per_client.has_value(); }
 
 constexpr dependency dependencies[]{
@@ -33,6 +34,9 @@ constexpr dependency dependencies[]{
     {"share-limit", "--overflow queue or reject",
      [](const settings& s) { return s.overflow != overflow_mode::backlog; }},
     {"share-limit", "a number as --limit", [](const settings& s) { return !s.find_limit; }},
+    {"name", "--shared", is_shared},
+    {"lease", "--shared", is_shared},
+    {"lost-lease", "--shared", is_shared},
     {"per-client-queue", "--per-client", has_clients}};
 
 }  // namespace
@@ -53,10 +57,21 @@ void check_shared_limits(std::span<const settings> listeners) {
       };
       if (a.overflow != b.overflow) differs("overflow");
       if (a.abandon != b.abandon) differs("abandon");
+      if (a.shared != b.shared) differs("shared");
       for (const char* name :
            {"limit", "max-queue", "queue-timeout", "per-client", "per-client-queue", "drain-delay"})
         if (const auto* o = find_adjustable(name); o->get(a) != o->get(b)) differs(name);
     }
+}
+
+std::string why_not_shared(const settings& s, const adjustable& next) {
+  if (!s.shared) return {};
+  // A connection that is not accepted yet, or not queued, cannot wait for Redis.
+  if (!has_queue(s)) return "--shared needs --overflow queue";
+  if (s.find_limit) return "--shared needs a number as --limit";
+  if (next.limit == 0) return "--shared needs a --limit of at least 1";
+  if (next.max_queue == 0) return "--shared needs a --max-queue of at least 1";
+  return {};
 }
 
 std::string why_fixed(const adjustable_option& option, const settings& s) {

@@ -46,6 +46,13 @@ std::optional<bool> to_switch(std::string_view text) {
   return {};
 }
 
+// Whether lost connections are cut.
+std::optional<bool> to_lost_lease(std::string_view text) {
+  if (text == "cut") return true;
+  if (text == "keep") return false;
+  return {};
+}
+
 std::optional<log_format> to_log_format(std::string_view text) {
   if (text == "plain") return log_format::plain;
   if (text == "json") return log_format::json;
@@ -157,7 +164,7 @@ void check_effects(const po::parsed_options& part, std::span<const settings> lis
 constexpr std::array not_in_demo{"socket-mode",  "listen",       "upstream",    "resolve-every",
                                  "accept-proxy", "send-proxy",   "drain-delay", "drain-timeout",
                                  "admin",        "admin-public", "access-log",  "log-format",
-                                 "limits-file",  "share-limit"};
+                                 "limits-file",  "share-limit",  "shared"};
 
 void check_demo(const command_line& line) {
   for (const char* option : not_in_demo)
@@ -182,6 +189,15 @@ void set_limit(settings& s, const po::variables_map& given) {
   s.find_limit = a;
 }
 
+shared_limit to_shared(const po::variables_map& given) {
+  shared_limit s;
+  s.url = given["shared"].as<std::string>();  // the Redis engine checks it
+  s.name = value_of(given, "name", to_shared_name);
+  if (has(given, "lease")) s.lease = value_of(given, "lease", to_lease);
+  if (has(given, "lost-lease")) s.cuts = value_of(given, "lost-lease", to_lost_lease);
+  return s;
+}
+
 settings to_settings(const po::variables_map& given, bool demo) {
   settings s;
   s.listen = value_of(given, "listen", to_address);
@@ -198,6 +214,8 @@ settings to_settings(const po::variables_map& given, bool demo) {
   s.overflow = value_of(given, "overflow", to_overflow_mode);
   if (!has(given, "per-client-queue")) s.per_client_queue = s.max_queue - s.max_queue / 2;
   if (has(given, "share-limit")) s.share_limit = value_of(given, "share-limit", to_name);
+  if (has(given, "shared")) s.shared = to_shared(given);
+  if (const std::string why = why_not_shared(s, s); !why.empty()) throw usage_error(why);
   s.abandon = value_of(given, "abandon", to_switch);
   if (has(given, "accept-proxy")) s.accept_proxy = value_of(given, "accept-proxy", to_networks);
   if (has(given, "send-proxy")) s.send_proxy = value_of(given, "send-proxy", to_proxy_version);

@@ -31,6 +31,16 @@ struct auto_limit {
   bool dry_run = false;  // only reports the limit that it would set
 };
 
+// For --shared: a limit that limiters on several machines have in common.
+struct shared_limit {
+  std::string url;  // of Redis; may have a password
+  std::string name;
+  std::chrono::milliseconds lease{15000};
+  bool cuts = false;  // what was forwarded under a lease that is lost
+
+  bool operator==(const shared_limit&) const = default;
+};
+
 // The settings of one listener.
 struct settings : adjustable {
   host_port listen;
@@ -38,7 +48,8 @@ struct settings : adjustable {
   host_port upstream;
   std::optional<auto_limit> find_limit;
   overflow_mode overflow = overflow_mode::queue;
-  std::string share_limit;            // the name of a limit that listeners share, or empty
+  std::string share_limit;  // the name of a limit that listeners share, or empty
+  std::optional<shared_limit> shared;
   bool abandon = true;                // drop queued clients that disconnect
   std::vector<network> accept_proxy;  // whose connections start with a PROXY header
   int send_proxy = 0;                 // the version of the PROXY header for the upstream, or 0

@@ -140,6 +140,19 @@ std::optional<milliseconds> to_duration(std::string_view text) {
   return milliseconds{*number * unit_ms};
 }
 
+std::optional<std::string> to_shared_name(const std::string& text) {
+  constexpr std::string_view allowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/-";
+  if (text.empty() || text.size() > 128 || text.find_first_not_of(allowed) != text.npos) return {};
+  return text;
+}
+
+std::optional<milliseconds> to_lease(std::string_view text) {
+  const auto time = to_duration(text);
+  const bool fits = time && *time >= std::chrono::seconds{1} && *time <= std::chrono::minutes{10};
+  return fits ? time : std::nullopt;
+}
+
 std::optional<milliseconds> to_whole_seconds(std::string_view text) {
   const auto time = to_duration(text);
   return time && time->count() % 1000 == 0 ? time : std::nullopt;

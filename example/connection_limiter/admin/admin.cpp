@@ -187,8 +187,8 @@ awaitable<admin::response> admin::answer(const request& r, const endpoint& local
   const auto* const option = find_adjustable(path.substr(std::min<std::size_t>(1, path.size())));
   if (option && path.starts_with('/')) {
     if (is_get) co_return get(*option, query);
-    co_return r.method() == http::verb::put ? set(*option, query, r.body())
-                                            : method_not_allowed("GET, HEAD, PUT");
+    if (r.method() == http::verb::put) co_return co_await set(*option, query, r.body());
+    co_return method_not_allowed("GET, HEAD, PUT");
   }
   if (path != "/" && path != "/metrics" && path != "/healthz" && path != "/readyz")
     co_return reply(http::status::not_found,
@@ -225,6 +225,10 @@ admin::response admin::health() const {
 awaitable<admin::response> admin::readiness() {
   response result = health();
   if (result.result() != http::status::ok) co_return result;
+  for (const limiter& l : limiters_)
+    if (const std::string problem = l.fleet() ? l.fleet()->problem() : ""; !problem.empty())
+      co_return reply(http::status::service_unavailable,
+                      text("shared limit ", l.fleet()->name(), ": ", problem, '\n'));
   for (limiter& l : limiters_)
     if (const error_code ec = co_await l.check_upstream())
       co_return reply(http::status::service_unavailable,
@@ -254,23 +258,30 @@ admin::response admin::get(const adjustable_option& o, std::string_view query) c
   return l ? reply(http::status::ok, o.get(l->current()) + '\n') : failure;
 }
 
-admin::response admin::set(const adjustable_option& o, std::string_view query,
-                           std::string_view value) {
+awaitable<admin::response> admin::set(const adjustable_option& o, std::string_view query,
+                                      std::string_view value) {
   response failure;
   limiter* const l = named_listener(query, failure);
-  if (!l) return failure;
+  if (!l) co_return failure;
   if (value.ends_with('\n')) value.remove_suffix(1);
   adjustable next = l->current();
   if (!o.set(next, value))
-    return reply(http::status::bad_request,
-                 text("invalid ", o.name, "; expected ", expected_by(o), '\n'));
-  if (const std::string why = why_fixed(o, l->initial()); !why.empty())
-    return reply(http::status::conflict, why + '\n');
-  l->adjust(next);
+    co_return reply(http::status::bad_request,
+                    text("invalid ", o.name, "; expected ", expected_by(o), '\n'));
+  for (const std::string& why : {why_fixed(o, l->initial()), why_not_shared(l->initial(), next)})
+    if (!why.empty()) co_return reply(http::status::conflict, why + '\n');
+  if (!l->fleet() || o.name != "limit") {
+    l->adjust(next);
+  } else if (const error_code ec = co_await l->fleet()->set_limit(next.limit)) {
+    co_return reply(http::status::service_unavailable,
+                    ec == turnstile::errc::unreachable
+                        ? "Redis does not answer; it gets the limit when it does\n"
+                        : ec.message() + '\n');
+  }
   response result = reply(http::status::no_content, "");
   result.erase(http::field::content_type);
   result.erase(http::field::content_length);  // a 204 response has none
-  return result;
+  co_return result;
 }
 
 }  // namespace connection_limiter

@@ -71,7 +71,8 @@ class admin {
   response health() const;
   awaitable<response> readiness();
   response get(const adjustable_option& o, std::string_view query) const;
-  response set(const adjustable_option& o, std::string_view query, std::string_view value);
+  awaitable<response> set(const adjustable_option& o, std::string_view query,
+                          std::string_view value);
   limiter* named_listener(std::string_view query, response& failure) const;
 
   std::list<limiter>& limiters_;

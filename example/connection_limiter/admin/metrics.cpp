@@ -4,6 +4,7 @@
 #include "admin/metrics.hpp"
 
 #include "help.hpp"
+#include "text.hpp"
 
 #include <array>
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <iomanip>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 namespace connection_limiter {
 
@@ -40,6 +42,16 @@ std::uint64_t count_of(const statistics& f) {
   return f.of(e);
 }
 
+// With the escapes of a label's value.
+std::string escaped(std::string_view value) {
+  std::string result;
+  for (const char c : value) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c == '\n' ? ' ' : c;
+  }
+  return result;
+}
+
 class exposition {
  public:
   explicit exposition(const std::list<limiter>& l) : limiters_(l) {}
@@ -51,6 +63,17 @@ class exposition {
   void family(std::string_view name, std::string_view type, std::string_view help, Value value) {
     head(name, type, help);
     for (const limiter& l : limiters_) series(name, l) << "} " << value(l) << '\n';
+  }
+
+  // The same for the listeners with --shared. The value starts with more labels, or "}".
+  template <typename Value>
+  void shared_family(std::string_view name, std::string_view help, Value value) {
+    bool has_head = false;
+    for (const limiter& l : limiters_) {
+      if (!l.fleet()) continue;
+      if (!std::exchange(has_head, true)) head(name, "gauge", help);
+      series(name, l) << value(*l.fleet()) << '\n';
+    }
   }
 
   // A family of counters with a second label. All values of the label are always present.
@@ -129,6 +152,22 @@ std::string metrics(const std::list<limiter>& limiters) {
            [](const limiter& l) { return l.upstream_is_up() ? 1 : 0; });
   e.family("connection_limiter_draining", "gauge", "1 after a signal to stop, 0 otherwise.",
            [](const limiter& l) { return l.draining() ? 1 : 0; });
+  e.shared_family("connection_limiter_shared_info",
+                  "The limit of --shared: its name, the state of the lease, and the last error of "
+                  "Redis; always 1.",
+                  [](const fleet_limit& f) {
+                    return text(",name=\"", f.name(), "\",lease=\"", f.lease(), "\",last_error=\"",
+                                escaped(f.last_error()), "\"} 1");
+                  });
+  e.shared_family("connection_limiter_shared_connected",
+                  "0 if there is no connection to the Redis of --shared, 1 otherwise.",
+                  [](const fleet_limit& f) { return text("} ", f.is_connected() ? 1 : 0); });
+  e.shared_family("connection_limiter_share_connections",
+                  "How many connections of the limit of --shared this limiter may forward now.",
+                  [](const fleet_limit& f) { return text("} ", f.share()); });
+  e.shared_family("connection_limiter_lease_seconds",
+                  "How long the lease of --shared is valid if Redis does not answer any more.",
+                  [](const fleet_limit& f) { return "} " + seconds(f.valid_for()); });
 
   e.family("connection_limiter_accepted_total", "counter", "Accepted connections.",
            [](const limiter& l) { return l.stats().accepted.value(); });
@@ -150,6 +189,7 @@ std::string metrics(const std::list<limiter>& limiters) {
              {{"idle", count_of<ending::idle>},
               {"too_long", count_of<ending::too_long>},
               {"half_closed", count_of<ending::half_closed>},
+              {"lease_lost", count_of<ending::lease_lost>},
               {"drain", count_of<ending::drain>}});
   e.family("connection_limiter_failed_total", "counter",
            "Connections that got a permit and then failed, usually because the upstream "

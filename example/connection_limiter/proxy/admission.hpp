@@ -6,12 +6,16 @@
 
 #include "options.hpp"
 #include "proxy/client_key.hpp"
+#include "proxy/fleet_limit.hpp"
 #include "proxy/net.hpp"
 #include "proxy/statistics.hpp"
 
 #include <turnstile.hpp>
+#include <turnstile/shared_permit.hpp>
 
+#include <chrono>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -25,6 +29,9 @@ namespace connection_limiter {
 // comes first. In backlog mode, a permit of the listener is acquired before there is a client. Then the
 // keyed semaphore only limits each client.
 //
+// With --shared, the permits are those of the fleet's limit. With --per-client as well, a connection first gets a
+// permit of its client, and then one of the fleet: it counts for its client while it waits for the fleet.
+//
 // A limit of zero pauses: connections wait, and none is forwarded. A semaphore with a limit of zero would end all
 // waits instead. So the semaphore has one permit more than the limit, which the admission holds itself.
 //
@@ -35,7 +42,8 @@ class admission {
   // What a forwarded connection holds.
   struct grant {
     turnstile::permit permit;
-    turnstile::permit reserved;  // in backlog mode, with --per-client
+    turnstile::permit reserved;       // in backlog mode, with --per-client
+    turnstile::shared_permit shared;  // with --shared
   };
 
   // Either a grant or the reason for the refusal.
@@ -50,7 +58,7 @@ class admission {
   awaitable<turnstile::permit> reserve();
 
   // Acquires a permit that no client holds, if one is free.
-  turnstile::permit try_reserve() { return try_acquire(probe); }
+  awaitable<turnstile::permit> try_reserve();
 
   // In backlog mode: true if more permits are held than the limit allows, because the limit was lowered.
   bool is_over_limit() const noexcept { return permits_.in_use() > permits_.limit(); }
@@ -65,12 +73,16 @@ class admission {
   void close();
   bool is_closed() const noexcept { return permits_.is_closed(); }
 
-  // Takes effect immediately. No connection is cut or refused that is forwarded or queued already.
+  // The limit of --shared, or nullptr.
+  fleet_limit* fleet() const noexcept { return fleet_.get(); }
+
+  // Takes effect immediately. No connection is cut or refused that is forwarded or queued already. Does not
+  // change the limit of --shared.
   void set_limits(const queue_limits& limits);
   void set_limit(std::size_t limit);
   queue_limits limits() const;
 
-  std::size_t limit() const noexcept { return permits_.limit() - 1; }
+  std::size_t limit() const noexcept { return fleet_ ? fleet_->limit() : permits_.limit() - 1; }
   std::size_t available() const noexcept;
   std::size_t queued() const noexcept;
   std::size_t clients() const {
@@ -78,6 +90,7 @@ class admission {
   }
 
  private:
+  using deadline = std::chrono::steady_clock::time_point;
   using clients_type = turnstile::keyed_semaphore<client_key>;
 
   // For permits that no client holds: own_permit_, and those of try_reserve().
@@ -87,22 +100,35 @@ class admission {
                            : permits_.try_acquire_permit();
   }
 
-  // Whether the keyed semaphore has the listener's permits.
-  bool clients_share() const noexcept { return clients_ && overflow_ != overflow_mode::backlog; }
+  // Whether the keyed semaphore has the listener's permits, or only limits each client.
+  bool clients_share() const noexcept { return clients_ && !only_limits_clients(); }
+  bool only_limits_clients() const noexcept {
+    return fleet_ || overflow_ == overflow_mode::backlog;
+  }
   turnstile::keyed_limits client_limits(const queue_limits& l) const;
   void apply();
 
   // Waits in the queue for a permit. Returns `served` once it is granted, or the reason for the refusal.
-  template <turnstile::acquirable Permits>
-  awaitable<ending> wait(Permits& permits, turnstile::permit& granted, stream_socket& client,
-                         std::string& early, const queue_limits& l, statistics& f);
+  template <turnstile::acquirable Permits, typename Permit>
+  awaitable<ending> wait(Permits& permits, Permit& granted, stream_socket& client,
+                         std::string& early, deadline until, statistics& f);
+
+  // With --shared and --per-client, there are two queues, and --max-queue is for both together. Of
+  // connections that come at the same time, each thread may add one more.
+  bool are_queues_full() const;
+
+  // Acquires a permit of the fleet, or waits for it in the queue.
+  awaitable<ending> acquire_shared(turnstile::shared_permit& granted, bool has_waited,
+                                   stream_socket& client, std::string& early, deadline until,
+                                   statistics& f);
 
   const overflow_mode overflow_;
   const bool abandon_;
   mutable std::mutex
       mutex_;  // guards the limits, so that the semaphores end up with the latest ones
   queue_limits limits_;
-  // The listener's permits, unless the clients share them.
+  const std::unique_ptr<fleet_limit> fleet_;
+  // The listener's permits, unless the clients share them, or --shared has others.
   turnstile::bounded_semaphore permits_;
   std::optional<clients_type> clients_;
   turnstile::permit own_permit_;  // the one beyond the limit

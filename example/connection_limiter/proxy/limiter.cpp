@@ -52,7 +52,7 @@ void limiter::stop() {
 void limiter::adjust(const adjustable& next) {
   const adjustable before = current();
   adjustable after = next;
-  if (settings_.finds_limit()) after.limit = before.limit;
+  if (settings_.finds_limit() || settings_.shared) after.limit = before.limit;
   admission_->set_limits(after);
   {
     const std::lock_guard lock{mutex_};
@@ -72,11 +72,16 @@ timeouts limiter::now() const {
 
 awaitable<void> limiter::run() {
   asio::co_spawn(listening_.get_executor(), report_failures(), asio::detached);
+  if (cuts_for_lease())
+    asio::co_spawn(listening_.get_executor(), watch_lease(),
+                   asio::bind_cancellation_slot(watching_.slot(), asio::detached));
   co_await (accept_connections() || until_stopped());
   listening_.close();
   for (worker& w : workers_) co_await asio::co_spawn(w.context, pass_started(), use_awaitable);
   admission_->close();
   co_await drain();
+  watching_.emit(asio::cancellation_type::terminal);
+  if (fleet()) co_await fleet()->leave();
   report_timer_.cancel();
 }
 
@@ -107,6 +112,7 @@ awaitable<void> limiter::report_failures() {
     if (ec) co_return;
     for (failure_log* f : {&accept_failures_, &other_failures_}) f->report();
     upstream_.report();
+    if (fleet()) fleet()->report(log_);
   }
 }
 
@@ -198,10 +204,13 @@ awaitable<ending> limiter::serve(connection& c, stream_socket client,
     c.record.client = from->client;
   }
   if (finder_ && admission_->available() == 0) finder_->waited();
-  const auto [grant, refusal] = co_await admission_->decide(
-      client, std::move(reserved), early, stats_, from ? from->address() : std::nullopt);
+  auto [grant, refusal] = co_await admission_->decide(client, std::move(reserved), early, stats_,
+                                                      from ? from->address() : std::nullopt);
   c.record.wait = since(c.accepted);
   if (!grant) co_return refusal;
+  c.shared = std::move(grant->shared);
+  // watch_lease() cuts what it finds. If the lease was lost since the grant, it has looked before.
+  if (c.shared && cuts_for_lease() && !c.shared.valid()) co_return ending::lease_lost;
   const gauge::scope active{stats_.active};
 
   const timeouts t = now();
@@ -214,7 +223,7 @@ awaitable<ending> limiter::serve(connection& c, stream_socket client,
     adopt_found_limit();
   }
   if (ec) {
-    if (was_cancelled(co_await this_coro::cancellation_state)) co_return ending::drain;
+    if (was_cancelled(co_await this_coro::cancellation_state)) co_return c.reason_of_cut();
     c.record.reason = ec.message();
     co_return ending::failed;
   }
@@ -229,7 +238,7 @@ awaitable<ending> limiter::serve(connection& c, stream_socket client,
   co_return e;
 } catch (const boost::system::system_error& e) {
   if (e.code() != asio::error::operation_aborted) throw;
-  co_return ending::drain;
+  co_return c.reason_of_cut();
 }
 
 void limiter::adopt_found_limit() {
@@ -240,7 +249,7 @@ void limiter::adopt_found_limit() {
 
 awaitable<error_code> limiter::check_upstream() {
   if (upstream_.was_just_connected()) co_return error_code{};
-  const turnstile::permit permit = admission_->try_reserve();
+  const turnstile::permit permit = co_await admission_->try_reserve();
   if (!permit) co_return error_code{};  // the upstream serves as many connections as it may
   co_return co_await upstream_.check(
       std::min(now().connect_timeout, std::chrono::milliseconds{2000}));
@@ -269,6 +278,21 @@ void limiter::cut() {
     asio::post(w.context, [&w] {
       for (connection& c : w.connections) c.cancellation.emit(asio::cancellation_type::terminal);
     });
+}
+
+awaitable<void> limiter::watch_lease() {
+  for (;;) {
+    const auto [ec] = co_await fleet()->permits().async_wait_lost(as_result);
+    if (ec != turnstile::errc::lease_lost) co_return;
+    for (worker& w : workers_)
+      asio::post(w.context, [&w] {
+        for (connection& c : w.connections) {
+          if (!c.shared || c.shared.valid()) continue;
+          c.is_cut_for_lease = true;
+          c.cancellation.emit(asio::cancellation_type::terminal);
+        }
+      });
+  }
 }
 
 }  // namespace connection_limiter

@@ -54,7 +54,7 @@ class limiter {
 
   // Changes what differs, and logs it. No connection is cut. Connections that are forwarded or queued
   // already keep their timeouts, except those for draining. Does not change a limit that is found
-  // automatically. Safe to call on any thread, as is current().
+  // automatically, or that of --shared. Safe to call on any thread, as is current().
   void adjust(const adjustable& next);
   adjustable current() const;
 
@@ -81,6 +81,9 @@ class limiter {
   // connection has just succeeded or all permits are in use. Runs on the caller's executor.
   awaitable<error_code> check_upstream();
 
+  // The limit of --shared, or nullptr.
+  fleet_limit* fleet() const noexcept { return admission_->fleet(); }
+
   std::size_t limit() const noexcept { return admission_->limit(); }
   std::size_t available() const noexcept { return admission_->available(); }
   std::size_t queued() const noexcept { return admission_->queued(); }
@@ -92,8 +95,12 @@ class limiter {
   struct connection {
     asio::cancellation_signal cancellation;
     std::chrono::steady_clock::time_point accepted = std::chrono::steady_clock::now();
+    turnstile::shared_permit shared = {};  // with --shared
+    bool is_cut_for_lease = false;
     access_record record = {};
     transferred bytes = {};
+
+    ending reason_of_cut() const { return is_cut_for_lease ? ending::lease_lost : ending::drain; }
   };
 
   // One thread and its connections. Only that thread uses the list.
@@ -112,6 +119,10 @@ class limiter {
   awaitable<void> drain();
   void cut();
 
+  // Cuts connections whenever the lease of --shared is lost, until watching_ is cancelled.
+  awaitable<void> watch_lease();
+  bool cuts_for_lease() const noexcept { return settings_.shared && settings_.shared->cuts; }
+
   // Handles one connection from its acceptance to its end. On every path, destructors return what
   // the connection holds.
   awaitable<ending> serve(connection& c, stream_socket client, turnstile::permit reserved);
@@ -127,6 +138,7 @@ class limiter {
   upstream_server upstream_;
   std::list<worker> workers_;
   asio::steady_timer report_timer_;
+  asio::cancellation_signal watching_;
   failure_log accept_failures_;
   failure_log other_failures_;  // of connections, for example because there is no memory
 

@@ -19,6 +19,7 @@ result result_of(ending e) {
     case ending::idle: return {"cut", "idle"};
     case ending::too_long: return {"cut", "too_long"};
     case ending::half_closed: return {"cut", "half_closed"};
+    case ending::lease_lost: return {"cut", "lease_lost"};
     case ending::drain: return {"cut", "drain"};
     case ending::failed: return {"failed", ""};
   }
@@ -32,6 +33,7 @@ std::string totals(const statistics& f) {
               f.of(ending::bad_header) == 0 ? "" : text(", bad header ", f.of(ending::bad_header)),
               "), abandoned ", f.of(ending::abandoned), ", idle ", f.of(ending::idle),
               ", too long ", f.of(ending::too_long), ", half closed ", f.of(ending::half_closed),
+              f.of(ending::lease_lost) == 0 ? "" : text(", lease lost ", f.of(ending::lease_lost)),
               ", failed ", f.of(ending::failed), ", cut ", f.of(ending::drain), "; at most ",
               f.active.most(), " at once; ", f.bytes_up.value(), " bytes up, ",
               f.bytes_down.value(), " bytes down; ", f.accept_errors.value(), " accept errors");

@@ -107,10 +107,11 @@ enum class ending {
   idle,         // cut: no byte moved for the idle timeout
   too_long,     // cut: the session timeout expired
   half_closed,  // cut: one side has ended, and the other one was idle for the half-close timeout
+  lease_lost,   // cut: the lease of --shared was lost
   drain,        // cut: the limiter stops, and the drain timeout expired
   failed        // the upstream could not be reached, or there was an internal error
 };
-constexpr std::size_t endings = 12;
+constexpr std::size_t endings = 13;
 
 // The result of such a connection: served, refused, abandoned, cut or failed; and the reason, if there
 // is more than one for that result. As in the metrics.
