@@ -489,6 +489,17 @@ class Page(unittest.TestCase):
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False)
         self.assertEqual((check.returncode, check.stdout), (0, ""))
 
+    def test_says_what_part_of_a_shared_limit_is_its_own(self):
+        self.start()
+        self.assertFalse(self.browser.run("return $('shared').checkVisibility()"))
+        text = ('connection_limiter_shared_info{listener="a",name="db",lease="lost",last_error="no \\"route\\""} 1\n'
+                'connection_limiter_shared_connected{listener="a"} 0\nconnection_limiter_share_connections{listener="a"} 2\n'
+                'connection_limiter_lease_seconds{listener="a"} 0\nconnection_limiter_limit_connections{listener="a"} 8')
+        self.assertEqual(
+            self.browser.run("return sharedText(samplesOf(arguments[0], 0).get('a'))", text),
+            'This is the limit db of several limiters, which cannot be 0. This one may forward 2 of 8 now. '
+            'Lease: lost. Redis: no "route".')
+
     def test_quantiles_from_buckets(self):
         self.start()
         self.assertEqual(self.browser.run(
