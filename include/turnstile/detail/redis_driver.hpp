@@ -28,6 +28,7 @@
 #include <boost/system/error_code.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -99,13 +100,13 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
   }
 
   void sync(shared_engine::request r, shared_engine::reply_handler handler) {
-    start([r = std::move(r), handler = std::move(handler)](redis_client& c) mutable {
-      c.sync(std::move(r), std::move(handler));
+    start([request = std::move(r), h = std::move(handler)](redis_client& c) mutable {
+      c.sync(std::move(request), std::move(h));
     });
   }
   void listen(std::string channel, shared_engine::message_handler handler) {
-    start([channel = std::move(channel), handler = std::move(handler)](redis_client& c) mutable {
-      c.listen(std::move(channel), std::move(handler));
+    start([name = std::move(channel), h = std::move(handler)](redis_client& c) mutable {
+      c.listen(std::move(name), std::move(h));
     });
   }
   void ignore(const std::string& channel) {
@@ -142,15 +143,16 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
     strand_type strand;
     asio::basic_waitable_timer<clock, asio::wait_traits<clock>, strand_type> timer;
     time_point timer_expiry = (time_point::max)();
-    connection connections[redis_links] = {connection(strand), connection(strand)};
+    std::array<connection, redis_links> connections = {{connection(strand), connection(strand)}};
   };
 
   // Calls f on the strand.
   template <typename F>
   void start(F&& f) {
     if (is_gone_) return;
-    asio::post(io_->strand,
-               [self = shared_from_this(), f = std::forward<F>(f)]() mutable { self->run(f); });
+    asio::post(io_->strand, [self = shared_from_this(), call = std::forward<F>(f)]() mutable {
+      self->run(call);
+    });
   }
 
   template <typename F>
@@ -165,10 +167,10 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
   // A handler that calls f(error, result...) on behalf of this connection, unless it has been closed meanwhile.
   template <typename F>
   auto guarded(redis_link l, F f) {
-    return [self = shared_from_this(), l, generation = of(l).generation, f = std::move(f)](
+    return [self = shared_from_this(), l, generation = of(l).generation, g = std::move(f)](
                const error_code& ec, const auto&... results) {
       if (self->is_gone_ || generation != self->of(l).generation) return;
-      const auto call = [&](redis_client&) { f(*self, ec, results...); };
+      const auto call = [&](redis_client&) { g(*self, ec, results...); };
       self->run(call);
     };
   }
