@@ -162,3 +162,20 @@ BOOST_FIXTURE_TEST_CASE(all_threads_may_call, fixture) {
   }
   BOOST_TEST(replies == threads * requests);
 }
+
+BOOST_AUTO_TEST_CASE(other_threads_may_call_while_the_context_is_destroyed) {
+  for (int i = 0; i < 100; ++i) {
+    std::optional<boost::asio::io_context> io(std::in_place);
+    redis_engine engine(*io, {.url = "unix:///no/such/socket"});
+    std::atomic<bool> called = false;
+    std::thread caller([&] {
+      for (int k = 0; k < 50; ++k) {
+        engine.async_sync(make_request(k), [](const shared_engine::reply&) {});
+        called = true;
+      }
+    });
+    while (!called) std::this_thread::yield();
+    io.reset();
+    caller.join();
+  }
+}

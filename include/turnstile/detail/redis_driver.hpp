@@ -146,9 +146,10 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
     std::array<connection, redis_links> connections = {{connection(strand), connection(strand)}};
   };
 
-  // Calls f on the strand.
+  // Calls f on the strand. Any thread calls this, also while the context is destroyed.
   template <typename F>
   void start(F&& f) {
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (is_gone_) return;
     asio::post(io_->strand, [self = shared_from_this(), call = std::forward<F>(f)]() mutable {
       self->run(call);
@@ -251,6 +252,7 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
   // A timer that expires too early does no harm.
   void wake_at(time_point t) override {
     if (t >= io_->timer_expiry) return;
+    io_->timer_expiry = (time_point::max)();  // if there is no memory for the wait
     io_->timer.expires_at(t);
     io_->timer.async_wait([self = shared_from_this()](const error_code& ec) {
       if (ec || self->is_gone_) return;
@@ -266,7 +268,10 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
   // The context is being destroyed.
   void abandon() noexcept {
     service_ = nullptr;
-    is_gone_ = true;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      is_gone_ = true;
+    }
     client_.abandon();
     io_.reset();
   }
@@ -277,7 +282,8 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
   redis_service* service_ = nullptr;
   std::atomic<bool> is_stopping_ = false;
   bool is_stopped_ = false;
-  std::atomic<bool> is_gone_ = false;
+  std::mutex mutex_;                   // held while something is posted from outside of the strand
+  std::atomic<bool> is_gone_ = false;  // changes with the mutex
 };
 
 bool redis_service::enter(redis_driver& d) {
