@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -69,7 +70,8 @@ struct redis_client::state {
     error = problem;
   }
 
-  // Does what a dialogue asks for, and what follows. If memory is short, both connections are made anew.
+  // Does what a dialogue asks for, and what follows. If memory is short, or there is no thread to resolve a name, the
+  // connections are made anew.
   template <typename F>
   void run(F&& f) {
     if (is_stopped) return;
@@ -77,9 +79,12 @@ struct redis_client::state {
       f();
       flush(redis_link::calls);
       flush(redis_link::pushes);
-    } catch (const std::bad_alloc&) {
+    } catch (const std::exception& e) {
+      const bool is_memory = dynamic_cast<const std::bad_alloc*>(&e);
+      const char* const reason = is_memory ? "out of memory" : e.what();
       for (const redis_link l : {redis_link::calls, redis_link::pushes})
-        if (of(l).pipe) dialogue(l).lost("out of memory", now());
+        if (of(l).pipe) dialogue(l).lost(reason, now());
+      report(reason);  // also if no connection is there that could be lost: its time runs out
     }
     is_ready = calls.is_ready();
     loop.wake_at((std::min)(calls.wake_at(), pushes.wake_at()));
