@@ -54,9 +54,10 @@ class loss_relay final : public relay, public loss_listener {
       // The operation has work, too. So the context does not run out of it until this is posted.
       const asio::executor_work_guard<Executor> work(*executor_);
       lock.unlock();
-      asio::post(work.get_executor(), [self = std::static_pointer_cast<loss_relay>(shared_from_this())] {
-        self->emit(asio::cancellation_type::terminal);
-      });
+      asio::post(work.get_executor(),
+                 [self = std::static_pointer_cast<loss_relay>(shared_from_this())] {
+                   self->emit(asio::cancellation_type::terminal);
+                 });
     } catch (...) {  // it cannot be posted: the operation goes on
     }
   }

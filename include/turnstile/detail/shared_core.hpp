@@ -148,8 +148,9 @@ class TURNSTILE_API shared_core final : public listed_core {
   const bool checks_;
   std::atomic<std::int64_t> deadline_{0};  // of the lease; 0 is none
   std::atomic<bool> was_refused_{false};   // a grant was: the limit has to be set anew
-  std::atomic<bool> lacks_alarm_{false};   // memory was short: the next acquire that has to wait tries again
-  std::atomic<std::uint32_t> turns_{1};    // the constructor has the first one
+  std::atomic<bool> lacks_alarm_{
+      false};  // memory was short: the next acquire that has to wait tries again
+  std::atomic<std::uint32_t> turns_{1};  // the constructor has the first one
 
   // As the member knows them.
   std::atomic<std::size_t> total_limit_{0}, share_{0};  // a limit of 0 is not known
