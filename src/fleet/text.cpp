@@ -77,7 +77,10 @@ std::optional<reply> read_reply(const std::vector<number>& x) {
 
 std::string to_text(const news& n) {
   std::string text;
-  for (const number x : to_array(n)) text += (text.empty() ? "" : " ") + std::to_string(x);
+  for (const number x : to_array(n)) {
+    if (!text.empty()) text += ' ';
+    text += std::to_string(x);
+  }
   return text;
 }
 
