@@ -149,8 +149,8 @@ BOOST_FIXTURE_TEST_CASE(user_with_the_documented_permissions_is_enough, fixture)
 }
 
 BOOST_FIXTURE_TEST_CASE(user_without_permission_is_an_error, fixture) {
-  admin({"ACL", "SETUSER", "nobody", "on", "nopass", "-@all", "+ping"});
-  redis_engine engine(io, {.url = url("nobody@")});
+  admin({"ACL", "SETUSER", "limited", "on", "nopass", "-@all", "+ping"});
+  redis_engine engine(io, {.url = url("limited@")});
   BOOST_TEST(sync(engine).error.starts_with("NOPERM"));
   BOOST_TEST(engine.connected());
 }

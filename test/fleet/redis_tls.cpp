@@ -88,7 +88,7 @@ BOOST_FIXTURE_TEST_CASE(certificate_for_another_host_is_refused, fixture) {
   BOOST_TEST(!engine.connected());
 }
 
-BOOST_FIXTURE_TEST_CASE(certificate_that_nobody_has_signed_is_refused, fixture) {
+BOOST_FIXTURE_TEST_CASE(certificate_without_a_known_signature_is_refused, fixture) {
   const certificate other{"other.pem", "DNS:localhost"};
   redis_server server{arguments(port, other)};
   redis_connection admin{server.socket()};

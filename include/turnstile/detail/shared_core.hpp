@@ -13,6 +13,12 @@
 // The member is used by one thread at a time: the one that has raised `turns_` from zero (kick()). The others raise it,
 // and go on. What happens to the member comes through an inbox.
 //
+// Memory orders. Raising `turns_` releases what the caller did before, in the inbox or the list; the thread that has the
+// turn acquires it, and what the thread before it did to the member. That thread publishes the number of the lease, the
+// token and the state before the deadline: a call that acquires the deadline sees the lease that it belongs to.
+// `was_refused_` is released after the limit was lowered, so the turn that takes it sets the limit later. The rest is
+// relaxed: numbers that nothing else depends on, or that a mutex orders.
+//
 // Lifetime. The core has a reference to itself until it has nothing more to say to the server: until it has left, after
 // the semaphore was destroyed and its permits have come back; or until its execution context is destroyed. Timers and
 // the engine refer to an inlet, which refers to the core until then.
