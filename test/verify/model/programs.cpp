@@ -2216,7 +2216,7 @@ bool explore_in_steps(model::program& p, const model::options& all, const model:
 
 int usage() {
   std::fputs(
-      "usage: model_explorer [--ci | --long] [--only=<program>] [--seconds=<per program>]\n"
+      "usage: model_explorer [--short | --ci | --long] [--only=<program>] [--seconds=<per program>]\n"
       "         [--executions=<n>] [--preemptions=<n>] [--odd=<n>] [--spurious=<n>] [--stale=<n>]\n"
       "         [--no-reduction] [--no-sleep] [--census] [--list] [--first]\n",
       stderr);
@@ -2228,7 +2228,7 @@ int usage() {
 int main(int argc, char** argv) {
   model::options o;
   const char* only = nullptr;
-  bool ci = false, longer = false, list = false, first = false;
+  bool shorter = false, ci = false, longer = false, list = false, first = false;
   for (int i = 1; i < argc; ++i) {
     const char* const a = argv[i];
     const auto value = [a](const char* name) {
@@ -2249,6 +2249,8 @@ int main(int argc, char** argv) {
       o.seconds = std::atof(v);
     else if (const char* v = value("--executions="))
       o.executions = std::strtoull(v, nullptr, 10);
+    else if (std::strcmp(a, "--short") == 0)
+      shorter = ci = true;
     else if (std::strcmp(a, "--ci") == 0)
       ci = true;
     else if (std::strcmp(a, "--long") == 0)
@@ -2277,6 +2279,8 @@ int main(int argc, char** argv) {
   // The programs with keys take more steps.
   model::options keyed_all = all, keyed_bounded = bounded;
   if (ci) keyed_all.executions = 5'000, keyed_bounded.preemptions = 2;
+  if (shorter)
+    for (model::options* each : {&all, &bounded, &keyed_all, &keyed_bounded}) each->executions /= 10;
 
   std::vector<model::program*> all_programs(std::begin(programs), std::end(programs));
   const auto keyed = model::keyed_programs();
