@@ -11,6 +11,21 @@ namespace turnstile::inline v1 {
 
 namespace {
 
+const char* text(errc e) noexcept {
+  switch (e) {
+    case errc::closed: return "The semaphore is closed";
+    case errc::over_release: return "More permits released than the semaphore has room for";
+    case errc::exceeds_limit: return "More permits requested than the semaphore can ever grant";
+    case errc::queue_full: return "As many acquires wait as the semaphore allows";
+    case errc::timed_out: return "No permit was granted in time";
+    case errc::lease_lost: return "The lease of the shared semaphore was lost";
+    case errc::unreachable: return "The server of the shared semaphore cannot be reached";
+    case errc::not_a_semaphore: return "The server has something else under this name";
+    case errc::no_limit: return "The shared semaphore has no limit yet";
+  }
+  return "Unknown semaphore error";
+}
+
 class category final : public boost::system::error_category {
  public:
   // The identity makes copies of the category equal where two shared objects each link their own.
@@ -18,20 +33,7 @@ class category final : public boost::system::error_category {
 
   const char* name() const noexcept override { return "turnstile"; }
 
-  std::string message(int value) const override {
-    switch (static_cast<errc>(value)) {
-      case errc::closed: return "The semaphore is closed";
-      case errc::over_release: return "More permits released than the semaphore has room for";
-      case errc::exceeds_limit: return "More permits requested than the semaphore can ever grant";
-      case errc::queue_full: return "As many acquires wait as the semaphore allows";
-      case errc::timed_out: return "No permit was granted in time";
-      case errc::lease_lost: return "The lease of the shared semaphore was lost";
-      case errc::unreachable: return "The server of the shared semaphore cannot be reached";
-      case errc::not_a_semaphore: return "The server has something else under this name";
-      case errc::no_limit: return "The shared semaphore has no limit yet";
-    }
-    return "Unknown semaphore error";
-  }
+  std::string message(int value) const override { return text(static_cast<errc>(value)); }
 
   boost::system::error_condition default_error_condition(int value) const noexcept override {
     if (static_cast<errc>(value) == errc::timed_out) return boost::system::errc::timed_out;

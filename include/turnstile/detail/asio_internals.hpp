@@ -14,6 +14,7 @@
 
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #if defined(TURNSTILE_NO_ASIO_INTERNALS)
@@ -116,6 +117,11 @@ class scheduler_finder {
   thread_pool_scheduler* const scheduler_;  // null if the context has none
 };
 
+// Makes the service of strands, if it is not there yet.
+inline void make_strand_service(asio::execution_context& context) {
+  asio::use_service<asio::detail::strand_executor_service>(context);
+}
+
 // What a Scheduler has a queue of.
 template <typename Scheduler>
 using scheduler_operation =
@@ -193,6 +199,20 @@ class scheduler_finder {
   template <typename Context>
   void find(Context&) const;  // never called
 };
+
+// Just enough of an executor to make a strand of.
+struct context_only {
+  asio::execution_context* context;
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
+  template <typename Function>
+  void execute(Function&&) const {}
+  bool operator==(const context_only&) const = default;
+};
+
+inline void make_strand_service(asio::execution_context& context) {
+  const asio::strand<context_only> s(context_only{&context});
+}
 
 template <typename Operation, typename Scheduler>
 class scheduled {};  // of no operation

@@ -83,9 +83,8 @@ class service final : public asio::execution_context::service {
 
   TURNSTILE_COLD explicit service(asio::execution_context& context)
       : asio::execution_context::service(context), schedulers_(context) {
-    // Makes the service of strands, if it is not there yet: services are destroyed the newest
-    // first, and a strand cannot be destroyed after its service.
-    const asio::strand<context_only> s(context_only{&context});
+    // Services are destroyed the newest first, and a strand cannot be destroyed after its service.
+    make_strand_service(context);
   }
 
   TURNSTILE_COLD ~service() override {
@@ -101,16 +100,6 @@ class service final : public asio::execution_context::service {
 
  private:
   friend registration;
-
-  // Just enough of an executor to make a strand of.
-  struct context_only {
-    asio::execution_context* context;
-
-    asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
-    template <typename Function>
-    void execute(Function&&) const {}
-    bool operator==(const context_only&) const = default;
-  };
 
   TURNSTILE_COLD void shutdown() override {
     // User code runs in abandon(), and may make, move and destroy any semaphore.

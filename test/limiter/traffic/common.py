@@ -122,6 +122,14 @@ class Limiter(Process):
         samples = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
         return {name.removeprefix("connection_limiter_"): float(value) for name, value in samples}
 
+    def set_limit(self, limit):
+        connection = http.client.HTTPConnection(HOST, self.admin, timeout=TIMEOUT)
+        with contextlib.closing(connection):
+            connection.request("PUT", "/limit", str(limit))
+            answer = connection.getresponse()
+            if answer.status >= 300:
+                raise RuntimeError(f"PUT /limit: {answer.status} {answer.read().decode()}")
+
     def is_quiet(self):
         """True if no connection is active or queued, and no more descriptors are open than at the start."""
         return self.is_empty() and self.descriptors() <= self.first_descriptors
