@@ -653,8 +653,8 @@ BOOST_AUTO_TEST_CASE(permits_released_inside_a_refusal_are_not_given_back_twice)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-// While others keep the strand busy, one thread changes the limit: whom the limit in force allows is
-// never told that it excludes him.
+// While other threads keep the strand busy, one thread changes the limit: no waiter that the limit in force
+// allows is told that it exceeds the limit.
 BOOST_FIXTURE_TEST_CASE(a_raised_limit_holds_for_later_acquires, fixture) {
   make(0, 2);
   struct quiet final : waiter {

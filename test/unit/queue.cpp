@@ -291,8 +291,8 @@ BOOST_AUTO_TEST_CASE(an_executor_that_calls_back_finds_the_grants_decided) {
   BOOST_TEST(poll() == "d e!aborted f!aborted g");
 }
 
-// What is to end a wait is looked at before the permits that came back meanwhile: none of those
-// released after a cancellation or a close() can go to whom it ended.
+// Cancellations and close() take effect before the permits that came back meanwhile are granted: none that was
+// released after a cancellation goes to the waiter that was cancelled.
 BOOST_AUTO_TEST_CASE(an_executor_that_calls_back_cancels_between_two_releases) {
   using semaphore_type = turnstile::basic_semaphore<calling_back>;
   asio::cancellation_signal signal;
