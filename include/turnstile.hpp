@@ -4,7 +4,7 @@
 #ifndef TURNSTILE_HPP
 #define TURNSTILE_HPP
 
-// All of turnstile: an asynchronous semaphore for Boost.Asio.
+// Everything for one process: an asynchronous semaphore for Boost.Asio.
 
 /// @namespace turnstile
 /// An asynchronous semaphore for Boost.Asio. (Its names stand in an inline namespace `v1`.)

@@ -28,11 +28,11 @@ namespace turnstile::inline v1 {
 template <typename Executor>
 class basic_memory_engine;
 
-/// What a Redis server is to the semaphores of many processes, for those of one process: for tests, and for programs that
-/// also run as a single process.
+/// Plays the part of the Redis server for the shared semaphores of one process: for tests, and for programs that also run as a
+/// single process.
 ///
 /// @par Thread safety
-/// Safe, but for destroying. The engines of the server may outlive it.
+/// Safe, except for destroying. The engines of the server may outlive it.
 class memory_server {
  public:
   /// Constructs a server with the system's clock.
@@ -62,7 +62,7 @@ class memory_server {
 /// @tparam Executor the type of the executor.
 ///
 /// @par Thread safety
-/// Safe, but for constructing and destroying. If the context is destroyed first, the engine does nothing any more.
+/// Safe, except for constructing and destroying. If the context is destroyed first, the engine does nothing any more.
 ///
 /// @par Example
 /// @code
@@ -80,7 +80,7 @@ class basic_memory_engine final : public shared_engine {
 
   /// How requests fail.
   enum class fault {
-    /// They don't.
+    /// Requests succeed.
     none,
     /// The server does not get them.
     request_lost,
@@ -109,12 +109,12 @@ class basic_memory_engine final : public shared_engine {
     link_->end();
   }
 
-  /// Has requests fail from now on, with this error text.
+  /// Makes requests fail in this way from now on, with this error text. `fault::none` ends that.
   void set_fault(fault f, std::string error = "ERR connection lost") {
     link_->set_fault(f, std::move(error));
   }
 
-  /// Has messages be lost from now on, or not.
+  /// Sets whether messages are lost from now on.
   void drop_messages(bool drops) { link_->drop_messages(drops); }
 
   /// Returns how many requests were made.

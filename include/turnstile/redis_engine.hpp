@@ -27,8 +27,9 @@ struct redis_options {
   /// Characters that have a meaning in a URL are written as `%` and two hexadecimal digits. Without a port, it is 6379.
   std::string url = "redis://127.0.0.1:6379";
 
-  /// How long the server may take to accept a connection, and to answer. After that the connection is made
-  /// anew. From 1 ms to 10 min.
+  /// How long the engine waits for a connection to be accepted, and for each answer. Then it closes the connection and connects
+  /// again. Choose less than a third of the lease, so that one connection that dies silently does not cost the lease. From 1 ms
+  /// to 10 min.
   std::chrono::milliseconds connect_timeout{2000};
 };
 
@@ -38,16 +39,16 @@ struct redis_options {
 ///
 /// @par Connections
 /// The engine begins to connect when it is constructed. It has one connection for requests. A second one
-/// receives messages, and is made when a semaphore first wants some. A connection that fails, or breaks, is made anew
-/// after 10 ms, doubling to 250 ms. Host names are resolved each time, without blocking a thread. If the server does not
-/// answer for `connect_timeout`, the connection is made anew. After five times `connect_timeout` without
+/// receives messages, and is made when a semaphore first wants some. If connecting fails or
+/// a connection breaks, the engine connects again after 10 ms, then after twice as long each time, up to 250 ms. Host names are resolved
+/// each time, without blocking a thread. If the server does not answer for `connect_timeout`, the engine connects again. After five times `connect_timeout` without
 /// traffic, the engine sends a `PING`.
 ///
 /// @par Errors
 /// A request that has no reply when the connection breaks gets an error, and so does a request while there is no
-/// connection. The engine never sends a request twice. There is one exception: if the server does not have the script,
-/// it has not done anything, and gets the request again with the script's text. On an error
-/// `READONLY`, `LOADING`, `MASTERDOWN`, `CLUSTERDOWN` or `MOVED`, the engine connects anew, since the server's name may lead to another
+/// connection. The engine does not repeat a request that the server may have executed. After `NOSCRIPT`, which says
+/// that nothing was executed, it sends the request again with the script's text. On an error
+/// `READONLY`, `LOADING`, `MASTERDOWN`, `CLUSTERDOWN` or `MOVED`, the engine connects again, since the server's name may lead to another
 /// server by then. On all other errors it keeps the connection. If the server refuses the login or the database, the engine
 /// tries again every 250 ms. If the server is older than Redis 6.0, each request gets an error that begins with
 /// `TURNSTILE` and names the version.

@@ -51,11 +51,11 @@ class engine_link {
 
 /// The connection to the server that the processes of a shared semaphore have in common.
 ///
-/// `basic_memory_engine` is one within a process. To use a client of your own, derive a class: it executes one script, and
-/// subscribes to channels.
+/// `basic_redis_engine` connects to Redis, and `basic_memory_engine` to a server within the process. To use a client of your own, derive
+/// a class: it executes one script with one key and returns the script's reply, an array of integers, and it subscribes to channels.
 ///
-/// The functions are called by any thread, but by one at a time. They do not wait, and call no handler before they return. Handlers may
-/// be called by any thread.
+/// Several semaphores may use an engine. They call its functions from any thread, but never two at the same time. The functions must
+/// not wait, and must call no handler before they return. Handlers may be called by any thread.
 class shared_engine {
  public:
   /// An execution of the script.

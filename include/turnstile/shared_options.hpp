@@ -22,15 +22,15 @@ enum class unreachable {
 
 /// What a shared semaphore knows about its lease.
 enum class lease_state {
-  /// It has none: it has not needed one yet, has left since it was idle, or the server has not answered yet.
+  /// It has no lease: it has not been used yet, it gave its lease up because it was idle, or the server has not answered yet.
   joining,
-  /// It has one.
+  /// It has a lease.
   valid,
-  /// It has one, and the server, which has restarted or lost its state, grants nothing new for up to a lease.
+  /// It has a lease, and the server, which has restarted or lost its state, grants nothing new for up to a lease.
   learning,
-  /// The last request failed. The lease that it has, if any, still counts.
+  /// The last request failed. If it has a lease, that is still valid.
   unreachable,
-  /// It has lost its lease, and none since.
+  /// It has lost its lease, and has not got a new one yet.
   lost,
   /// It has left for good.
   left
@@ -40,19 +40,24 @@ enum class lease_state {
 struct shared_options {
   /// The name by which processes share it: 1 to 128 letters, digits, and `_ . : / -`.
   std::string name{};
-  /// The limit, if the name has none yet. 0: it has to have one.
+  /// The limit to set if the name has none yet. With 0, acquires complete with `errc::no_limit` in that case. If the name has a limit,
+  /// this value is ignored.
   std::size_t limit = 0;
-  /// How long a dead process keeps its share at most: from 1 second to 10 minutes. It is renewed every fifth of that, and
-  /// given up after two thirds without an answer. If the name has members already, theirs is used.
+  /// How long a dead process keeps its share at most: from 1 second to 10 minutes. The process renews its lease every fifth of this
+  /// time, and gives it up two thirds after its last answered request. If other processes use the name already, their lease is used.
   std::chrono::milliseconds lease{15000};
-  /// How long the first acquire in the queue waits before it asks for more than its turn: from 1 ms to a tenth of the lease.
+  /// How long the first acquire in this process's queue waits before the process gets permits ahead of those that have waited less:
+  /// from 1 ms to a tenth of the lease. Meanwhile the process asks the server once in each slice. If other processes use the name
+  /// already, their slice is used.
   std::chrono::milliseconds slice{10};
-  /// How long permits that are not used stay with this process while no other wants them: up to `lease`.
+  /// How long this process keeps permits that it does not use, if no other process wants them: once to twice this time. From 0 to
+  /// `lease`.
   std::chrono::milliseconds linger{1000};
   /// What happens after the lease was lost.
   unreachable when_unreachable = unreachable::stop;
-  /// Whether the clock is looked at before each grant, so that nothing is granted under a lease that has ended, even if the
-  /// process was stopped meanwhile. Without it, a function that runs before the timer may get such a grant.
+  /// Whether each grant looks at the clock, so that nothing is granted under a lease that has ended, even if the process was stopped
+  /// meanwhile. If false, an acquire saves one read of the clock. But when a process goes on after it was stopped, acquires may be
+  /// granted under a lease that has ended, until the timer of the lease has run.
   bool check_every_grant = true;
 };
 

@@ -41,11 +41,9 @@ class [[nodiscard]] shared_permit : public permit {
   /// Constructs an empty permit.
   shared_permit() noexcept = default;
 
-  /// Returns a number that is larger for each grant of a share of the limit to a process.
-  ///
-  /// With a limit of 1, a resource that refuses a smaller number than it has seen is safe, whatever holders do whose lease
-  /// was lost. With a larger limit, several numbers are valid at once, and that is no protection. Of merged permits, it is
-  /// the smallest number.
+  /// Returns the number of the grant by which this process got its share. Later grants have larger numbers. With a limit of 1, a
+  /// resource that refuses a smaller number than it has seen is protected from processes that lost their lease. With a larger limit,
+  /// several numbers are valid at once, so this does not protect. Merged permits have the smallest of their numbers.
   std::uint64_t token() const noexcept { return mark_.token; }
 
   /// Returns whether the lease that the permits were granted under is valid. This looks at the clock. False for an empty

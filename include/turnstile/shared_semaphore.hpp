@@ -33,57 +33,63 @@ namespace turnstile::inline v1 {
 
 /// An asynchronous semaphore with one limit for many processes.
 ///
-/// Each semaphore object of a name, in whatever process, is a member. It has a lease, and under it a share of the limit.
-/// An acquire within the share is granted in this process, at the price of an acquire of a `basic_semaphore` and a look at the
+/// All semaphore objects with the same name, in all processes, share one limit. Each object is a *member*. The server gives it a
+/// *lease*, which is a time for which it may use permits, and a *share*, which is how many it may use. An acquire within the share is granted in this process, at the price of an acquire of a `basic_semaphore` and a look at the
 /// clock. If the share does not suffice, the acquire waits, and the member asks the server, which is one round trip for all
 /// that wait. How the limit is divided is described in `src/fleet/README.md`.
 ///
 /// @par Order
 /// Within a process, acquires are served in the order of the initiating calls, as by `basic_semaphore`. Between processes,
-/// shares are equal, and one whose first acquire waits in vain for a slice comes first.
+/// shares are equal, unless a process needs less. A process whose first acquire has waited for `shared_options::slice` gets permits
+/// before the others.
 ///
 /// @par The lease
-/// It is renewed while it is used, and given up two thirds of a lease after the last answered request was sent, by a clock that
-/// goes on while the machine sleeps. Then it is *lost*: `async_wait_lost` completes, permits are not `valid()`, operations of
+/// The member renews its lease every fifth of its length while it has a share or waiting acquires, and gives it up two thirds of a
+/// lease after the last answered request was sent, by a clock that goes on while the machine sleeps. Then it is *lost*: `async_wait_lost` completes, permits are not `valid()`, operations of
 /// `async_with_permit` are cancelled, and what happens to acquires depends on `shared_options::when_unreachable`. Acquires that
 /// wait stay in the queue. When the server answers again, the semaphore goes on. Permits that were held stay lost, and are counted
 /// until they are released.
 ///
-/// What goes on after its lease was lost may run beside what other processes are granted meanwhile. So let a resource
-/// that must not be used by two at once check `shared_permit::token()`, or end what uses it.
+/// An operation that continues after its lease was lost can overlap operations of other processes that have been granted its
+/// permits. If only one process may use a resource at a time, let the resource check `shared_permit::token()`.
 ///
 /// @par Completion, executors, cancellation, work and memory
 /// As for `basic_semaphore`, with these differences. With `use_awaitable`, a coroutine gives others a turn even if a
 /// permit is free. An acquire that waits makes a second, small allocation even if it cannot be cancelled. While the semaphore has a
-/// lease, and until it has left after its end, it has a timer, which is outstanding work of its execution context: about a lease
-/// after its last use it leaves the others by itself. Requests allocate memory. If there is none, they are tried again: later, or
+/// lease, its timer is outstanding work of its execution context. A semaphore that is not used gives its lease up after about the
+/// length of a lease, and its work ends. After the semaphore was destroyed, its work ends when the share has been given back. Requests allocate memory. If there is none, they are tried again: later, or
 /// if there is none for the timer either, by the next acquire that has to wait.
 ///
 /// @par Errors
 /// Besides those of `basic_semaphore`:
 /// @li `errc::exceeds_limit`: more permits than the limit of all processes, as soon as that is known;
 /// @li `errc::no_limit`: the name has no limit, and the options bring none;
-/// @li `errc::not_a_semaphore`: the server has something else under the name, or what another version of the script wrote;
+/// @li `errc::not_a_semaphore`: the key holds something else, was written by another version of the script, or the server is older
+///     than Redis 6.0; `shared_engine::last_error()` says which;
 /// @li `errc::unreachable`: with `unreachable::fail`, after the lease was lost.
 ///
 /// Other errors of the server and the connection are no errors of acquires, which wait. See `shared_engine::last_error()`.
 ///
 /// @par Thread safety
 /// Distinct objects: safe. Shared objects: safe, except for constructing, moving, assigning and destroying. No call waits for
-/// another thread. A mutex guards the list of the acquires that wait, for a few instructions. An acquire that is granted
-/// at once, and the release of a permit that is not wanted elsewhere, lock nothing.
+/// a permit, a handler or the server. An acquire that waits locks a mutex for a few instructions. An acquire that is granted at
+/// once, and the release of a permit that is not wanted elsewhere, lock nothing.
 ///
 /// @par Lifetime
 /// The semaphore, its engine, its execution context and its permits may be destroyed in any order. The destructor
 /// completes what waits with `operation_aborted`, and gives the share back. For permits that are still held, the lease is renewed
 /// until they have come back, while context and engine live. Without the engine, it is as if the server could not be reached. A
 /// deferred operation refers to the semaphore object. No permit may be released on another thread while the context is destroyed. If
-/// the engine has another context, that may go on meanwhile: it is waited for.
+/// the engine runs on another context, that context may keep running: the destruction of this context waits for a call of the
+/// engine that is in progress.
 ///
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///
 /// @par Example
 /// @code
+/// #include <turnstile/memory_engine.hpp>
+/// #include <turnstile/shared_semaphore.hpp>
+///
 /// turnstile::memory_server server;  // of one process; turnstile::redis_engine is for many
 /// turnstile::memory_engine engine(io, server);
 /// turnstile::shared_semaphore connections(io, engine, {.name = "db", .limit = 100});
@@ -254,8 +260,9 @@ class basic_shared_semaphore {
     return acquire<true>(token, n, patience);
   }
 
-  /// Takes n permits of this process's share if that is possible at once. Never makes a request, and so fails if the share does
-  /// not suffice, as it does before the first acquire. @returns whether they were taken.
+  /// Takes n permits if this process's share suffices. Never makes a request, and never asks for a larger share: it fails until an
+  /// asynchronous acquire has brought a share, and again after idle permits were given back (`shared_options::linger`). A program
+  /// that only calls `try_acquire` never gets a permit. @returns whether they were taken.
   [[nodiscard]] bool try_acquire(std::size_t n = 1) noexcept {
     return try_acquire_permit(n).forget() == n && (n != 0 || !is_closed());
   }
@@ -299,8 +306,9 @@ class basic_shared_semaphore {
     return wait(token, detail::shared_core::limit_set, limit);
   }
 
-  /// Waits for the next loss of the lease while permits are held or the process has a share, and completes with
-  /// `errc::lease_lost`. Otherwise with `operation_aborted`: after a cancellation, `cancel()`, or the end of the semaphore.
+  /// Waits until this semaphore loses a lease under which it had a share or permits in use, and completes with `errc::lease_lost`. A
+  /// cancellation, `cancel()` or the destruction of the semaphore completes it with `operation_aborted`. To wait for the next
+  /// loss, call it again.
   /// @tparam Token a completion token for the signature.
   ///
   /// @par Signature
@@ -310,9 +318,9 @@ class basic_shared_semaphore {
     return wait(token, detail::shared_core::lease_lost);
   }
 
-  /// Closes the semaphore, waits until its permits have come back, gives the share and the lease back, and completes then: without
-  /// an error also if the lease was lost meanwhile. For an orderly end: the destructor does the same, and tells nothing. A cancellation ends the wait
-  /// only.
+  /// Closes the semaphore, waits until its permits have come back, gives the share and the lease back, and completes then, without
+  /// an error also if the lease was lost meanwhile. Use it to shut down: the destructor starts the same, but nothing tells when it is
+  /// done. A cancellation ends the wait only.
   /// @tparam Token a completion token for the signature.
   ///
   /// @par Signature

@@ -55,7 +55,8 @@ class program {
       dup2(own.out >= 0 ? own.out : out[1], STDOUT_FILENO);
       dup2(own.err >= 0 ? own.err : err[1], STDERR_FILENO);
       close_range(3, ~0U, 0);  // the sockets of the test
-      for (const int number : {SIGINT, SIGQUIT, SIGHUP}) std::signal(number, SIG_DFL);  // the shell may ignore them
+      for (const int number : {SIGINT, SIGQUIT, SIGHUP})
+        std::signal(number, SIG_DFL);  // the shell may ignore them
       const rlimit limit{descriptors, descriptors};
       if (descriptors != 0) setrlimit(RLIMIT_NOFILE, &limit);
       execv(argv[0], argv.data());

@@ -2216,7 +2216,8 @@ bool explore_in_steps(model::program& p, const model::options& all, const model:
 
 int usage() {
   std::fputs(
-      "usage: model_explorer [--short | --ci | --long] [--only=<program>] [--seconds=<per program>]\n"
+      "usage: model_explorer [--short | --ci | --long] [--only=<program>] [--seconds=<per "
+      "program>]\n"
       "         [--executions=<n>] [--preemptions=<n>] [--odd=<n>] [--spurious=<n>] [--stale=<n>]\n"
       "         [--no-reduction] [--no-sleep] [--census] [--list] [--first]\n",
       stderr);
@@ -2280,7 +2281,8 @@ int main(int argc, char** argv) {
   model::options keyed_all = all, keyed_bounded = bounded;
   if (ci) keyed_all.executions = 5'000, keyed_bounded.preemptions = 2;
   if (shorter)
-    for (model::options* each : {&all, &bounded, &keyed_all, &keyed_bounded}) each->executions /= 10;
+    for (model::options* each : {&all, &bounded, &keyed_all, &keyed_bounded})
+      each->executions /= 10;
 
   std::vector<model::program*> all_programs(std::begin(programs), std::end(programs));
   const auto keyed = model::keyed_programs();
