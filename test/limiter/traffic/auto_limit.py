@@ -1,0 +1,99 @@
+# Copyright (c) 2026 The turnstile authors
+# Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+
+"""A server that takes 24, then 8, then 24 connections at once, and closes all others without an answer.
+
+64 clients ask again and again, and a request takes 100 ms. With --limit auto, the limit follows what the server
+takes, and nearly as much is served as with the best fixed limit.
+"""
+
+import asyncio
+import threading
+import time
+
+from common import HOST, Limiter, Scenario, done, free_port
+
+CLIENTS, SERVICE, CAPACITIES = 64, 0.1, (24, 8, 24)
+SETTLING, MEASURED = 15, 8  # seconds
+
+
+class Server:
+    """Runs with the clients on a thread of its own."""
+
+    def __init__(self):
+        self.capacity, self.now, self.refused, self.port = CAPACITIES[0], 0, 0, free_port()
+        self.served, self.target = 0, None
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        asyncio.run_coroutine_threadsafe(asyncio.start_server(self.serve, HOST, self.port), self.loop).result()
+        for _ in range(CLIENTS):
+            asyncio.run_coroutine_threadsafe(self.ask(), self.loop)
+
+    async def serve(self, reader, writer):
+        if self.now >= self.capacity:
+            self.refused += 1
+            return writer.close()
+        self.now += 1
+        try:
+            if await reader.read(1):
+                await asyncio.sleep(SERVICE)
+                writer.write(b".")
+                await reader.read()
+        except OSError:
+            pass
+        self.now -= 1
+        writer.close()
+
+    async def ask(self):
+        while True:
+            try:
+                if self.target is None:
+                    raise OSError
+                reader, writer = await asyncio.open_connection(HOST, self.target)
+                writer.write(b".")
+                answer = await reader.read(1)
+                writer.close()
+                if not answer:
+                    raise OSError
+                self.served += 1
+            except OSError:
+                await asyncio.sleep(SERVICE)
+
+
+def measure(server, limiter):
+    """Requests served in a second, and the limits meanwhile."""
+    served, start, limits = server.served, time.monotonic(), []
+    while time.monotonic() < start + MEASURED:
+        limits.append(limiter.metrics()["limit_connections"])
+        time.sleep(0.1)
+    return (server.served - served) / (time.monotonic() - start), limits
+
+
+def run(server, limit, *options, settling):
+    """The requests served in a second and the mean limit, for each capacity."""
+    limiter = Limiter(server.port, limit(CAPACITIES[0]), "--max-queue", CLIENTS, "--queue-timeout", "30s", *options)
+    server.target = limiter.port
+    rates, means = [], []
+    for capacity in CAPACITIES:
+        server.capacity = capacity
+        if not options:
+            limiter.set_limit(limit(capacity))
+        time.sleep(settling)
+        rate, limits = measure(server, limiter)
+        rates.append(rate)
+        means.append(sum(limits) / len(limits))
+    server.target = None
+    limiter.stop()
+    return rates, means
+
+
+with Scenario(f"{CLIENTS} clients of a server that takes {', '.join(map(str, CAPACITIES))}") as s:
+    server = Server()
+    best, _ = run(server, lambda capacity: capacity, settling=1)
+    found, limits = run(server, lambda _: "auto", "--limit-max", CLIENTS, settling=SETTLING)
+    s.without = "--limit as taken: " + ", ".join(f"{rate:.0f}/s" for rate in best)
+    s.with_limiter = "--limit auto: " + ", ".join(f"{rate:.0f}/s at {limit:.0f}" for rate, limit in zip(found, limits))
+    for capacity, limit, rate, fixed in zip(CAPACITIES, limits, found, best):
+        s.expect(0.6 * capacity <= limit <= 1.25 * (capacity + capacity ** 0.5), f"a limit of {limit:.1f} for {capacity}")
+        s.expect(rate >= 0.85 * fixed, f"{rate:.0f}/s are served, and {fixed:.0f}/s with the best fixed limit")
+done()
