@@ -132,6 +132,19 @@ BOOST_FIXTURE_TEST_CASE(clients_wait_while_redis_is_not_there_yet, fleet) {
   BOOST_TEST(a.becomes("limit_connections", 2));
 }
 
+BOOST_FIXTURE_TEST_CASE(limiter_is_not_ready_while_redis_is_there_and_refuses_requests, fleet) {
+  redis_connection redis{server.socket()};
+  BOOST_TEST(redis({"CONFIG", "SET", "maxmemory", "1"}).text() == "OK");
+  member a{*this, {"--limit", "1"}};
+  client c{a.port()};
+  BOOST_TEST(comes_true([&] { return contains(get(a.admin_port(), "/readyz"), "503"); }));
+  BOOST_TEST(contains(get(a.admin_port(), "/readyz"), "OOM"));
+  BOOST_TEST(a.value("shared_connected") == 1);
+  BOOST_TEST(redis({"CONFIG", "SET", "maxmemory", "0"}).text() == "OK");
+  BOOST_TEST(c.echoes("served"));
+  BOOST_TEST(contains(get(a.admin_port(), "/readyz"), "200"));
+}
+
 BOOST_FIXTURE_TEST_CASE(forwarded_connections_go_on_after_the_lease_was_lost, fleet) {
   member a{*this, {"--limit", "1"}};
   client c{a.port()};

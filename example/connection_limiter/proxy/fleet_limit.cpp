@@ -76,8 +76,10 @@ std::string fleet_limit::lease() const {
 }
 
 std::string fleet_limit::problem() const {
-  if (is_connected() || valid_for().count() != 0) return {};
+  if (valid_for().count() != 0) return {};
   const std::string error = last_error();
+  // The error may be over, unless connections wait.
+  if (is_connected() && (error.empty() || permits_->waiting() == 0)) return {};
   return error.empty() ? "Redis has not answered yet" : error;
 }
 
