@@ -13,20 +13,19 @@
 
 namespace turnstile::inline v1 {
 
-/// Finds the limit at which an upstream works best.
+/// Looks for the limit at which an upstream works best.
 ///
 /// A limit that is too low leaves the upstream idle. One that is too high makes requests wait inside the
-/// upstream, where they can be neither cancelled nor ordered. This class finds the limit between the two from
-/// what happens: you report each hold of a permit when it ends, and set the semaphore to the limit that the
-/// call returns.
+/// upstream, where they can be neither cancelled nor ordered. This class looks for the limit between the
+/// two. A *hold* is the time from the grant of a permit to its release. You report each hold when it ends, and set
+/// the semaphore to the limit that the call returns.
 ///
 /// The class has no clock, no lock and no executor, and does not know semaphores. It needs no header of Asio.
 ///
 /// @par How it works
-/// If the hold time falls together with the number in use, requests wait in a queue inside the upstream. If the
-/// hold time stays as it was, it is the service's own time. So the class lowers the limit for a moment from
-/// time to time, and compares. It starts with a search: it halves the limit until that makes no difference,
-/// then raises it quickly until the upstream has a queue. From then on it keeps the limit at c + sqrt(c),
+/// From time to time the class lowers the limit for a moment and watches the hold time. If it falls too, requests
+/// were waiting in a queue inside the upstream. If not, it is the service's own time. It starts with a search: it halves the limit until that makes no difference,
+/// then raises it quickly until the upstream has a queue. From then on it aims at c + sqrt(c),
 /// where c is the number of requests that the upstream can serve at once. `src/adaptive_limit.md` has the
 /// rules and a simulation.
 ///
@@ -49,6 +48,10 @@ namespace turnstile::inline v1 {
 /// @code
 /// turnstile::adaptive_limit adaptive({.initial = 8, .lowest = 2, .highest = 200});
 /// turnstile::bounded_semaphore upstream(io, adaptive.limit());
+///
+/// // When a request has ended, which began at `start` with that many in use:
+/// upstream.set_limit(adaptive.ended(start, std::chrono::steady_clock::now(), in_use,
+///                                   turnstile::adaptive_limit::outcome::succeeded));
 /// @endcode
 class adaptive_limit {
  public:

@@ -35,7 +35,8 @@ enum class errc {
   lease_lost,
   /// The server of a shared semaphore cannot be reached, and its options say that acquires fail then.
   unreachable,
-  /// The server has something else under the name of a shared semaphore, or what another version of its script wrote.
+  /// The server cannot run this shared semaphore: the key holds something else, was written by another version of the script, or
+  /// the server is too old.
   not_a_semaphore,
   /// A shared semaphore has no limit yet: its name is new, and its options bring none.
   no_limit

@@ -64,8 +64,8 @@ struct keyed_limits {
 ///
 /// @par Completion, coroutines, cancellation, work and memory
 /// As for `basic_semaphore`, with two differences. With `use_awaitable`, a coroutine gives others a turn even if a
-/// permit is free. And if another thread works on the queue, an acquire is left to that thread, which grants,
-/// queues or refuses it: `in_use()` and `waiting()` count it only when that thread has handled it.
+/// permit is free. And if another thread is working on the queue, that thread decides the acquire, perhaps after the
+/// initiating call has returned. Until then `in_use()` and `waiting()` do not count it.
 ///
 /// @par Complexity
 /// An acquire looks its key up in O(log keys). A grant and a cancellation take O(log waiting keys), a change of

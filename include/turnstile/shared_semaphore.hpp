@@ -86,10 +86,8 @@ namespace turnstile::inline v1 {
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///
 /// @par Example
+/// With `turnstile/memory_engine.hpp`:
 /// @code
-/// #include <turnstile/memory_engine.hpp>
-/// #include <turnstile/shared_semaphore.hpp>
-///
 /// turnstile::memory_server server;  // of one process; turnstile::redis_engine is for many
 /// turnstile::memory_engine engine(io, server);
 /// turnstile::shared_semaphore connections(io, engine, {.name = "db", .limit = 100});

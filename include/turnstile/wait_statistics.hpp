@@ -36,9 +36,9 @@ struct time_histogram {
 ///
 /// @par Accuracy
 /// The counters are exact. Quantiles are within 5 % of the truth for waits from 1 µs to 1 h, and within 20 ns
-/// below. A reading that is taken while other threads add may contain some of what they add: its mean and longest
-/// wait, which are exact otherwise, may include waits that are not counted yet. No counter of a later reading
-/// is smaller.
+/// below. A reading that is taken while other threads add acquires may contain only a part of an acquire: its wait may be
+/// in the sum and the longest wait, and not yet in the count. Without such threads, sum, mean and longest wait are
+/// exact. No counter of a later reading is smaller.
 ///
 /// @par Memory
 /// Some 4.4 KB, whatever is added. No function allocates memory.

@@ -75,8 +75,11 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
 /// Permits that are available are taken inside this call, unless the token is lazy, such as
 /// `boost::asio::use_awaitable` or `boost::asio::deferred`, the default of most executors.
 ///
-/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, a key of a `basic_keyed_semaphore`, or
-/// another `acquirable` type.
+/// If the lease of a shared semaphore is lost, the operation gets a terminal cancellation, and the error is
+/// `errc::lease_lost` in place of the operation's.
+///
+/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, a `basic_shared_semaphore`, a key of a
+/// `basic_keyed_semaphore`, or another `acquirable` type.
 /// @tparam Operation the type of `operation`.
 /// @tparam Token a completion token for the signature.
 /// @param sem the semaphore. It has to live until the acquire is initiated, which is later than this
