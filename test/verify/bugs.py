@@ -607,7 +607,7 @@ bug('a handler is destroyed while its waiter is in a list',
      '  void remove_decided(waiter* x) noexcept { decided_.erase(x); }\n  bool has_decided()'),
     found_by=[unit('lifetime: contexts/destructors_of_handlers_may_call_every_member')], row='H1')
 bug('the service of strands shuts down before that of the semaphores',
-    (SERVICE, '    const asio::strand<context_only> s(context_only{&context});\n', ''),
+    (SERVICE, '    make_strand_service(context);\n', ''),
     found_by=[unit('lifetime: contexts/a_strand_that_was_made_after_a_semaphore_is_dropped_in_time', address=True)],
     row='H1')
 bug('a strand that is shut down destroys inside execute()',
