@@ -41,12 +41,12 @@ number member::usable() const {
 
 // What the next request gives back: what is recalled, and what is idle if others wait for it or if it was not needed
 // for one to two spans of linger. What is in use is kept.
-number member::keep(const local& l) const {
+number member::keep(const local& l, number idle_wanted) const {
   if (leaving_) return l.in_use;
   number most = held(l);
   most = std::min(most, share_ - recall_);
   number idle = std::max({l.want, recent_use_, earlier_use_});
-  if (idle_wanted_ > 0) idle = std::max(l.want, std::min(idle, share_ - recall_ - idle_wanted_));
+  if (idle_wanted > 0) idle = std::max(l.want, std::min(idle, share_ - recall_ - idle_wanted));
   return std::max(l.in_use, std::min(most, idle));
 }
 
@@ -75,7 +75,9 @@ number member::due(const local& l) const {
   } else {
     at = renew_at_;
     const bool was_waiting = sent_.want > share_;
-    if (keep(l) < held(l) || new_limit_ > 0 || (leaving_ && l.want == 0)) at = 0;
+    if (keep(l, 0) < held(l) || new_limit_ > 0 || (leaving_ && l.want == 0)) at = 0;
+    // Others wait for what is idle: at once, but not at each release while they wait.
+    if (keep(l, idle_wanted_) < held(l)) at = std::min(at, offered_at_ + slice_);
     if (waits && l.want > share_ && !was_waiting) at = 0;
     // The head has waited for a slice, so it waits in vain: ask every slice.
     if (waits) at = std::min(at, std::max(l.head_since, sent_at_) + slice_);
@@ -99,7 +101,8 @@ request member::make_request(number now, const local& l) {
   r.held = held(l);
   r.debt = debt_;
   r.in_use = l.in_use;
-  r.keep = keep(l);
+  r.keep = keep(l, idle_wanted_);
+  if (r.keep < keep(l, 0)) offered_at_ = now;
   r.want = l.want;
   r.need = l.head > 0 && now - l.head_since >= slice_ ? l.head : 0;
   r.leave = leaves_next(now, l);

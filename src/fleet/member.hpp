@@ -79,7 +79,7 @@ class member {
  private:
   bool counts_on_share() const;
   number held(const local& l) const;
-  number keep(const local& l) const;
+  number keep(const local& l, number idle_wanted) const;
   number usable() const;
   bool has_left() const { return leaving_ && !valid_; }
   bool leaves_next(number now, const local& l) const;
@@ -111,8 +111,9 @@ class member {
 
   number new_limit_ = 0;
   number recent_use_ = 0, earlier_use_ = 0,
-         use_until_ = 0;  // the most that was wanted, in two spans of linger
-  number needed_at_ = 0;  // when something was held or wanted last
+         use_until_ = 0;          // the most that was wanted, in two spans of linger
+  number needed_at_ = 0;          // when something was held or wanted last
+  number offered_at_ = -largest;  // when a request last gave idle permits back for others
 };
 
 }  // namespace turnstile::inline v1::detail::fleet

@@ -202,16 +202,11 @@ void recall(const state& s, std::vector<row>& rows) {
   }
 }
 
-// While a head waits in vain, idle permits are welcome from every member. The server does not know which are idle.
+// While a demand is not met, idle permits are welcome from every member. The server does not know which are idle.
 number wanted_of_idle(const std::vector<row>& rows) {
   number wanted = 0;
-  bool in_vain = false;
-  for (const row& r : rows) {
-    const number more = std::max<number>(0, r.demand - r.m->share);
-    in_vain = in_vain || (r.m->need > 0 && more > 0);
-    wanted += more;
-  }
-  return in_vain ? wanted : 0;
+  for (const row& r : rows) wanted += std::max<number>(0, r.demand - r.m->share);
+  return wanted;
 }
 
 // ---- News ----------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ struct state {
   number version = 0;         // of the latest news and the latest token
   number epoch = 0;           // the version at which the present server took over
   number turns = 0;           // given out so far
-  number idle_wanted = 0;     // what waits in vain would like of the others' idle permits
+  number idle_wanted = 0;     // what waits would like of the others' idle permits
   std::string run_id;         // of the server that executed the last request
   std::map<std::string, session> sessions;
 };

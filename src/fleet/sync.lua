@@ -330,13 +330,9 @@ local function recall(s, rows)
 end
 
 local function wanted_of_idle(rows)
-  local wanted, in_vain = 0, false
-  for _, r in ipairs(rows) do
-    local more = max(0, r.demand - r.m.share)
-    in_vain = in_vain or (r.m.need > 0 and more > 0)
-    wanted = wanted + more
-  end
-  return in_vain and wanted or 0
+  local wanted = 0
+  for _, r in ipairs(rows) do wanted = wanted + max(0, r.demand - r.m.share) end
+  return wanted
 end
 
 -- ---- News

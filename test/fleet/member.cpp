@@ -326,6 +326,23 @@ BOOST_AUTO_TEST_CASE(idle_permits_that_are_wanted_are_given_back_at_once) {
   BOOST_TEST(step().send->keep == 2);
 }
 
+BOOST_AUTO_TEST_CASE(
+    permits_that_become_idle_one_by_one_while_they_are_wanted_are_given_back_each_slice) {
+  join(3);
+  want(2, 0);
+  m.pushed({1, ++version, 3, 0, 0, 5, version, 8, lease, slice});
+  BOOST_TEST(step().send->keep == 2);
+  reply r = answer(o.send->serial, 2);
+  r.news.idle_wanted = 4;
+  m.answered(now, r);
+  want(1, 0);
+  BOOST_TEST(!step().send);
+  BOOST_TEST(o.wake_at == now + slice);
+  want(0, 0);
+  BOOST_TEST(!step().send);
+  BOOST_TEST(step_at(now + slice).send->keep == 0);
+}
+
 BOOST_AUTO_TEST_CASE(it_leaves_when_its_permits_have_come_back_and_not_before) {
   join(3);
   m.leave();

@@ -187,12 +187,28 @@ BOOST_AUTO_TEST_CASE(a_member_that_is_silent_is_granted_nothing_more) {
   BOOST_TEST(share("c") == 2);
 }
 
-BOOST_AUTO_TEST_CASE(idle_permits_of_others_are_asked_for_once_a_head_waits_in_vain) {
+BOOST_AUTO_TEST_CASE(idle_permits_of_others_are_asked_for_once_a_demand_is_not_met) {
   ask("a", 0, 3);
   ask("b", 0, 3);
-  ask("c", 0, 9);
+  BOOST_TEST(ask("c", 0, 2).news.share == 2);
   BOOST_TEST(heard["a"].idle_wanted == 0);
-  ask("c", 2, 9, 4);
+  ask("c", 2, 3);
+  BOOST_TEST(recall("a") + recall("b") == 0);  // for all that the server knows, they use them
+  BOOST_TEST(heard["a"].idle_wanted == 1);
+  BOOST_TEST(heard["b"].idle_wanted == 1);
+  give_back("b", 2);
+  BOOST_TEST(heard["c"].share == 3);
+  BOOST_TEST(state.idle_wanted == 0);
+}
+
+BOOST_AUTO_TEST_CASE(idle_permits_are_not_asked_for_again_while_the_demand_stays) {
+  ask("a", 0, 4);
+  ask("b", 0, 4);
+  ask("b", 4, 5);
+  const number told = heard["a"].version;
+  ask("b", 4, 6);
+  ask("b", 4, 7);
+  BOOST_TEST(heard["a"].version == told);
   BOOST_TEST(heard["a"].idle_wanted > 0);
 }
 

@@ -79,6 +79,25 @@ BOOST_AUTO_TEST_CASE(a_request_for_many_collects_them_from_another_process) {
   BOOST_TEST(run(1s) == "b");
 }
 
+BOOST_AUTO_TEST_CASE(idle_permits_of_another_process_are_had_without_a_wait) {
+  auto& a = make({.limit = 4});
+  auto& b = make({.limit = 4});
+  for (const char* name : {"a1", "a2"}) a.async_acquire_permit((*this)(name));
+  for (const char* name : {"b1", "b2"}) b.async_acquire_permit((*this)(name));
+  BOOST_TEST(settle() == "a1 b1 a2 b2");
+  held.erase("a1");
+  held.erase("a2");
+  BOOST_TEST(a.share() == 2u);
+  for (const char* name : {"b3", "b4"}) b.async_acquire_permit((*this)(name));
+  BOOST_TEST(settle() == "b3 b4");  // the clock stands still
+  // At rest again, none of them says anything.
+  const auto before = engine->requests();
+  held.erase("b4");
+  b.async_acquire_permit((*this)("b4"));
+  BOOST_TEST(settle() == "b4");
+  BOOST_TEST(engine->requests() == before);
+}
+
 BOOST_AUTO_TEST_CASE(try_acquire_makes_no_request) {
   auto& a = make({.limit = 1});
   BOOST_TEST(!a.try_acquire());

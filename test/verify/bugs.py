@@ -2,7 +2,7 @@
 
 Each bug has a name, what it changes (a file, a text that is there exactly once, and the text that replaces it),
 and the methods that must find it. A bug of a kind that was seen in other asynchronous semaphores, channels and
-servers has the number of that kind as its row: Q1 to Q7 for the queue, H1 to H13 for the use of Asio, F1 to F16 for
+servers has the number of that kind as its row: Q1 to Q7 for the queue, H1 to H13 for the use of Asio, F1 to F17 for
 semaphores of many processes (src/fleet/README.md).
 
 If a source changes, `test/verify/run --check` says which texts have to follow. Keep a text as short as it can
@@ -929,6 +929,9 @@ bug('the member that has more gets more',
 bug('in-use permits are not recalled for others',
     (SERVER, 'std::clamp<number>(beyond(r) - r.m->recall,', 'std::clamp<number>(beyond(r) - r.m->recall - r.m->in_use,'),
     found_by=[fleet], row='F14')
+bug('idle permits of other members are asked for once a head waits in vain',
+    (SERVER, '  return wanted;', '  return std::any_of(rows.begin(), rows.end(), [](const row& r) { return r.m->need > 0; }) ? wanted : 0;'),
+    found_by=[fleet_server], row='F17')
 
 # ---- One limit for many processes: a member ------------------------------------------------------
 
@@ -977,6 +980,8 @@ bug('an idle member goes on renewing',
 bug('idle permits are never given back',
     (MEMBER, 'return std::max(l.in_use, std::min(most, idle));', 'return std::max({l.in_use, most, idle * 0});'),
     found_by=[fleet], row='F16')
+bug('while others wait, each release of an idle permit is a request',
+    (MEMBER, 'if (r.keep < keep(l, 0)) offered_at_ = now;', ''), found_by=[fleet_member], row='F17')
 bug('a member that lost its lease does not count what is in use',
     (MEMBER, 'return std::max(l.in_use, std::min(share_, ceiling_));', 'return counts_on_share() ? std::min(share_, ceiling_) : 0;'),
     (MEMBER, 'r.in_use = l.in_use;', 'r.in_use = counts_on_share() ? l.in_use : 0;'),
