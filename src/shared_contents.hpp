@@ -88,10 +88,13 @@ struct shared_core::contents {
   bool has_engine() {
     return engine->with_engine([](shared_engine&) {});
   }
+  // The limit of all processes is known.
+  void compare_limits(std::size_t other) noexcept;
   // False if there was no memory for the alarm.
   bool wake(number at, number now) noexcept;
 
-  const std::string id, key;
+  const std::string id, key, name;
+  const std::size_t limit;  // in the options
   const std::shared_ptr<engine_link> engine;
   fleet::member member;
   const std::shared_ptr<inlet> in;

@@ -58,6 +58,8 @@ fleet::options member_options(const shared_options& o, std::string id) {
 shared_core::contents::contents(shared_core& c, const shared_setup& s)
     : id(make_id()),
       key(fleet::key_of(s.options.name)),
+      name(s.options.name),
+      limit(s.options.limit),
       engine(s.engine),
       member(member_options(s.options, id)),
       in(std::make_shared<inlet>(c)),

@@ -123,6 +123,7 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
     core::set_limit(ballast + usable);
   }
   if (const auto limit = static_cast<std::size_t>(m.limit()); limit != total_limit()) {
+    if (total_limit() == 0 && !c.sets_limit) c.compare_limits(limit);
     total_limit_.store(limit, std::memory_order_relaxed);
     set_most(limit);
   }
@@ -175,6 +176,15 @@ bool shared_core::contents::send(const fleet::request& r) try {
   });
 } catch (...) {
   return false;
+}
+
+void shared_core::contents::compare_limits(std::size_t other) noexcept try {
+  if (limit == 0 || limit == other) return;
+  engine->with_engine([&](shared_engine& e) {
+    e.note("the limit of " + name + " is " + std::to_string(other) + ", not " +
+           std::to_string(limit) + " as in the options of this process");
+  });
+} catch (...) {  // there was no memory: it is not said
 }
 
 bool shared_core::contents::wake(number at, number now) noexcept try {

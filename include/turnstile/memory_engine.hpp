@@ -128,6 +128,7 @@ class basic_memory_engine final : public shared_engine {
   }
   void ignore(const std::string& channel) override { link_->ignore(channel); }
   std::string last_error() const override { return link_->last_error(); }
+  void note(const std::string& problem) override { link_->note(problem); }
 
  private:
   // The executor and the handlers. Its mutex is not held while anything is posted or called.
@@ -187,6 +188,7 @@ class basic_memory_engine final : public shared_engine {
         const std::lock_guard<std::mutex> lock(mutex_);
         fault_ = f;
         error_ = f == fault::none ? std::string() : std::move(error);
+        last_error_ = error_;
         late.swap(late_);
       }
       for (pending& p : late) post(std::move(p));
@@ -201,7 +203,11 @@ class basic_memory_engine final : public shared_engine {
     }
     std::string last_error() const {
       const std::lock_guard<std::mutex> lock(mutex_);
-      return error_;
+      return last_error_;
+    }
+    void note(const std::string& problem) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      last_error_ = problem;
     }
 
    private:
@@ -253,7 +259,7 @@ class basic_memory_engine final : public shared_engine {
     std::map<std::string, message_handler> handlers_;
     std::vector<pending> late_;
     fault fault_ = fault::none;
-    std::string error_;
+    std::string error_, last_error_;
     bool drops_ = false;
     std::size_t requests_ = 0;
   };

@@ -116,9 +116,13 @@ class basic_redis_engine final : public shared_engine {
   /// Returns whether the server has accepted the connection for requests, and the login.
   bool connected() const noexcept { return driver_->is_connected(); }
 
-  /// Returns what the last problem was: an error of the server or of the network. Empty if there was none. A problem
+  /// Returns what the last problem was: an error of the server or of the network, or a limit in the options of a semaphore
+  /// that is not the server's. Empty if there was none. A problem
   /// that is over is still returned: `connected()` says whether there is a connection now.
   std::string last_error() const override { return driver_->last_error(); }
+
+  /// Replaces what `last_error()` returns. For shared semaphores.
+  void note(const std::string& problem) override { driver_->note(problem); }
 
   /// Executes the script. For shared semaphores.
   void async_sync(request r, reply_handler handler) override {

@@ -97,8 +97,12 @@ class shared_engine {
   /// Ends the subscription, and destroys its handler.
   virtual void ignore(const std::string& channel) = 0;
 
-  /// Returns what is the matter with the connection, or was last; empty if nothing was.
+  /// Returns what is the matter with the connection, or was last; empty if nothing was. Also what was given to `note()` last.
   virtual std::string last_error() const = 0;
+
+  /// Remembers for `last_error()` what a semaphore has noticed that is no error of its operations: the limit in its options
+  /// is not that of the server. Does nothing unless a derived class overrides it.
+  virtual void note(const std::string& problem) { static_cast<void>(problem); }
 
  protected:
   /// For a derived class.

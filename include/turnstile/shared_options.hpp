@@ -40,8 +40,8 @@ enum class lease_state {
 struct shared_options {
   /// The name by which processes share it: 1 to 128 letters, digits, and `_ . : / -`.
   std::string name{};
-  /// The limit to set if the name has none yet. With 0, acquires complete with `errc::no_limit` in that case. If the name has a limit,
-  /// this value is ignored.
+  /// The limit to set if the name has none yet. With 0, acquires complete with `errc::no_limit` in that case. If the name has another
+  /// limit, that is used: `limit()` returns it, and the engine's `last_error()` says so once.
   std::size_t limit = 0;
   /// How long a dead process keeps its share at most: from 1 second to 10 minutes. The process renews its lease every fifth of this
   /// time, and gives it up two thirds after its last answered request. If other processes use the name already, their lease is used.

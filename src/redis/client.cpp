@@ -211,4 +211,6 @@ std::string redis_client::last_error() const {
   return state_->error;
 }
 
+void redis_client::note(const std::string& problem) { state_->report(problem); }
+
 }  // namespace turnstile::inline v1::detail

@@ -192,6 +192,29 @@ BOOST_AUTO_TEST_CASE(the_first_process_sets_the_limit) {
   BOOST_TEST(b.limit() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(a_limit_in_the_options_that_differs_is_said_once_and_is_no_error) {
+  auto& a = make({.limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  BOOST_TEST(settle() == "a");
+  BOOST_TEST(engine->last_error() == "");
+  memory_engine other(io, server);
+  shared_semaphore b(io, other, {.name = "name", .limit = 5});
+  b.async_acquire_permit((*this)("b"));
+  BOOST_TEST(settle() == "b");
+  BOOST_TEST(other.last_error() ==
+             "the limit of name is 2, not 5 as in the options of this process");
+  BOOST_TEST(engine->last_error() == "");
+  other.set_fault(fault::none);  // forgets it
+  a.async_set_limit(3, (*this)("set"));
+  BOOST_TEST(run(1s) == "set");
+  BOOST_TEST(other.last_error() == "");
+  shared_semaphore c(io, other, {.name = "name"}), d(io, other, {.name = "name", .limit = 7});
+  c.async_acquire_permit((*this)("c"));
+  d.async_set_limit(4, (*this)("d"));
+  BOOST_TEST(run(1s) == "c d");
+  BOOST_TEST(other.last_error() == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_bound_of_the_queue_refuses_what_would_wait) {
   auto& a = make({.limit = 1});
   a.set_max_waiting(1);

@@ -53,7 +53,7 @@ class redis_loop {
   ~redis_loop() = default;
 };
 
-// A client of one server. All functions but the last two are called by one thread at a time.
+// A client of one server. All functions but the last three are called by one thread at a time.
 class redis_client {
  public:
   TURNSTILE_API redis_client(redis_address, std::chrono::milliseconds connect_timeout, redis_loop&);
@@ -80,6 +80,7 @@ class redis_client {
 
   TURNSTILE_API bool is_connected() const noexcept;
   TURNSTILE_API std::string last_error() const;
+  TURNSTILE_API void note(const std::string& problem);  // for last_error()
 
  private:
   struct state;

@@ -124,6 +124,7 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
 
   bool is_connected() const noexcept { return client_.is_connected(); }
   std::string last_error() const { return client_.last_error(); }
+  void note(const std::string& problem) { client_.note(problem); }
 
  private:
   friend redis_service;
