@@ -7,14 +7,43 @@
 #define BOOST_TEST_MODULE shared_semaphore
 #include "shared_fixture.hpp"
 
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 using namespace test;
+
+namespace {
+
+// Calls a function before it allocates, once.
+template <typename T>
+struct calling_allocator {
+  using value_type = T;
+
+  explicit calling_allocator(std::function<void()>& f) : call(&f) {}
+  template <typename U>
+  calling_allocator(const calling_allocator<U>& other) : call(other.call) {}
+
+  T* allocate(std::size_t n) {
+    if (const auto f = std::exchange(*call, nullptr)) f();
+    return std::allocator<T>().allocate(n);
+  }
+  void deallocate(T* p, std::size_t n) { std::allocator<T>().deallocate(p, n); }
+  template <typename U>
+  bool operator==(const calling_allocator<U>& other) const {
+    return call == other.call;
+  }
+
+  std::function<void()>* call;
+};
+
+}  // namespace
 
 // ---- Acquiring ----------------------------------------------------------------------------------
 
@@ -295,6 +324,22 @@ BOOST_AUTO_TEST_CASE(tokens_grow_with_each_grant_of_a_share) {
       held.erase("p");
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_permit_of_a_share_that_comes_during_the_call_has_its_token) {
+  auto& a = make({.limit = 1});
+  asio::cancellation_signal signal;
+  a.async_acquire_permit(asio::bind_cancellation_slot(signal.slot(), (*this)("first")));
+  signal.emit(asio::cancellation_type::terminal);
+  // The share comes before the second acquire is in the queue, and so that is granted at once.
+  std::function<void()> during = [&] { BOOST_TEST(poll() == "first!aborted"); };
+  a.async_acquire_permit(asio::bind_allocator(calling_allocator<int>(during), (*this)("a")));
+  BOOST_TEST(!during);
+  BOOST_TEST(a.in_use() == 1u);
+  BOOST_TEST(poll() == "a");
+  BOOST_TEST(a.token() > 0u);
+  BOOST_TEST(held.at("a").token() == a.token());
+  BOOST_TEST(held.at("a").valid());
 }
 
 BOOST_AUTO_TEST_CASE(permits_of_two_leases_are_valid_as_the_older_one) {

@@ -35,6 +35,7 @@ class shared_handler {
 
   void operator()(error_code ec, permit p) {
     if constexpr (WithPermit) {
+      if (p) mark_ = core_->mark_since(mark_);  // the share may have come during the initiation
       std::move(handler_)(ec, make_shared_permit(std::move(p), mark_));
     } else {
       p.forget();  // they belong to the handler now

@@ -94,6 +94,13 @@ class TURNSTILE_API shared_core final : public listed_core {
     const std::uint64_t lease = lease_number_.load(std::memory_order_acquire);
     return {lease, token_.load(std::memory_order_acquire)};
   }
+  // For permits that were granted since that mark was read, and are in use: if the lease is still the same, the share that
+  // they came from has no larger token than the latest. After a loss, a larger token is not theirs.
+  grant_mark mark_since(const grant_mark& m) const noexcept {
+    // In this order: the token of a later lease is seen with its number.
+    const std::uint64_t token = token_.load(std::memory_order_acquire);
+    return {m.lease, m.lease == lease_number_.load(std::memory_order_acquire) ? token : m.token};
+  }
   bool is_valid(const grant_mark& m) const noexcept {
     return m.lease == lease_number_.load(std::memory_order_acquire) && valid_for() > 0;
   }
