@@ -216,7 +216,7 @@ bool basic_strand<Queue>::deliver(waiter* x) noexcept {
   word next;
   do {
     // Fewer, if another thread has released more than it held.
-    next = (w - (std::min)(r.permits, used(w))) | queued;
+    next = (w - (std::min)(r.permits, used(w) - ballast_permits())) | queued;
     // Relaxed: a swap keeps what the first release of these permits has released.
   } while (!word_.compare_exchange_weak(w, next, std::memory_order_relaxed));
   return false;

@@ -41,6 +41,16 @@ struct refusing : context_executor<refusing> {
   int* times;
 };
 
+// An executor that calls a function first, once, which may throw.
+struct calling : context_executor<calling> {
+  template <typename F>
+  void execute(F&& f) const {
+    if (const auto call = std::exchange(*first, nullptr)) call();
+    context->get_executor().execute(std::forward<F>(f));
+  }
+  std::function<void()>* first;
+};
+
 struct fixture : shared_fixture {
   // An operation that ends when it is cancelled, or when the test says so.
   auto operation() { return timer.async_wait(asio::deferred); }
@@ -215,6 +225,35 @@ BOOST_AUTO_TEST_CASE(a_waiter_that_was_put_back_is_granted_again_without_another
   a.async_acquire_permit(asio::bind_executor(refusing{{&io}, &times}, (*this)("a")));
   BOOST_TEST(run(100ms) == "a");
   BOOST_TEST(times < 0);
+}
+
+// Both calls take back a permit that has been released already, and so must not take one of the ballast.
+BOOST_AUTO_TEST_CASE(a_refused_grant_whose_permit_was_released_meanwhile_leaves_the_ballast_alone) {
+  auto& a = make({.limit = 1});
+  std::function<void()> first = [&] {
+    a.release();
+    throw std::bad_alloc();
+  };
+  a.async_acquire_permit(asio::bind_executor(calling{{&io}, &first}, (*this)("a")));
+  BOOST_TEST(run(100ms) == "a");
+  BOOST_TEST(!first);
+  BOOST_TEST(a.in_use() == 1u);
+  BOOST_TEST(!a.try_acquire());
+}
+
+BOOST_AUTO_TEST_CASE(a_late_grant_whose_permit_was_released_meanwhile_leaves_the_ballast_alone) {
+  auto& a = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  BOOST_TEST(settle() == "a");
+  held.clear();
+  std::function<void()> first = [&] { a.release(); };
+  a.async_wait_lost(asio::bind_executor(calling{{&io}, &first}, (*this)("lost")));
+  clock.jump(10s);
+  BOOST_TEST(!a.try_acquire());
+  BOOST_TEST(!first);
+  a.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(1s) == "lost!lost b");
+  BOOST_TEST(!a.try_acquire());
 }
 
 BOOST_AUTO_TEST_CASE(an_aborted_waiter_that_its_executor_refused_is_told_by_the_next_call) {

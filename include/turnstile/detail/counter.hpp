@@ -125,6 +125,9 @@ class counter : public permit_owner {
     return outcome::granted;
   }
 
+  // So many of the permits in use are never given back.
+  virtual std::uint32_t ballast_permits() const noexcept { return 0; }
+
   mutable std::atomic<word> limit_;                       // the limit and its epoch, as in the word
   std::atomic<std::int64_t> references_{not_summed + 1};  // without those that were granted
 };

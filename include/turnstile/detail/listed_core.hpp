@@ -113,7 +113,7 @@ class TURNSTILE_API listed_core : public core {
 
   // Gives back what a grant has taken that does not stand, with its reference.
   void take_back(std::size_t n) noexcept {
-    core::release(n);
+    take_permits(n);  // fewer, if another call has released more than it held
     drop_reference();
   }
 

@@ -145,6 +145,7 @@ class TURNSTILE_API shared_core final : public listed_core {
   }
   void begin_or_end_of_waits() noexcept override { kick(); }
   void take_permits(std::size_t n) noexcept override;
+  std::uint32_t ballast_permits() const noexcept override { return ballast; }
 
   bool expire() noexcept;
   void kick() noexcept;
