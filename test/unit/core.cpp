@@ -658,27 +658,28 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_FIXTURE_TEST_CASE(a_raised_limit_holds_for_later_acquires, fixture) {
   make(0, 2);
   struct quiet final : waiter {
-    explicit quiet(std::uint32_t n) : waiter(n) {}
+    quiet(core& c, std::uint32_t n) : waiter(n), of(c) {}
     bool deliver() noexcept override {
       result.store(get_outcome(), std::memory_order_release);
       return true;
     }
-    void post_resumption() noexcept override {}
+    void post_resumption() noexcept override { of.resume(false); }  // it cannot be posted
     void discard() noexcept override {}
-    outcome cancelled(core& k) {
-      if (const outcome o = k.wait(*this); o != outcome::waiting) return o;
+    outcome cancelled() {
+      if (const outcome o = of.wait(*this); o != outcome::waiting) return o;
       for (;;) {
-        k.cancel();
+        of.cancel();
         const outcome o = result.load(std::memory_order_acquire);
         if (o != outcome::waiting) return o;
         std::this_thread::yield();
       }
     }
+    core& of;
     std::atomic<outcome> result{outcome::waiting};
   };
   std::atomic<bool> stop = false;
   auto work = [&] {
-    while (!stop.load(std::memory_order_relaxed)) quiet(1).cancelled(*c);
+    while (!stop.load(std::memory_order_relaxed)) quiet(*c, 1).cancelled();
   };
   std::thread others[] = {std::thread(work), std::thread(work), std::thread(work)};
   int wrong = 0;
@@ -688,7 +689,7 @@ BOOST_FIXTURE_TEST_CASE(a_raised_limit_holds_for_later_acquires, fixture) {
     c->set_limit(1);
     std::this_thread::yield();
     c->set_limit(2);
-    if (quiet(2).cancelled(*c) != outcome::aborted) ++wrong;
+    if (quiet(*c, 2).cancelled() != outcome::aborted) ++wrong;
   }
   stop = true;
   for (auto& t : others) t.join();
