@@ -26,13 +26,14 @@ class Server:
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         asyncio.run_coroutine_threadsafe(asyncio.start_server(self.serve, HOST, self.port), self.loop).result()
-        for _ in range(CLIENTS):
-            asyncio.run_coroutine_threadsafe(self.ask(), self.loop)
+        self.tasks = set()  # the loop itself keeps no task from being collected
+        self.clients = [asyncio.run_coroutine_threadsafe(self.ask(), self.loop) for _ in range(CLIENTS)]
 
     async def serve(self, reader, writer):
         if self.now >= self.capacity:
             self.refused += 1
             return writer.close()
+        self.tasks.add(asyncio.current_task())
         self.now += 1
         try:
             if await reader.read(1):
@@ -41,8 +42,10 @@ class Server:
                 await reader.read()
         except OSError:
             pass
-        self.now -= 1
-        writer.close()
+        finally:
+            self.now -= 1
+            writer.close()
+            self.tasks.discard(asyncio.current_task())
 
     async def ask(self):
         while True:
@@ -64,7 +67,7 @@ def measure(server, limiter):
     """Requests served in a second, and the limits meanwhile."""
     served, start, limits = server.served, time.monotonic(), []
     while time.monotonic() < start + MEASURED:
-        limits.append(limiter.metrics()["limit_connections"])
+        limits.append(next(value for name, value in limiter.metrics().items() if name.startswith("limit_connections")))
         time.sleep(0.1)
     return (server.served - served) / (time.monotonic() - start), limits
 
