@@ -77,6 +77,18 @@ BOOST_AUTO_TEST_CASE(a_lost_lease_cancels_the_operation_and_is_its_error) {
   BOOST_TEST(a.in_use() == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(a_lost_lease_is_also_the_error_of_an_operation_that_passes_it_by_reference) {
+  auto& a = make({.limit = 1});
+  const auto by_reference = [this](auto token) {
+    return asio::async_initiate<decltype(token), void(const error_code&)>(
+        [this](auto completion) { timer.async_wait(std::move(completion)); }, token);
+  };
+  turnstile::async_with_permit(a, by_reference, (*this)("done"));
+  BOOST_TEST(settle() == "");
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "done!lost");
+}
+
 BOOST_AUTO_TEST_CASE(an_acquire_that_waits_is_not_cancelled_by_a_loss) {
   auto& a = make({.limit = 1});
   a.async_acquire_permit((*this)("a"));

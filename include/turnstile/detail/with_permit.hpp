@@ -110,6 +110,11 @@ using kept = std::conditional_t<std::is_constructible_v<std::remove_cvref_t<T>, 
                                       !std::is_const_v<std::remove_reference_t<T>>),
                                 std::remove_cvref_t<T>, T>;
 
+// The type in which an argument of type T is passed on: an error that is constant as a copy, so that it can be replaced.
+template <typename T>
+using passed = std::conditional_t<is_error<T> && std::is_const_v<std::remove_reference_t<T>>,
+                                  std::remove_cvref_t<T>, T>;
+
 // The end of the operation with one of its signatures.
 template <typename Op, typename Signature>
 class operation_result;
@@ -117,7 +122,7 @@ class operation_result;
 template <typename Op, typename... Ts>
 class operation_result<Op, void(Ts...)> {
  public:
-  static void complete(step_pointer<Op, step_kind::ended> op, Ts... args) {
+  static void complete(step_pointer<Op, step_kind::ended> op, passed<Ts>... args) {
     op->note_loss(args...);
     if (op->leave_if_last()) {
       Op::take_apart(op.release())(static_cast<Ts&&>(args)...);
@@ -226,12 +231,12 @@ class with_permit_op final
                        ...));
   }
 
-  // The first argument is the error, unless it is of another type, or constant.
+  // The first argument is the error, unless it is of another type.
   template <typename... Ts>
   void note_loss([[maybe_unused]] Ts&... args) {
     if constexpr (Watch::watches && sizeof...(Ts) != 0) {
       [&]<typename First>(First& first, auto&...) {
-        if constexpr (is_error<First> && !std::is_const_v<First>)
+        if constexpr (is_error<First>)
           if (first && relay_->is_lost()) first = detail::make_error<First>(errc::lease_lost);
       }(args...);
     }
