@@ -63,7 +63,9 @@ struct redis_options {
 /// connections have no name.
 ///
 /// @par Completion
-/// Handlers are posted to a strand of the engine's executor, and called one at a time.
+/// Handlers are posted to a strand of the engine's executor, and called one at a time. If there is no memory to begin the
+/// work of the strand, it runs nothing any more (seen with Boost 1.81). Then semaphores get no more replies, and lose their
+/// leases: make the engine and its semaphores anew.
 ///
 /// @par Work
 /// The connections are outstanding work: while an engine exists, `io_context::run()` does not return. After the

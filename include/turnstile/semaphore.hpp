@@ -79,7 +79,9 @@ class basic_bounded_semaphore;
 /// handler's executor only. A handler whose executor cannot promise to post, such as
 /// `any_completion_executor`, is first posted to the semaphore's executor. If its own executor then
 /// throws, the handler is destroyed, the permits go back, and the exception leaves the semaphore's
-/// context like one of a handler.
+/// context like one of a handler. A `boost::asio::strand` that finds no memory to begin its work keeps the
+/// completion, but runs neither that nor anything later (seen with Boost 1.81). Then the permits come
+/// back when the strand's context is destroyed.
 ///
 /// @par Work and memory
 /// A queued acquire counts as outstanding work of the semaphore's and of the handler's executor. It is

@@ -47,7 +47,8 @@ namespace turnstile::inline v1 {
 /// The member renews its lease every fifth of its length while it has a share or waiting acquires, and gives it up two thirds of a
 /// lease after the last answered request was sent, by a clock that goes on while the machine sleeps. Then it is *lost*: `async_wait_lost` completes, permits are not `valid()`, operations of
 /// `async_with_permit` are cancelled, and what happens to acquires depends on `shared_options::when_unreachable`. Acquires that
-/// wait stay in the queue. When the server answers again, the semaphore goes on. Permits that were held stay lost, and are counted
+/// wait stay in the queue. Grants and `valid()` look at the clock, and so are right at once. The rest waits for a timer, which
+/// stands still while the machine sleeps: then it comes up to a fifth of a lease later. When the server answers again, the semaphore goes on. Permits that were held stay lost, and are counted
 /// until they are released.
 ///
 /// An operation that continues after its lease was lost can overlap operations of other processes that have been granted its
@@ -82,6 +83,9 @@ namespace turnstile::inline v1 {
 /// deferred operation refers to the semaphore object. No permit may be released on another thread while the context is destroyed. If
 /// the engine runs on another context, that context may keep running: the destruction of this context waits for a call of the
 /// engine that is in progress.
+/// A handler whose own executor has a third context
+/// may be posted there by any thread that calls the semaphore, or runs its context or the engine's. So the third context has to
+/// outlive the wait: join those threads before you destroy it, or wait until the handler was called.
 ///
 /// @tparam Executor the type of the executor that handlers are posted to by default.
 ///
@@ -305,9 +309,9 @@ class basic_shared_semaphore {
     return wait(token, detail::shared_core::limit_set, limit);
   }
 
-  /// Waits until this semaphore loses a lease under which it had a share or permits in use, and completes with `errc::lease_lost`. A
-  /// cancellation, `cancel()` or the destruction of the semaphore completes it with `operation_aborted`. To wait for the next
-  /// loss, call it again.
+  /// Waits until this semaphore loses a lease under which it had a share or permits in use, and completes with `errc::lease_lost`: at
+  /// the deadline, or if the machine sleeps then, up to a fifth of a lease after it wakes. A cancellation, `cancel()` or the
+  /// destruction of the semaphore completes it with `operation_aborted`. To wait for the next loss, call it again.
   /// @tparam Token a completion token for the signature.
   ///
   /// @par Signature
