@@ -76,7 +76,7 @@ class recorder : public transcript {
 
   template <typename Value>
   void keep(const std::string& name, std::ostringstream& text, Value& value) {
-    if constexpr (std::is_same_v<Value, turnstile::permit>) {
+    if constexpr (std::is_base_of_v<turnstile::permit, Value>) {
       if (value) held[name] = std::move(value);
     } else {
       text << (text.str().empty() ? "" : " ") << value;
