@@ -47,3 +47,11 @@ add_executable(fleet_storm storm.cpp redis.cpp)
 target_link_libraries(fleet_storm PRIVATE turnstile::redis turnstile::hiredis)
 turnstile_developer_flags(fleet_storm)
 turnstile_add_test(fleet_storm LABELS verify COMMAND fleet_storm --seconds 5)
+
+# Measures, and is no test: see figures/run.
+add_executable(fleet_figures EXCLUDE_FROM_ALL
+  figures/main.cpp figures/crash.cpp figures/fair.cpp figures/load.cpp figures/local.cpp figures/miss.cpp
+  figures/processes.cpp figures/server.cpp redis.cpp stored.cpp)
+target_include_directories(fleet_figures PRIVATE "${PROJECT_SOURCE_DIR}/src")
+target_link_libraries(fleet_figures PRIVATE turnstile::redis turnstile::hiredis)
+turnstile_developer_flags(fleet_figures)
