@@ -37,7 +37,9 @@ double thread_time() {  // nanoseconds
 }
 
 void expect(bool is_granted) {
-  if (!is_granted) throw std::runtime_error{"an acquire within the share was not granted"};
+  if (!is_granted)
+    throw std::runtime_error{
+        "an acquire within the share was not granted: is the machine too busy?"};
 }
 
 template <typename Semaphore>
@@ -77,7 +79,7 @@ double callback(asio::io_context& io, Semaphore& s) {
   return (thread_time() - start) / (steps + chains - 1);
 }
 
-// Gets a share that suffices, and keeps it while it is measured.
+// Gets a share that suffices, and stays with this process for longer than the measurement takes.
 void get_share(asio::io_context& io, shared_semaphore& s) {
   s.async_acquire(chains, [&](const error_code& ec) {
     expect(!ec);
@@ -97,9 +99,9 @@ void measure(const std::string& url) {
   shared_semaphore unchecked(
       io, engine,
       {.name = "unchecked", .limit = chains, .linger = 15s, .check_every_grant = false});
-  get_share(io, checked);
-  get_share(io, unchecked);
   for (int i = 0; i != repetitions; ++i) {
+    get_share(io, checked);
+    get_share(io, unchecked);
     print("local.try.core", try_pair(core));
     print("local.try.unchecked", try_pair(unchecked));
     print("local.try.checked", try_pair(checked));

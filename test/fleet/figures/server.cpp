@@ -28,9 +28,11 @@ unsigned short free_port() {
   return ntohs(a.sin_port);
 }
 
-pid_t process_id(redis_connection& redis) {
-  const std::string info = redis({"INFO", "server"}).text(), field = "process_id:";
-  return std::stoi(info.substr(info.find(field) + field.size()));
+// What stands behind a name.
+std::string after(const std::string& info, const std::string& name) {
+  const auto at = info.find(name);
+  if (at == std::string::npos) throw std::runtime_error{"INFO of redis-server lacks " + name};
+  return info.substr(at + name.size());
 }
 
 }  // namespace
@@ -39,7 +41,7 @@ server::server()
     : port_{free_port()},
       process_{{"--bind", "127.0.0.1", "--port", std::to_string(port_)}},
       connection_{process_.socket()},
-      id_{process_id(connection_)} {}
+      id_{std::stoi(after(connection_({"INFO", "server"}).text(), "process_id:"))} {}
 
 // The same as /proc/<id>/stat has, but not rounded to hundredths of a second.
 double server::processor_time() const {
@@ -48,6 +50,11 @@ double server::processor_time() const {
   if (clock_getcpuclockid(id_, &clock) != 0 || clock_gettime(clock, &t) != 0)
     throw std::runtime_error{"no processor time of redis-server"};
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+
+double server::time_of(const std::string& command) {
+  const std::string info = connection_({"INFO", "commandstats"}).text();
+  return std::stod(after(after(info, "cmdstat_" + command + ":"), "usec_per_call="));
 }
 
 }  // namespace figures

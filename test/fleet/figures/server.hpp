@@ -20,7 +20,8 @@ class server {
   unsigned short port() const { return port_; }
   std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
   redis_connection& redis() { return connection_; }
-  double processor_time() const;  // that it has used, in seconds
+  double processor_time() const;               // that it has used, in seconds
+  double time_of(const std::string& command);  // in microseconds a call, since CONFIG RESETSTAT
 
  private:
   const unsigned short port_;
