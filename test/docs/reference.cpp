@@ -166,7 +166,6 @@ BOOST_AUTO_TEST_CASE(async_with_permit_writes_and_gives_the_permit_back) {
 
 BOOST_AUTO_TEST_CASE(adaptive_limit_sets_the_limit_of_a_semaphore) {
   boost::asio::io_context io;
-  turnstile::adaptive_limit adaptive({.initial = 8, .lowest = 2, .highest = 200});
   const auto start = std::chrono::steady_clock::now();
   const std::size_t in_use = 1;
   turnstile::adaptive_limit adaptive({.initial = 8, .lowest = 2, .highest = 200});
