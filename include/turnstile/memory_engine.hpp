@@ -131,7 +131,8 @@ class basic_memory_engine final : public shared_engine {
   void note(const std::string& problem) override { link_->note(problem); }
 
  private:
-  // The executor and the handlers. Its mutex is not held while anything is posted or called.
+  // The executor and the handlers. Its mutex is not held while anything is posted or called. What is posted from another
+  // context is waited for when the executor's ends.
   class link final : public detail::message_sink, public detail::context_hook {
    public:
     link(const Executor& ex, std::shared_ptr<detail::memory_state> server)
@@ -231,12 +232,7 @@ class basic_memory_engine final : public shared_engine {
 
     template <typename Function>
     void post(Function&& f) {
-      std::optional<Executor> ex;
-      {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        if (executor_) ex.emplace(*executor_);
-      }
-      if (ex) boost::asio::post(*ex, std::forward<Function>(f));
+      with_context([&] { boost::asio::post(*executor_, std::forward<Function>(f)); });
     }
 
     std::shared_ptr<link> self() { return std::static_pointer_cast<link>(shared_from_this()); }

@@ -23,7 +23,8 @@ namespace detail {
 class manual_time;
 
 // The way from shared semaphores to their engine, which may be destroyed before them. The mutex is held while the
-// engine starts something, and never while it waits or calls a handler.
+// engine starts something, and never while it waits or calls a handler. But the engine's executor runs then, and may call
+// a semaphore: so the mutex is recursive.
 class engine_link {
  public:
   explicit engine_link(shared_engine& e) noexcept : engine_(&e) {}
@@ -31,19 +32,19 @@ class engine_link {
   // Calls f with the engine. Returns false if it is gone.
   template <typename F>
   bool with_engine(F&& f) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<std::recursive_mutex> lock(mutex_);
     if (!engine_) return false;
     f(*engine_);
     return true;
   }
 
   void cut() noexcept {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<std::recursive_mutex> lock(mutex_);
     engine_ = nullptr;
   }
 
  private:
-  std::mutex mutex_;
+  std::recursive_mutex mutex_;
   shared_engine* engine_;
 };
 
@@ -54,7 +55,8 @@ class engine_link {
 /// `basic_redis_engine` connects to Redis, and `basic_memory_engine` to a server within the process. To use a client of your own, derive
 /// a class: it executes one script with one key and returns the script's reply, an array of integers, and it subscribes to channels.
 ///
-/// Several semaphores may use an engine. They call its functions from any thread, but never two at the same time. The functions must
+/// Several semaphores may use an engine. They call its functions from any thread, but never two at the same time. If an executor that
+/// a function uses calls a semaphore, that may call the engine again before the function returns. The functions must
 /// not wait, and must call no handler before they return. Handlers may be called by any thread.
 class shared_engine {
  public:

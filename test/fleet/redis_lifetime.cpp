@@ -5,6 +5,7 @@
 
 #define BOOST_TEST_MODULE redis_lifetime
 
+#include "../unit/context_executor.hpp"
 #include "fake_redis.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -12,11 +13,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -32,6 +35,16 @@ struct tracker {
   tracker(const tracker&) = delete;
   ~tracker() { ++*destroyed; }
   int* destroyed;
+};
+
+// An executor that calls a function first, once.
+struct calling : test::context_executor<calling> {
+  template <typename F>
+  void execute(F&& f) const {
+    if (const auto call = std::exchange(*first, nullptr)) call();
+    context->get_executor().execute(std::forward<F>(f));
+  }
+  std::function<void()>* first;
 };
 
 }  // namespace
@@ -135,6 +148,18 @@ BOOST_AUTO_TEST_CASE(engine_that_a_handler_makes_while_the_context_is_destroyed_
   engine.async_sync(make_request(1),
                     [m = std::make_shared<maker>(f->io)](const shared_engine::reply&) {});
   f.reset();
+}
+
+BOOST_FIXTURE_TEST_CASE(executor_may_call_the_engine, fixture) {
+  std::function<void()> first;
+  turnstile::basic_redis_engine<calling> engine(calling{{&io}, &first}, {.url = server.url()});
+  BOOST_TEST(wait([&] { return engine.connected(); }));
+  int called = 0;
+  const auto handler = [&](const shared_engine::reply&) { ++called; };
+  first = [&] { engine.async_sync(make_request(2), handler); };
+  engine.async_sync(make_request(1), handler);
+  BOOST_TEST(!first);
+  BOOST_TEST(wait([&] { return called == 2; }));
 }
 
 BOOST_FIXTURE_TEST_CASE(all_threads_may_call, fixture) {

@@ -287,6 +287,22 @@ BOOST_AUTO_TEST_CASE(an_aborted_waiter_that_its_executor_refused_is_told_by_the_
   BOOST_TEST((a.lease() == lease_state::joining));
 }
 
+BOOST_AUTO_TEST_CASE(an_executor_of_the_engine_may_call_its_semaphores) {
+  std::function<void()> first;
+  turnstile::basic_memory_engine<calling> own(calling{{&io}, &first}, server);
+  shared_semaphore a(io, own, {.name = "name", .limit = 2});
+  shared_semaphore b(io, own, {.name = "name", .limit = 2});
+  first = [&] {
+    a.async_acquire_permit((*this)("a2"));
+    b.async_acquire_permit((*this)("b"));
+  };
+  a.async_acquire_permit((*this)("a1"));
+  BOOST_TEST(!first);
+  BOOST_TEST(run(100ms) == "b a1");  // its request is posted first
+  held.clear();
+  BOOST_TEST(run(100ms) == "a2");
+}
+
 BOOST_AUTO_TEST_CASE(handlers_run_on_their_executor) {
   asio::io_context other;
   auto& a = make({.limit = 1});

@@ -21,6 +21,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -281,3 +282,23 @@ BOOST_AUTO_TEST_CASE(a_context_may_end_while_the_engine_has_another_one) {
   pool.stop();
   pool.join();
 }
+
+BOOST_AUTO_TEST_CASE(the_context_of_an_engine_may_end_while_requests_are_made) {
+  const watchdog dog;
+  turnstile::memory_server server;
+  for (int i = 0; i != 1000; ++i) {
+    auto io = std::make_unique<asio::io_context>();
+    turnstile::memory_engine engine(*io, server);
+    std::atomic<int> requests = 0;
+    std::thread other([&] {
+      for (int k = 0; k != 200; ++k) {
+        engine.async_sync({"key", {}}, [](const turnstile::shared_engine::reply&) {});
+        ++requests;
+      }
+    });
+    while (requests < i % 100) std::this_thread::yield();
+    io.reset();
+    other.join();
+  }
+}
+

@@ -8,7 +8,8 @@
 // possible. It may be made and destroyed before and after that. A hook belongs to a shared_ptr.
 //
 // A thread of another context, on which an engine hands over its replies, may use and destroy a hook while the context
-// is destroyed. So what belongs to the context is used and dropped under the mutex of the list, which outlives both.
+// is destroyed. So what belongs to the context is used and dropped under the mutex of the list, which outlives both. An
+// executor runs under it, and may come back: so the mutex is recursive.
 
 #include <boost/asio/execution_context.hpp>
 
@@ -22,7 +23,7 @@ namespace asio = boost::asio;
 class context_hook;
 
 struct context_hook_list {
-  std::mutex mutex;
+  std::recursive_mutex mutex;
   bool has_ended = false;
   context_hook* first = nullptr;
 };
@@ -45,7 +46,7 @@ class context_hook : public std::enable_shared_from_this<context_hook> {
   template <typename Function>
   void with_context(Function f) {
     if (!list_) return;
-    const std::lock_guard<std::mutex> lock(list_->mutex);
+    const std::lock_guard<std::recursive_mutex> lock(list_->mutex);
     if (is_listed_) f();
   }
 
@@ -85,7 +86,7 @@ class context_hooks final : public asio::execution_context::service {
     for (;;) {
       std::shared_ptr<context_hook> h;
       {
-        const std::lock_guard<std::mutex> lock(list_->mutex);
+        const std::lock_guard<std::recursive_mutex> lock(list_->mutex);
         list_->has_ended = true;
         context_hook* const first = list_->first;
         if (!first) return;
@@ -102,7 +103,7 @@ class context_hooks final : public asio::execution_context::service {
 
 bool context_hook::attach(asio::execution_context& context) {
   list_ = asio::use_service<context_hooks>(context).list_;
-  const std::lock_guard<std::mutex> lock(list_->mutex);
+  const std::lock_guard<std::recursive_mutex> lock(list_->mutex);
   if (list_->has_ended) return false;
   next_ = list_->first;
   if (next_) next_->previous_ = this;
@@ -113,7 +114,7 @@ bool context_hook::attach(asio::execution_context& context) {
 
 void context_hook::detach() noexcept {
   if (!list_) return;
-  const std::lock_guard<std::mutex> lock(list_->mutex);
+  const std::lock_guard<std::recursive_mutex> lock(list_->mutex);
   if (!is_listed_) return;
   unlink();
   drop_context();

@@ -150,7 +150,7 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
   // Calls f on the strand. Any thread calls this, also while the context is destroyed.
   template <typename F>
   void start(F&& f) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<std::recursive_mutex> lock(mutex_);
     if (is_gone_) return;
     asio::post(io_->strand, [self = shared_from_this(), call = std::forward<F>(f)]() mutable {
       self->run(call);
@@ -270,7 +270,7 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
   void abandon() noexcept {
     service_ = nullptr;
     {
-      const std::lock_guard<std::mutex> lock(mutex_);
+      const std::lock_guard<std::recursive_mutex> lock(mutex_);
       is_gone_ = true;
     }
     client_.abandon();
@@ -283,7 +283,8 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
   redis_service* service_ = nullptr;
   std::atomic<bool> is_stopping_ = false;
   bool is_stopped_ = false;
-  std::mutex mutex_;                   // held while something is posted from outside of the strand
+  std::recursive_mutex
+      mutex_;  // held while something is posted from outside of the strand, by an executor that may come back
   std::atomic<bool> is_gone_ = false;  // changes with the mutex
 };
 
