@@ -302,3 +302,35 @@ BOOST_AUTO_TEST_CASE(the_context_of_an_engine_may_end_while_requests_are_made) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_handler_of_a_wait_may_destroy_the_semaphore_during_the_initiating_call) {
+  const watchdog dog;
+  asio::thread_pool pool(1);
+  turnstile::memory_server server;
+  turnstile::memory_engine engine(pool, server);
+  for (int i = 0; i != 2000; ++i) {
+    auto a = std::make_unique<shared_semaphore>(pool, engine, options());
+    bool is_called = false;
+    std::atomic<bool> has_ended = false;
+    const auto handler = [&](error_code) {
+      a.reset();
+      is_called = true;
+    };
+    // Cancels it as soon as it waits.
+    const std::function<void()> cancel = [&] {
+      if (is_called) {
+        has_ended = true;
+      } else {
+        a->cancel();
+        asio::post(pool, cancel);
+      }
+    };
+    asio::post(pool, cancel);
+    for (int k = i * 37 % 2000; k > 0; --k) std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (i % 2)
+      a->async_leave(handler);
+    else
+      a->async_set_limit(limit, handler);
+    BOOST_TEST(eventually([&] { return has_ended.load(); }));
+  }
+  pool.join();
+}

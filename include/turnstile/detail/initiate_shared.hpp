@@ -15,6 +15,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -113,7 +114,13 @@ class initiate_event {
     TURNSTILE_HANDLER_CREATION((implementation_->context(), t, "turnstile::shared_semaphore",
                                 const_cast<shared_implementation*>(implementation_), 0, name(e)));
 
-    // First it waits, and then it is brought about.
+    // First it waits, and then it is brought about. Meanwhile it may be cancelled on another thread, and its handler may
+    // destroy the semaphore.
+    struct drop {
+      void operator()(shared_core* p) const noexcept { p->drop_reference(); }
+    };
+    c.add_reference();
+    const std::unique_ptr<shared_core, drop> reference(&c);
     if (e == shared_core::limit_set) c.announce_limit();
     try {
       detail::queue_acquire<true>(
