@@ -9,8 +9,26 @@ namespace simulation {
 
 // ---- Messages ------------------------------------------------------------------------------------
 
+bool world::is_lost() {
+  if (!choices_) return is_faulty() && random_.percent(scenario_.loss);
+  fate_ = is_faulty() ? choices_->next_fate() : fate::prompt;
+  return fate_ == fate::lost || fate_ == fate::lost_and_reported;
+}
+
+bool world::is_twice() {
+  return choices_ ? fate_ == fate::twice : is_faulty() && random_.percent(scenario_.twice);
+}
+
+bool world::is_reported() {
+  return choices_ ? fate_ == fate::lost_and_reported : random_.one_in(2);
+}
+
 // A slow message may arrive after its lease, and after any number of later ones.
 number world::delay() {
+  if (choices_)
+    return fate_ == fate::late        ? 3 * scenario_.rtt
+           : fate_ == fate::very_late ? lease() + lease() / 10
+                                      : scenario_.rtt / 4;
   if (is_faulty() && random_.percent(scenario_.slow))
     return random_.one_in(2) ? random_.between(0, 50 * scenario_.rtt)
                              : random_.between(0, 2 * lease());
@@ -25,13 +43,13 @@ void world::transmit(const process_ptr& p, const fleet::request& r) {
                      std::to_string(r.need) + ", version " + std::to_string(r.version));
   ++figures_.requests;
   if (now_ < p->cut_until || is_lost()) {
-    if (random_.one_in(2)) fail(p, r);
+    if (is_reported()) fail(p, r);
     return;
   }
   const auto arrives = [=, this, sent = now_] { arrive(p, r, sent); };
   at(now_ + delay(), arrives);
-  if (is_faulty() && random_.percent(scenario_.twice))
-    at(now_ + delay() + random_.between(0, lease()), arrives);
+  if (is_twice())
+    at(now_ + delay() + (choices_ ? 3 * scenario_.rtt : random_.between(0, lease())), arrives);
 }
 
 void world::fail(const process_ptr& p, const fleet::request& r) {
@@ -46,8 +64,7 @@ void world::fail(const process_ptr& p, const fleet::request& r) {
 
 void world::answer(const process_ptr& p, const fleet::reply& r) {
   if (std::max(p->cut_until, p->answers_cut_until) > now_ || is_lost()) return;
-  for (number copies = is_faulty() && random_.percent(scenario_.twice) ? 2 : 1; copies > 0;
-       --copies)
+  for (number copies = is_twice() ? 2 : 1; copies > 0; --copies)
     at(now_ + delay(), [=, this] {
       do_in(p, [=, this] {
         trace(p.get(), "is answered " + std::to_string(r.serial) + ": status " +
@@ -96,7 +113,8 @@ void world::execute(const process_ptr& p, const fleet::request& r, number sent) 
   const fleet::state before = state_;
   const fleet::result result =
       fleet::sync(state_, r, {run_id_, wall(), wall() - server_started_at_});
-  if (result.reply.status != fleet::status::late) heard_from_[r.id] = sent;
+  if (result.reply.status != fleet::status::late)
+    heard_from_[r.id] = std::max(heard_from_[r.id], sent);
   trace(nullptr, "executed " + std::to_string(r.serial) + " of " + r.id + ": used " +
                      std::to_string(state_.used) + " of " + std::to_string(state_.limit) +
                      (state_.now < state_.learning_until ? ", learning" : ""));

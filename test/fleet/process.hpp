@@ -43,7 +43,7 @@ struct process {
   number in_use = 0;
   number usable = 0;
   number deadline = 0;  // of the last lease that the member had
-  number last_grant = 0;
+  number last_grant = 0, last_token = 0;
 
   bool is_dead = false;
   bool is_closed = false;  // it leaves

@@ -14,9 +14,10 @@ constexpr number hour = 3'600'000'000;
 
 }  // namespace
 
-world::world(const scenario& s, bool with_trace)
+world::world(const scenario& s, bool with_trace, choices* c)
     : scenario_(s),
       with_trace_(with_trace),
+      choices_(c),
       random_(s.seed + 99),
       start_(hour),
       now_(start_),
@@ -58,6 +59,8 @@ void world::run_until(number end) {
     now_ = timeline_.top().when;
     const action a = timeline_.top().what;
     timeline_.pop();
+    if (choices_ && is_faulty())
+      if (const event* e = choices_->next_fault()) happen(*e);
     a();
     if (++figures_.steps > 300000) violate("it does not end");
     check_all();
@@ -186,6 +189,7 @@ bool world::serve(const process_ptr& p) {
     ++figures_.grants;
     p->in_use += w.n;
     p->head_since = p->last_grant = now_ + p->offset;
+    p->last_token = p->member.token();
     p->inside.push_back({w.n, p->member.token(), now_ + p->offset >= p->deadline});
     const auto o = std::prev(p->inside.end());
     at(now_ + w.hold, [=, this] { do_in(p, [=, this] { end(p, o); }); });

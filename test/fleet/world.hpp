@@ -7,6 +7,7 @@
 // Runs one scenario: processes, a server, a network that loses, doubles, delays and reorders messages, and a time that
 // no participant sees. After each step it checks the invariants, and throws a `violation`.
 
+#include "choices.hpp"
 #include "fleet/server.hpp"
 #include "process.hpp"
 #include "scenario.hpp"
@@ -33,7 +34,8 @@ struct figures {
 
 class world {
  public:
-  explicit world(const scenario& s, bool with_trace = false);
+  // With choices, they say what the network does, and random numbers only what is left.
+  explicit world(const scenario& s, bool with_trace = false, choices* c = nullptr);
   figures run();
 
  private:
@@ -56,7 +58,9 @@ class world {
 
   // network.cpp: messages and the server
   number delay();
-  bool is_lost() { return is_faulty() && random_.percent(scenario_.loss); }
+  bool is_lost();  // a new message
+  bool is_twice();
+  bool is_reported();  // if it is lost
   bool is_faulty() const { return now_ < start_ + scenario_.end; }
   void transmit(const process_ptr& p, const fleet::request& r);
   void answer(const process_ptr& p, const fleet::reply& r);
@@ -71,6 +75,8 @@ class world {
   // invariants.cpp
   void check_execution(const fleet::state& before, const fleet::request& r,
                        const fleet::result& result);
+  void check_leases(const fleet::state& before, const fleet::request& r,
+                    const fleet::result& result);
   void check_grant(const process& p, const waiter& w);
   void check_timer(const process& p);
   void check_all();
@@ -83,6 +89,8 @@ class world {
 
   const scenario& scenario_;
   const bool with_trace_;
+  choices* const choices_;
+  fate fate_ = fate::prompt;  // of the latest message, by choice
   random_numbers random_;
 
   struct timed {
@@ -118,8 +126,9 @@ class world {
   number latest_token_ = 0;   // of all grants of a share
   std::string last_granted_;  // with a limit of 1: the member whose token was granted last
   number last_token_ = 0;
+  std::map<std::string, number> most_granted_;  // of the share, to each member
   std::map<std::string, number>
-      heard_from_;  // when the last request of each member that was executed was sent
+      heard_from_;  // when the latest request of each member that was executed was sent
   figures figures_;
 };
 
