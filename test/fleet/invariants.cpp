@@ -16,8 +16,40 @@ std::string of(number a, number b) { return std::to_string(a) + " of " + std::to
 
 // ---- After each request --------------------------------------------------------------------------
 
+// The server's time does not go back, and makes no large steps. In it, a lease runs for its whole length from the last
+// request of its member on, and ends earlier only if the member leaves.
+void world::check_leases(const fleet::state& before, const fleet::request& r,
+                         const fleet::result& result) {
+  const number passed = state_.now - before.now;
+  if (passed < 0 || passed > fleet::longest_step(before.lease))
+    violate("the server's time moves by " + std::to_string(passed));
+  const bool is_done =
+      result.reply.status == fleet::status::ok || result.reply.status == fleet::status::claimed;
+  for (const auto& [id, m] : before.sessions) {
+    if (id == r.id && is_done) continue;
+    const auto now = state_.sessions.find(id);
+    if (now == state_.sessions.end() ? m.end > state_.now : now->second.end != m.end)
+      violate("the end of the lease of " + id + " has changed");
+    if (now != state_.sessions.end() && m.end <= state_.now)
+      violate("the lease of " + id + " has ended, and is still there");
+  }
+  const auto own = state_.sessions.find(r.id);
+  if (is_done && r.leave != (own == state_.sessions.end()))
+    violate(r.id + (r.leave ? " has left, and is still there" : " has no lease"));
+  if (is_done && !r.leave && own->second.end != state_.now + state_.lease)
+    violate("the lease of " + r.id + " is not as long as it should be");
+
+  // What is over the limit is what members claim. They claim nothing that no server has granted to them.
+  number& most = most_granted_[r.id];
+  if (std::max(r.held, r.in_use) > most)
+    violate(r.id + " claims " + of(std::max(r.held, r.in_use), most) + " permits");
+  for (const auto& [id, m] : state_.sessions)
+    most_granted_[id] = std::max(most_granted_[id], m.share);
+}
+
 void world::check_execution(const fleet::state& before, const fleet::request& r,
-                            const fleet::result&) {
+                            const fleet::result& result) {
+  check_leases(before, r, result);
   number used = 0;
   const bool learning = state_.now < state_.learning_until;
   // A server that takes over without the latest state has only its clock to begin with, which may have been set back.
@@ -62,6 +94,10 @@ void world::check_grant(const process& p, const waiter& w) {
   if (p.is_closed) violate(p.id + " grants while it leaves");
   trace(&p, "grants " + std::to_string(w.n));
   if (clock >= p.deadline) return;
+  // A failover may have forgotten the latest token.
+  if (tokens_grow_ && now_ >= excused_until_ && p.last_grant - p.offset > state_lost_at_ &&
+      p.member.token() < p.last_token)
+    violate(p.id + " grants with a smaller token than before");
   // The permits of a member have larger tokens than those that others were granted before.
   if (state_.limit != 1 || allowed_ != 1 || now_ < excused_until_ || !tokens_grow_) return;
   if (!last_granted_.empty() && last_granted_ != p.id && p.member.token() <= last_token_)
@@ -89,7 +125,10 @@ void world::check_all() {
     const number clock = now_ + p->offset;
     if (p->is_dead || clock >= p->deadline || p->member.deadline() == 0) continue;
     const auto heard = heard_from_.find(p->id);
-    if (heard == heard_from_.end() || heard->second <= state_lost_at_) continue;
+    if (heard == heard_from_.end() ||
+        p->member.deadline() - p->offset > heard->second + fleet::given_up_after(lease()))
+      violate(p->id + " counts on a lease for longer than two thirds of it");
+    if (heard->second <= state_lost_at_) continue;
     const number counts_on = std::max(p->usable, counted);
     if (counts_on == 0) continue;
     const auto m = state_.sessions.find(p->id);
