@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 constexpr unsigned limit = 8;
-constexpr auto lease = 3s;
+constexpr std::chrono::milliseconds lease = 3s;
 constexpr int repetitions = 9;
 
 using counter = std::atomic<unsigned>;
@@ -68,8 +68,7 @@ void measure_crash(server& s) {
   std::mt19937 random(std::random_device{}());
   print("crash.lease", std::chrono::duration<double>(lease).count());
   // At any time between two renewals of the lease.
-  std::uniform_int_distribution<int> after(
-      0, static_cast<int>(std::chrono::milliseconds(lease / 5).count()));
+  std::uniform_int_distribution<int> after(0, static_cast<int>((lease / 5).count()));
   for (int i = 0; i != repetitions; ++i)
     print("crash.time", measure(s.url(), "crash" + std::to_string(i),
                                 500ms + std::chrono::milliseconds(after(random))));
