@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// Sixteen processes want more than 8 permits, each for 1 ms: throughput, beside that of 8 processes with a timer of 1 ms
-// and nothing else; and how far the shares are apart.
+// Sixteen processes want more than 8 permits, each for 1 ms: throughput, beside that of 8 processes that have a timer of
+// 1 ms and nothing else; and how far the shares are apart.
 
 #include "../stored.hpp"
 #include "figures.hpp"
