@@ -91,20 +91,19 @@ BOOST_AUTO_TEST_CASE(context_that_is_destroyed_first_destroys_the_handlers_uncal
   std::optional<fixture> f(std::in_place);
   f->answer_requests("");
   auto engine = std::make_unique<redis_engine>(f->io, turnstile::redis_options{f->server.url()});
-  const auto handler = [&called, t = std::make_shared<tracker>(destroyed)](
-                           const shared_engine::reply&) { ++called; };
-  engine->async_sync(make_request(1), handler);
+  engine->async_sync(make_request(1), [&called, t = std::make_shared<tracker>(destroyed)](
+                                          const shared_engine::reply&) { ++called; });
   engine->listen("c", [t = std::make_shared<tracker>(destroyed)](std::string_view) {});
   BOOST_TEST(f->wait([&] { return f->server.count("EVALSHA") == 1; }));
   engine->async_sync(make_request(2),
                      [t = std::make_shared<tracker>(destroyed)](const shared_engine::reply&) {});
   f.reset();
-  BOOST_TEST(destroyed == 2);
+  BOOST_TEST(destroyed == 3);
   // The engine does nothing any more.
   engine->async_sync(make_request(3),
                      [t = std::make_shared<tracker>(destroyed)](const shared_engine::reply&) {});
   engine->ignore("c");
-  BOOST_TEST(destroyed == 3);
+  BOOST_TEST(destroyed == 4);
   BOOST_TEST(!engine->connected());
   engine->last_error();
   engine.reset();

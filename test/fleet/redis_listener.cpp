@@ -88,3 +88,15 @@ BOOST_AUTO_TEST_CASE(channel_that_is_refused_keeps_the_connection) {
   BOOST_TEST(f.w.closes == 0);
   BOOST_TEST(f.w.problem.starts_with("NOPERM"));
 }
+
+BOOST_AUTO_TEST_CASE(message_for_a_channel_that_was_ignored_is_no_answer) {
+  listener_fixture f;
+  f.listen("a");
+  f.become_ready();
+  f.l.received(array({text("subscribe"), text("a"), integer(1)}), f.now);
+  f.l.ignore("a", f.now);
+  f.l.received(array({text("unsubscribe"), text("a"), integer(0)}), f.now);
+  f.l.received(array({text("message"), text("a"), text("1")}), f.now);
+  BOOST_TEST(f.messages.empty());
+  BOOST_TEST(f.w.closes == 0);
+}

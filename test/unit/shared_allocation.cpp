@@ -160,3 +160,25 @@ BOOST_AUTO_TEST_CASE(a_loss_is_told_although_memory_was_short) {
     BOOST_TEST(next.valid());
   });
 }
+
+// The step that notices the loss also sends a request, for which there may be no memory.
+BOOST_AUTO_TEST_CASE(a_loss_that_is_noticed_late_is_told_although_memory_was_short) {
+  at_each_allocation([](long first, long n) {
+    fixture f;
+    f.acquire(f.a, 2, f.in_a);
+    f.pass(3ms);
+    int lost = 0;
+    f.a.async_wait_lost([&](error_code ec) { lost += ec == errc::lease_lost; });
+    f.engine->set_fault(fault::request_lost);
+    f.clock.jump(700ms);
+    {
+      const memory_is_short failing(first, n);
+      f.pass(5ms);
+    }
+    shared_permit next;
+    f.acquire(f.a, 1, next);
+    f.pass(20ms);
+    BOOST_TEST(lost == 1);
+    BOOST_TEST(!f.in_a.valid());
+  });
+}

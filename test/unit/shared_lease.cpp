@@ -105,6 +105,21 @@ BOOST_AUTO_TEST_CASE(a_loss_is_told_once_to_each_that_waits_for_it) {
   BOOST_TEST(run(20s) == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_loss_ends_no_other_event) {
+  auto& a = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  engine->set_fault(fault::request_lost);
+  a.async_set_limit(2, (*this)("set"));
+  a.async_leave((*this)("left"));
+  BOOST_TEST(run(11s) == "");
+  BOOST_TEST(!held.at("a").valid());
+  engine->set_fault(fault::none);
+  BOOST_TEST(run(1s) == "set");
+  held.clear();
+  BOOST_TEST(run(1s) == "left");
+}
+
 BOOST_AUTO_TEST_CASE(an_outage_that_is_shorter_than_the_lease_is_not_noticed) {
   auto& a = make({.limit = 2});
   a.async_acquire_permit((*this)("a"));
@@ -120,9 +135,10 @@ BOOST_AUTO_TEST_CASE(an_outage_that_is_shorter_than_the_lease_is_not_noticed) {
 
 BOOST_AUTO_TEST_CASE(a_process_that_was_stopped_grants_nothing_past_its_deadline) {
   auto& a = make({.limit = 2});
-  a.async_acquire_permit((*this)("a"));
+  for (const char* name : {"a", "b"}) a.async_acquire_permit((*this)(name));
   settle();
-  clock.jump(10s);  // no timer has run
+  held.at("b").release();  // its share is 2
+  clock.jump(10s);         // no timer has run
   BOOST_TEST(!a.try_acquire());
   BOOST_TEST(a.lease() == lease_state::lost);
 }
@@ -147,15 +163,16 @@ BOOST_AUTO_TEST_CASE(a_process_that_was_stopped_grants_nothing_to_its_queue) {
 
 BOOST_AUTO_TEST_CASE(an_acquire_that_meets_the_deadline_waits_in_its_turn) {
   auto& a = make({.limit = 2});
-  a.async_acquire_permit((*this)("a"));
+  a.async_acquire_permit(2, (*this)("a"));
   settle();
+  held.clear();  // its share is 2
   clock.jump(10s);
   engine->set_fault(fault::request_lost);
   a.async_acquire_permit((*this)("b"));
   a.async_acquire_permit((*this)("c"));
   BOOST_TEST(poll() == "");
   BOOST_TEST(a.waiting() == 2u);
-  held.clear();
+  BOOST_TEST(a.in_use() == 0u);
   engine->set_fault(fault::none);
   BOOST_TEST(run(1s) == "b c");
 }
@@ -205,7 +222,10 @@ BOOST_AUTO_TEST_CASE(with_fail_acquires_fail_until_the_server_answers) {
   engine->set_fault(fault::none);
   run(1s);
   a.async_acquire_permit((*this)("e"));
+  a.async_acquire_permit((*this)("f"));
   BOOST_TEST(settle() == "e");
+  held.clear();
+  BOOST_TEST(settle() == "f");
 }
 
 BOOST_AUTO_TEST_CASE(permits_in_use_are_counted_when_a_member_comes_back) {
@@ -247,7 +267,8 @@ BOOST_AUTO_TEST_CASE(without_messages_it_asks_every_slice) {
   b.async_acquire_permit((*this)("b"));
   BOOST_TEST(run(1s) == "a");
   held.at("a").release();
-  BOOST_TEST(run(3200ms) == "b");  // a hears of the recall when it renews its lease
+  BOOST_TEST(run(900ms) == "");
+  BOOST_TEST(run(2300ms) == "b");  // a hears of the recall when it renews its lease
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_has_restarted_grants_nothing_new_for_a_while) {
@@ -256,6 +277,19 @@ BOOST_AUTO_TEST_CASE(a_server_that_has_restarted_grants_nothing_new_for_a_while)
   a.async_acquire_permit((*this)("a"));
   settle();
   server.restart(false);
+  b.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(1s) == "");
+  BOOST_TEST(b.lease() == lease_state::learning);
+  BOOST_TEST(run(15s) == "b");
+  BOOST_TEST(held.at("a").valid());
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_has_restarted_with_its_state_grants_nothing_new_either) {
+  auto& a = make({.limit = 2});
+  auto& b = make({.limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  server.restart(true);
   b.async_acquire_permit((*this)("b"));
   BOOST_TEST(run(1s) == "");
   BOOST_TEST(b.lease() == lease_state::learning);
@@ -318,6 +352,20 @@ BOOST_AUTO_TEST_CASE(a_reply_that_is_lost_takes_no_permit) {
   BOOST_TEST(run(1s) == "a");
   b.async_acquire_permit((*this)("b"));
   BOOST_TEST(run(1s) == "b");
+}
+
+BOOST_AUTO_TEST_CASE(a_request_whose_reply_is_lost_was_executed) {
+  auto& a = make({.limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  engine->set_fault(fault::reply_lost);
+  engine->drop_messages(true);
+  a.async_acquire_permit((*this)("a2"));
+  poll();
+  memory_engine other(io, server);
+  shared_semaphore b(io, other, {.name = "name", .limit = 2});
+  b.async_acquire_permit((*this)("b"));
+  BOOST_TEST(settle() == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -452,8 +500,11 @@ BOOST_AUTO_TEST_CASE(the_destructor_gives_the_share_back_at_once) {
     held.clear();
     a.async_wait_lost((*this)("lost"));
   }
+  BOOST_TEST(settle() == "lost!aborted");
+  const auto before = engine->requests();
   b.async_acquire_permit(2, (*this)("b"));
-  BOOST_TEST(settle() == "lost!aborted b");
+  BOOST_TEST(settle() == "b");
+  BOOST_TEST(engine->requests() == before + 1);  // nothing had to be asked back
 }
 
 BOOST_AUTO_TEST_CASE(the_lease_is_renewed_for_permits_that_outlive_the_semaphore) {
@@ -475,6 +526,15 @@ BOOST_FIXTURE_TEST_CASE(when_all_has_ended_no_work_is_left, real_time_fixture) {
   use();
   semaphore.reset();
   io.poll();
+  BOOST_TEST(io.stopped());
+}
+
+BOOST_FIXTURE_TEST_CASE(after_leaving_no_work_is_left, real_time_fixture) {
+  use();
+  bool left = false;
+  semaphore->async_leave([&](error_code) { left = true; });
+  io.poll();
+  BOOST_TEST(left);
   BOOST_TEST(io.stopped());
 }
 

@@ -89,6 +89,16 @@ BOOST_AUTO_TEST_CASE(a_lost_lease_is_also_the_error_of_an_operation_that_passes_
   BOOST_TEST(run(11s) == "done!lost");
 }
 
+BOOST_AUTO_TEST_CASE(a_lost_lease_cancels_all_operations) {
+  auto& a = make({.limit = 2});
+  asio::steady_timer other(io, 1h);
+  turnstile::async_with_permit(a, operation(), (*this)("done"));
+  turnstile::async_with_permit(a, other.async_wait(asio::deferred), (*this)("done"));
+  settle();
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "done!lost done!lost");
+}
+
 BOOST_AUTO_TEST_CASE(an_acquire_that_waits_is_not_cancelled_by_a_loss) {
   auto& a = make({.limit = 1});
   a.async_acquire_permit((*this)("a"));

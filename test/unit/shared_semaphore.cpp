@@ -8,6 +8,7 @@
 #include "shared_fixture.hpp"
 
 #include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <cstddef>
@@ -92,6 +93,17 @@ BOOST_AUTO_TEST_CASE(names_are_apart) {
   a.async_acquire_permit((*this)("a"));
   b.async_acquire_permit((*this)("b"));
   BOOST_TEST(settle() == "a b");
+}
+
+BOOST_AUTO_TEST_CASE(each_engine_of_a_server_hears_its_messages) {
+  auto& a = make({.limit = 1});
+  memory_engine other(io, server);
+  shared_semaphore b(io, other, {.name = "name", .limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  held.clear();
+  b.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(11ms) == "b");  // after a slice, a is asked for what is idle, and gives it back
 }
 
 BOOST_AUTO_TEST_CASE(a_request_for_many_collects_them_from_another_process) {
@@ -197,6 +209,40 @@ BOOST_AUTO_TEST_CASE(a_cancelled_acquire_has_taken_nothing_and_the_next_one_is_s
   BOOST_TEST(settle() == "b!aborted c");
   BOOST_TEST(a.in_use() == 2u);
   BOOST_TEST(a.waiting() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancelled_acquire_is_not_wanted_any_more_though_its_handler_has_not_run) {
+  asio::io_context other;
+  auto& a = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  a.async_acquire_permit(asio::bind_executor(other.get_executor(), (*this)("b")));
+  settle();
+  a.cancel();
+  held.clear();
+  BOOST_TEST(run(30s) == "");
+  BOOST_TEST(a.lease() == lease_state::joining);
+  other.poll();
+  BOOST_TEST(read() == "b!aborted");
+}
+
+BOOST_AUTO_TEST_CASE(a_new_head_waits_for_a_slice_before_it_asks) {
+  auto& a = make({.limit = 1});
+  auto& b = make({.limit = 1});
+  asio::cancellation_signal signal;
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  b.async_acquire_permit(asio::bind_cancellation_slot(signal.slot(), (*this)("head")));
+  b.async_acquire_permit((*this)("next"));
+  run(25ms);
+  for (const auto n = engine->requests(); engine->requests() == n;) run(1ms);
+  run(5ms);
+  signal.emit(asio::cancellation_type::terminal);
+  const auto before = engine->requests();
+  BOOST_TEST(run(9ms) == "head!aborted");
+  BOOST_TEST(engine->requests() == before);
+  run(2ms);
+  BOOST_TEST(engine->requests() == before + 1);
 }
 
 BOOST_AUTO_TEST_CASE(more_than_the_limit_is_refused_at_once_if_it_is_known_and_later_if_not) {

@@ -26,6 +26,15 @@ REQUEST, LANES = DETAIL + 'cancel_request.hpp', DETAIL + 'lanes.hpp'
 KEYED, KEY_NODE, LANE_QUEUE = 'src/keyed_core.cpp', DETAIL + 'key_node.hpp', DETAIL + 'lane_queue.hpp'
 KEY_TABLE, KEYED_HPP = DETAIL + 'key_table.hpp', DETAIL + 'keyed_core.hpp'
 MEMBER, SERVER = 'src/fleet/member.cpp', 'src/fleet/server.cpp'
+SHARED, SHARED_HPP, TURN = 'src/shared_core.cpp', DETAIL + 'shared_core.hpp', 'src/shared_turn.cpp'
+LISTED, LISTED_HPP = 'src/listed_core.cpp', DETAIL + 'listed_core.hpp'
+INITIATE_SHARED, SHARED_PERMIT = DETAIL + 'initiate_shared.hpp', 'include/turnstile/shared_permit.hpp'
+LOSS, LOSS_RELAY = DETAIL + 'loss_listener.hpp', DETAIL + 'loss_relay.hpp'
+MEMORY, MEMORY_ENGINE, TIME = 'src/memory_state.cpp', 'include/turnstile/memory_engine.hpp', 'src/time_source.cpp'
+TIMER_ALARM, TEXT = DETAIL + 'timer_alarm.hpp', 'src/fleet/text.cpp'
+ANSWER, CALLER, DIALOGUE, LISTENER, PIPE, URL, CLIENT = (
+    f'src/redis/{s}.cpp' for s in ('answer', 'caller', 'dialogue', 'listener', 'pipe', 'url', 'client'))
+DRIVER = DETAIL + 'redis_driver.hpp'
 PERMIT, SEMAPHORE = 'include/turnstile/permit.hpp', 'include/turnstile/semaphore.hpp'
 
 
@@ -55,8 +64,8 @@ def unit(what, address=False, about_compiling=False):
     return Method('unit', what, address, about_compiling)
 
 
-linearizability, tsan, asan, depth, fuzz, fleet = (
-    Method(n) for n in ('linearizability', 'tsan', 'asan', 'depth', 'fuzz', 'fleet'))
+linearizability, tsan, asan, depth, fuzz, fleet, fleet_exhaustive = (
+    Method(n) for n in ('linearizability', 'tsan', 'asan', 'depth', 'fuzz', 'fleet', 'fleet-exhaustive'))
 # test/verify/stress/shell.cpp: the Asio shell over the core, under two sanitizers.
 fleet_member, fleet_server = Method('fleet-member'), Method('fleet-server')  # the unit tests in test/fleet
 shell_tsan, shell_asan = Method('shell-tsan'), Method('shell-asan')
@@ -878,14 +887,14 @@ bug("the server's time goes back with its clock",
     (SERVER, 'std::clamp<number>(wall - s.wall, 0, longest_step(s.lease))',
      'std::min<number>(wall - s.wall, longest_step(s.lease))'), found_by=[fleet], row='F1')
 bug('the server ends a lease when its member gives it up',
-    (SERVER, 'm.end = s.now + s.lease;', 'm.end = s.now + given_up_after(s.lease);'), found_by=[fleet], row='F1')
+    (SERVER, 'm.end = s.now + s.lease;', 'm.end = s.now + given_up_after(s.lease);'), found_by=[fleet, fleet_exhaustive], row='F1')
 bug('a lease never ends',
     (SERVER, 'if (entry.second.end > s.now) return false;', 'if (entry.second.share >= 0) return false;'),
     found_by=[fleet], row='F2')
 bug('a request is executed after a later one',
-    (SERVER, 'r.serial <= m->second.serial', 'r.serial == m->second.serial'), found_by=[fleet], row='F5')
+    (SERVER, 'r.serial <= m->second.serial', 'r.serial == m->second.serial'), found_by=[fleet, fleet_exhaustive], row='F5')
 bug('a server that takes over grants at once',
-    (SERVER, ': s.run_id != f.run_id;', ': false;'), found_by=[fleet], row='F8')
+    (SERVER, ': s.run_id != f.run_id;', ': false;'), found_by=[fleet, fleet_exhaustive], row='F8')
 bug('a young server without state grants to a newcomer at once',
     (SERVER, 'r.version > 0 || f.age < given_up_after(s.lease)', 'r.version > 0'), found_by=[fleet], row='F9')
 bug('a server that takes over learns until the members give up, and its clock jumps',
@@ -937,10 +946,10 @@ bug('idle permits of other members are asked for once a head waits in vain',
 
 bug('a stopped process grants before it has looked at the clock',
     (MEMBER, 'return counts_on_share() && (now < deadline_ || options_.when_unreachable == unreachable::keep);',
-     'return counts_on_share() || now < 0;'), found_by=[fleet, fleet_member], row='F3')
+     'return counts_on_share() || now < 0;'), found_by=[fleet, fleet_member, fleet_exhaustive], row='F3')
 bug('the deadline counts from the answer',
     (MEMBER, 'deadline_ = sent_at_ + given_up_after(lease_);', 'deadline_ = now + given_up_after(lease_);'),
-    found_by=[fleet_member], row='F4')
+    found_by=[fleet, fleet_member, unit('shared_lease: loss/a_late_answer_is_an_answer_if_its_lease_is_valid'), fleet_exhaustive], row='F4')
 bug('the lease is given up when the server ends it',
     (MEMBER, 'deadline_ = sent_at_ + given_up_after(lease_);', 'deadline_ = sent_at_ + lease_;'), found_by=[fleet], row='F4')
 bug('the deadline is not observed',
@@ -948,17 +957,17 @@ bug('the deadline is not observed',
 bug('an answer to an older request renews the lease',
     (MEMBER, 'if (r.serial != sent_.serial || !unanswered_) {', 'if (!unanswered_) {'), found_by=[fleet], row='F4')
 bug('a failed request is not sent anew',
-    (MEMBER, 'retry_at_ = now + backoff_;', 'retry_at_ = largest;'), found_by=[fleet], row='F6')
+    (MEMBER, 'retry_at_ = now + backoff_;', 'retry_at_ = largest;'), found_by=[fleet, fleet_exhaustive], row='F6')
 bug('a request without an answer is waited for',
     (MEMBER, 'if (in_flight_ && now >= sent_at_ + patience(lease_))', 'if (in_flight_ && now < 0)'),
-    found_by=[fleet], row='F6')
+    found_by=[fleet, fleet_exhaustive], row='F6')
 bug('what was offered back is used again as the offer failed',
     (MEMBER, '  in_flight_ = false;\n  backoff_', '  in_flight_ = false;\n  ceiling_ = largest;\n  backoff_'),
-    found_by=[fleet], row='F7')
+    found_by=[fleet, fleet_exhaustive], row='F7')
 bug('a head that waits in vain does not ask again',
     (MEMBER, 'if (waits) at = std::min(at, std::max(l.head_since, sent_at_) + slice_);', ''), found_by=[fleet], row='F13')
 bug('older news replace newer ones',
-    (MEMBER, ' || n.version < version_) return;', ') return;'), found_by=[fleet], row='F5')
+    (MEMBER, ' || n.version < version_) return;', ') return;'), found_by=[fleet, fleet_exhaustive], row='F5')
 bug('news of a server that is gone are listened to',
     (MEMBER, 'n.epoch != epoch_ || ', ''), found_by=[fleet_member], row='F8')
 bug('news of a server that took over are ignored since its versions are smaller',
@@ -966,7 +975,8 @@ bug('news of a server that took over are ignored since its versions are smaller'
     found_by=[fleet], row='F8')
 bug('a member leaves with permits in use',
     (MEMBER, 'if (l.want > 0) return false;', 'if (l.want > 0 && !leaving_) return false;'),
-    (MEMBER, '(leaving_ && l.want == 0)', 'leaving_'), found_by=[fleet], row='F15')
+    (MEMBER, '(leaving_ && l.want == 0)', 'leaving_'), 
+    found_by=[fleet, unit('shared_lease: the_end/leaving_waits_for_the_permits')], row='F15')
 bug('recalled permits are granted again',
     (MEMBER, 'share_ - (is_fresh_ ? debt_ : recall_)', 'share_'), found_by=[fleet], row='F14')
 bug('what was claimed is granted once',
@@ -975,14 +985,242 @@ bug('a share that has grown is recalled before it was used',
     (MEMBER, 'is_fresh_ = is_fresh_ || n.share > share_;', ''), found_by=[fleet_member], row='F14')
 bug('a member does not say that its waiters have gone',
     (MEMBER, 'if (was_waiting && l.want <= share_) at = std::min(at, sent_at_ + slice_);', ''), found_by=[fleet_member], row='F14')
+bug('a member claims more than it was granted',
+    (MEMBER, 'r.held = held(l);', 'r.held = held(l) + (r.lost ? 1 : 0);'), found_by=[fleet, fleet_exhaustive], row='F11')
 bug('an idle member goes on renewing',
     (MEMBER, 'now - needed_at_ >= lease_', 'now < 0'), found_by=[fleet], row='F16')
 bug('idle permits are never given back',
     (MEMBER, 'return std::max(l.in_use, std::min(most, idle));', 'return std::max({l.in_use, most, idle * 0});'),
-    found_by=[fleet], row='F16')
+    found_by=[fleet, unit('shared_semaphore: acquiring/an_idle_semaphore_leaves_after_a_lease_and_makes_no_requests')], row='F16')
 bug('while others wait, each release of an idle permit is a request',
     (MEMBER, 'if (r.keep < keep(l, 0)) offered_at_ = now;', ''), found_by=[fleet_member], row='F17')
 bug('a member that lost its lease does not count what is in use',
     (MEMBER, 'return std::max(l.in_use, std::min(share_, ceiling_));', 'return counts_on_share() ? std::min(share_, ceiling_) : 0;'),
     (MEMBER, 'r.in_use = l.in_use;', 'r.in_use = counts_on_share() ? l.in_use : 0;'),
     (MEMBER, '  return std::max(l.in_use, std::min(most, idle));', '  return std::min(most, idle);'), found_by=[fleet], row='F11')
+
+# ---- One limit for many processes: the semaphore ---------------------------------------------------
+
+bug('release() gives back permits of the ballast',
+    (SHARED, 'n > in_use() || !core::release(n, ballast)', '!core::release(n)'),
+    found_by=[unit('shared_semaphore: acquiring/acquired_permits_are_given_back_by_release')])
+bug('a permit that was released before gives back one of the ballast',
+    (SHARED, 'while (!release(n)) n = (std::min)(n, in_use());', 'core::release(n);'),
+    found_by=[unit('shared_semaphore: acquiring/a_permit_that_was_released_before_leaves_the_ballast_alone')])
+bug('a release that pays a debt does not tell the member (lost wake-up)',
+    (SHARED, 'if (n != 0 && core::in_use() + n > core::limit()) kick();', ''),
+    found_by=[unit('shared_semaphore: acquiring/two_semaphores_of_one_name_use_no_more_than_the_limit')], row='F13')
+bug('no grant is compared with the deadline',
+    (SHARED_HPP, 'return !checks_ || time()', 'return true || time()'),
+    found_by=[unit('shared_lease: loss/a_process_that_was_stopped_grants_nothing_past_its_deadline')], row='F3')
+bug('a grant to the queue is not compared with the deadline',
+    (LISTED_HPP, 'if (!core_.confirm()) return false;', 'if (false) return false;'),
+    found_by=[unit('shared_lease: loss/a_process_that_was_stopped_grants_nothing_to_its_queue')], row='F3')
+bug('an acquire that meets the deadline fails instead of waiting',
+    (SHARED_HPP, 'take_back(n);\n    return outcome::waiting;', 'take_back(n);\n    return outcome::unreachable;'),
+    found_by=[unit('shared_lease: loss/an_acquire_that_meets_the_deadline_waits_in_its_turn')], row='F3')
+bug('a grant that does not stand keeps its permits',
+    (LISTED_HPP, '    core::release(n);\n    drop_reference();', '    drop_reference();'),
+    found_by=[unit('shared_lease: loss/an_acquire_that_meets_the_deadline_waits_in_its_turn')])
+bug('with `keep` grants are compared with the deadline',
+    (SHARED, 'check_every_grant &&\n              s.options.when_unreachable != unreachable::keep)', 'check_every_grant)'),
+    found_by=[unit('shared_lease: loss/with_keep_grants_go_on_and_are_not_valid')])
+bug('with `fail` the acquires that wait are not ended',
+    (LISTED, 'if (o != outcome::waiting) end_waits(o);', ''),
+    found_by=[unit('shared_lease: loss/with_fail_acquires_fail_until_the_server_answers')])
+bug('with `fail` acquires fail also once the server has answered',
+    (TURN, 'if (std::exchange(c.refuses, o.refuse) != o.refuse)', 'if (!std::exchange(c.refuses, o.refuse) && o.refuse)'),
+    found_by=[unit('shared_lease: loss/with_fail_acquires_fail_until_the_server_answers')])
+bug('async_wait_lost is not told of a loss',
+    (TURN, 'events_->end_waits(outcome::lease_lost, event::lease_lost - 1, event::lease_lost);', ''),
+    found_by=[unit('shared_lease: loss/a_loss_is_told_once_to_each_that_waits_for_it')], row='F4')
+bug('a loss ends async_leave and async_set_limit, too',
+    (TURN, 'outcome::lease_lost, event::lease_lost - 1, event::lease_lost', 'outcome::lease_lost, 0'),
+    found_by=[unit('shared_lease: loss/a_loss_ends_no_other_event')])
+bug('operations are not told of a loss',
+    (TURN, '    listeners_.tell();\n', ''),
+    found_by=[unit('shared_operations: with_permit/a_lost_lease_cancels_the_operation_and_is_its_error')], row='F4')
+bug('one operation is told of a loss',
+    (LOSS, 'if (l) l->lost();', 'if (l) return l->lost();'),
+    found_by=[unit('shared_operations: with_permit/a_lost_lease_cancels_all_operations')], row='F4')
+bug('an operation that has ended is told of a loss',
+    (LOSS, 'if (l.is_listed_) unlink(l);', ''),
+    found_by=[unit('shared_operations: with_permit/a_loss_after_the_end_of_the_operation_does_nothing')])
+bug('setting a limit completes before the server has confirmed it',
+    (TURN, 'c.sets_limit && !m.has_new_limit() &&', 'c.sets_limit &&'),
+    found_by=[unit('shared_lease: the_limit/a_limit_is_set_although_the_first_try_fails')])
+bug('a lowered limit of all processes ends no wait',
+    (LISTED, '  end_waits(outcome::exceeds_limit, n);\n', ''),
+    found_by=[unit('shared_lease: the_limit/a_lower_limit_ends_the_waits_for_more')])
+bug('an error that passes fails acquires',
+    (TURN, 'if (!error.empty() && !error.starts_with("TURNSTILE")) return;', ''),
+    found_by=[unit('shared_lease: errors/other_errors_are_tried_again')], row='F6')
+bug('what is no semaphore is tried again',
+    (TURN, 'if (!error.empty() && !error.starts_with("TURNSTILE")) return;', 'if (!error.empty()) return;'),
+    found_by=[unit('shared_lease: errors/what_the_server_does_not_take_for_a_semaphore_fails_acquires')])
+bug('a name without a limit leaves acquires waiting',
+    (TURN, '    if (r->status == fleet::status::no_limit) end_waits(outcome::no_limit);\n', ''),
+    found_by=[unit('shared_lease: errors/without_a_limit_acquires_fail')])
+bug('async_leave completes while permits are in use',
+    (TURN, '!contents_->leaves || !is_quiet', '!contents_->leaves'),
+    found_by=[unit('shared_lease: the_end/leaving_waits_for_the_permits')], row='F15')
+bug('a channel stays subscribed to',
+    (TURN, 'e.ignore(fleet::channel_of(c.key, c.id));', '(void)e;'),
+    found_by=[unit('shared_lease: the_end/an_engine_of_ones_own_is_told_when_a_channel_is_not_needed_any_more')])
+bug('a semaphore is never freed',
+    (TURN, 'if (is_over) drop_reference();', '(void)is_over;'),
+    found_by=[unit('shared_lease: the_end/the_destructor_gives_the_share_back_at_once')])
+bug('the end of the context forgets those that wait for events',
+    (SHARED, '  core::abandon();\n  events_->abandon();', '  core::abandon();'),
+    found_by=[unit('shared_lease: the_end/all_orders_of_destruction_are_safe')])
+bug('a loss is forgotten if memory is short',
+    (TURN, 'c.missed_loss = true;', 'c.missed_loss = false;'),
+    found_by=[unit('shared_allocation: a_loss_that_is_noticed_late_is_told_although_memory_was_short')])
+bug('an alarm for which there was no memory is not set again',
+    (SHARED_HPP, 'if (o == outcome::waiting && lacks_alarm_.load(std::memory_order_relaxed)) kick();', ''),
+    found_by=[unit('shared_allocation: every_acquire_is_granted_although_memory_was_short')])
+
+# ---- One limit for many processes: the list of what waits --------------------------------------------
+
+bug('what has left the list is still wanted',
+    (LISTED, '  permits_ -= x.permits();\n', ''),
+    found_by=[unit('shared_semaphore: acquiring/an_idle_semaphore_leaves_after_a_lease_and_makes_no_requests')])
+bug('the head seems to wait since the list began',
+    (LISTED, '  if (was_first) first_since_ = time();\n', ''),
+    found_by=[unit('shared_semaphore: acquiring/a_new_head_waits_for_a_slice_before_it_asks')])
+bug('the first acquire that waits does not tell the member (lost wake-up)',
+    (LISTED, '  if (was_first) begin_or_end_of_waits();\n', ''),
+    found_by=[unit('shared_semaphore: acquiring/an_acquire_before_the_first_answer_waits_for_it')], row='F13')
+bug('an acquire that its executor refused leaves the list',
+    (LISTED, '    core_.come_back(*waiter_);\n', '    core_.drop_reference();\n'),
+    found_by=[unit('shared_operations: others/a_waiter_that_was_put_back_is_granted_again_without_another_call')])
+bug('what was put back waits for another call',
+    (TURN, ' || usable != c.usable || fits)', ' || usable != c.usable)'),
+    found_by=[unit('shared_operations: others/a_waiter_that_was_put_back_is_granted_again_without_another_call')])
+
+# ---- One limit for many processes: in memory ---------------------------------------------------------
+
+bug('a server in memory that has restarted seems to be old',
+    (MEMORY, '  contents_->started = contents::wall(time_.get());\n  if', '  if'),
+    found_by=[unit('shared_lease: loss/a_server_that_has_restarted_grants_nothing_new_for_a_while')], row='F9')
+bug('a server in memory that has restarted with its state seems to be the same',
+    (MEMORY, '  ++contents_->starts;\n', ''),
+    found_by=[unit('shared_lease: loss/a_server_that_has_restarted_with_its_state_grants_nothing_new_either')], row='F8')
+bug('a server in memory forgets its handlers',
+    (MEMORY, '  sinks_.push_back(s);\n', '  sinks_.assign(1, s);\n'),
+    found_by=[unit('shared_semaphore: acquiring/each_engine_of_a_server_hears_its_messages')])
+bug('the alarms of a clock that is moved by hand ring the last first',
+    (TIME, 'return a->at_ < b->at_;', 'return a->at_ > b->at_;'),
+    found_by=[unit('shared_lease: loss/without_messages_it_asks_every_slice')])
+bug('an alarm of a clock that is moved by hand rings after its end',
+    (TIME, '~manual_alarm() override { clear(); }', '~manual_alarm() override = default;'),
+    found_by=[unit('shared_lease: the_end/the_lease_is_renewed_for_permits_that_outlive_the_semaphore')])
+
+# ---- One limit for many processes: what is written ---------------------------------------------------
+
+
+# ---- The Redis engine --------------------------------------------------------------------------------
+
+bug('a script that the server does not know is not sent',
+    (ANSWER, 'if (code == "NOSCRIPT") return remedy::send_text;', ''),
+    found_by=[unit('redis_caller: after_noscript_the_text_is_sent_once')])
+bug('the text of a script is sent again and again',
+    (CALLER, 'r == remedy::send_text && !c.has_text', 'r == remedy::send_text'),
+    found_by=[unit('redis_caller: after_noscript_the_text_is_sent_once')])
+bug('a connection to a replica is kept',
+    (ANSWER, '{"READONLY", "LOADING"', '{"LOADING"'),
+    found_by=[unit('redis_caller: errors_of_a_server_that_is_the_wrong_one_drop_the_connection'),
+              unit('redis_faults: error_of_a_server_that_loads_or_is_a_replica_makes_a_new_connection')])
+bug('a connection to a replica is kept if the error comes from within the script',
+    (ANSWER, 'if (error.starts_with("ERR Error running script"))', 'if (error.empty())'),
+    found_by=[unit('redis_caller: errors_of_a_server_that_is_the_wrong_one_drop_the_connection')])
+bug('a connection to a full server is dropped',
+    (ANSWER, '    if (code == c) return remedy::reconnect;\n', '    if (code == c || code == "OOM") return remedy::reconnect;\n'),
+    found_by=[unit('redis_caller: other_errors_keep_the_connection'),
+              unit('redis_faults: error_of_a_busy_or_full_server_keeps_the_connection')], row='F6')
+bug('an error is a reply without numbers',
+    (PIPE, 'a.type = answer::kind::error;', 'a.type = answer::kind::array;'),
+    found_by=[unit('redis_faults: error_of_a_busy_or_full_server_keeps_the_connection')])
+bug('a text is a reply without numbers',
+    (CALLER, '} else if (a.type == answer::kind::array &&', '} else if (a.type != answer::kind::nil &&'),
+    found_by=[unit('redis_caller: reply_that_is_no_list_of_numbers_is_an_error')])
+bug('a request that was given up is sent again by the next connection',
+    (CALLER, 'for (call& c : std::exchange(calls_, {}))\n    if (c.handler) post_(std::move(c.handler), {reason, {}});',
+     'for (call& c : calls_)\n    if (c.handler) post_(c.handler, {reason, {}});'),
+    found_by=[unit('redis_caller: requests_get_an_error_when_the_connection_is_lost_and_while_there_is_none'),
+              unit('redis_faults: answer_that_is_cut_off_is_an_error_and_nothing_is_sent_twice')], row='F5')
+bug('the answer to a request that was given up is that to the next one',
+    (CALLER, 'if (calls_.empty()) return unexpected_answer(now);', 'if (calls_.empty()) return;'),
+    found_by=[unit('redis_caller: answer_that_was_not_asked_for_drops_the_connection')], row='F5')
+bug('a request is sent before the login',
+    (CALLER, 'if (is_ready()) send_call(calls_.back(), now);', 'send_call(calls_.back(), now);'),
+    found_by=[unit('redis_caller: request_waits_for_the_greeting_and_is_sent_as_evalsha')])
+bug('the database is not selected',
+    (CALLER, 'if (a.database) add', 'if (a.database < 0) add'),
+    found_by=[unit('redis_caller: greeting_logs_in_and_selects_the_database')])
+bug('a server before 6.0 is used',
+    (CALLER, 'is_usable_ = !is_too_old(version);', 'is_usable_ = true;'),
+    found_by=[unit('redis_caller: server_before_6_0_gets_no_request')])
+bug('after a failed login the next one comes at once',
+    (DIALOGUE, 'return fail(a.text, now + longest_delay);', 'return lost(a.text, now);'),
+    found_by=[unit('redis_caller: greeting_that_is_refused_is_tried_again_after_250_ms')])
+bug('the time between connections does not grow',
+    (DIALOGUE, 'std::exchange(delay_, (std::min)(2 * delay_, longest_delay))', 'delay_'),
+    found_by=[unit('redis_caller: delays_double_from_10_to_250_ms_until_a_request_succeeds')])
+bug('the time for an answer begins anew with each request',
+    (DIALOGUE, 'if (owed_++ == 0) due_', 'if (++owed_ != 0) due_'),
+    found_by=[unit('redis_caller: silent_server_is_left_after_the_time_out')])
+bug('a server that owes an answer is asked for one',
+    (DIALOGUE, 'if (owed_) return lost(', 'if (false) return lost('),
+    found_by=[unit('redis_caller: silent_server_is_left_after_the_time_out'),
+              unit('redis_faults: answer_that_does_not_come_is_an_error_after_the_time_out')])
+bug('an idle connection that is dead is not noticed',
+    (DIALOGUE, 'return ping(now);', 'due_ = now + silence * timeout_;'),
+    found_by=[unit('redis_caller: idle_connection_is_asked_for_a_sign_of_life'),
+              unit('redis_listener: silent_subscription_is_asked_for_a_sign_of_life_and_left'),
+              unit('redis_faults: dead_subscription_is_noticed_and_made_again')])
+bug('subscriptions are lost with the connection',
+    (LISTENER, 'for (const auto& [channel, handler] : channels_) send({"SUBSCRIBE", channel}, now);', '(void)now;'),
+    found_by=[unit('redis_listener: channels_are_subscribed_to_and_again_after_each_connection'),
+              unit('redis_faults: messages_come_and_the_subscription_is_made_again')])
+bug('a message for a channel that was ignored drops the connection',
+    (LISTENER, 'post_(place->second, std::move(a.elements[2].text));\n    return;',
+     'return post_(place->second, std::move(a.elements[2].text));'),
+    found_by=[unit('redis_listener: message_for_a_channel_that_was_ignored_is_no_answer')])
+bug('a channel that is refused drops the connection',
+    (LISTENER, 'if (remedy_for(a.text) == remedy::reconnect) return', 'return'),
+    found_by=[unit('redis_listener: channel_that_is_refused_keeps_the_connection')])
+bug('a write to a closed connection ends the program',
+    (PIPE, '  const without_sigpipe guard;\n', ''),
+    found_by=[unit('redis_faults: write_to_a_connection_that_the_server_has_closed_raises_no_signal')])
+bug('the rest of a large request is forgotten',
+    (PIPE, 'has_output_ = !done;', 'has_output_ = false;'),
+    found_by=[unit('redis_faults: large_request_to_a_slow_server_arrives_whole')])
+bug('one answer is taken of all that were read',
+    (CLIENT, 'while (k.pipe) {', 'if (k.pipe) {'),
+    found_by=[unit('redis_faults: answers_that_come_together_are_all_taken')])
+bug('an engine that is destroyed leaves requests without a reply',
+    (CLIENT, '  state_->calls.stop("the engine was destroyed");\n', ''),
+    found_by=[unit('redis_lifetime: engine_that_is_destroyed_answers_with_an_error_and_lets_the_context_end')])
+bug('an engine whose context is destroyed keeps the handlers',
+    (CLIENT, '  state_->calls.abandon();\n', ''),
+    found_by=[unit('redis_lifetime: context_that_is_destroyed_first_destroys_the_handlers_uncalled')])
+bug('a handler is called inside the engine',
+    (DRIVER, 'asio::post(io_->strand, std::move(f)); }', 'f(); }'),
+    found_by=[unit('redis_lifetime: exception_of_a_handler_leaves_the_context_and_the_engine_goes_on')])
+bug('the password ends at the first @',
+    (URL, "text.rfind('@')", "text.find('@')"),
+    found_by=[unit('redis_url: password_may_have_an_at_sign_and_colons')])
+bug('an escaped character is read backwards',
+    (URL, 'high * 16 + low', 'low * 16 + high'),
+    found_by=[unit('redis_url: percent_signs_are_decoded')])
+bug('a user is taken for the password',
+    (URL, 'address.password = decoded(login.substr(colon + 1), "password");\n',
+     'address.password = decoded(login.substr(colon + 1), "password");\n  else std::swap(address.user, address.password);\n'),
+    found_by=[unit('redis_url: user_without_password_is_read')])
+bug('a port may be 0',
+    (URL, 'number(text.substr(1), 1, 65535', 'number(text.substr(1), 0, 65535'),
+    found_by=[unit('redis_url: malformed_urls_are_refused')])
+bug('the text of an error shows the password',
+    (URL, '"a % in the ") + what', '"a % in ") + std::string(text) + what'),
+    found_by=[unit('redis_url: error_does_not_show_the_password')])

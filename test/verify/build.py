@@ -28,6 +28,14 @@ CORE = 'src/core.cpp'
 KEYED = 'src/keyed_core.cpp'
 STATISTICS = 'src/wait_statistics.cpp'
 ERROR = 'src/error.cpp'
+# What a unit test needs besides these, by how its name begins.
+LIBRARY = {
+    'shared_': [f'src/{s}.cpp' for s in ('listed_core', 'memory_state', 'shared_core', 'shared_turn', 'time_source',
+                                         'fleet/member', 'fleet/server', 'fleet/text')],
+    'text': ['src/fleet/text.cpp'],
+    'redis_': [f'src/redis/{s}.cpp' for s in ('answer', 'caller', 'client', 'dialogue', 'listener', 'pipe', 'tls', 'url')] +
+              ['test/fleet/fixed_script.cpp'],
+}
 SANITIZER = '-O1 -g1 -fno-omit-frame-pointer'
 
 # What all unit tests include, compiled once.
@@ -46,6 +54,12 @@ PRECOMPILED = '''
 #include <random>
 #include <sstream>
 #include <variant>
+'''
+# The script that a Redis engine sends. The servers of these tests do not execute it.
+SCRIPT = '''
+#include "redis/caller.hpp"
+std::string_view turnstile::shared_script() noexcept { return "text"; }
+std::string_view turnstile::detail::redis::script_sha1() noexcept { return "sha1"; }
 '''
 MAIN = '#define BOOST_TEST_MODULE unit\n#include <boost/test/unit_test.hpp>\n'
 
@@ -112,13 +126,19 @@ PROGRAMS = {p.name: p for p in [
     stress('shell-tsan', SHELL, THREAD),
     stress('shell-asan', SHELL, ADDRESS),
     stress('depth', ['test/verify/stress/depth.cpp'], '-O1 -DBOOST_TEST_DYN_LINK', '-lboost_unit_test_framework -pthread'),
-    Program('fleet', [(f'test/fleet/{s}.cpp', '') for s in ('invariants', 'network', 'scenario', 'simulator', 'world')] +
-            [('src/fleet/member.cpp', ''), ('src/fleet/server.cpp', '')], '', '-O2 -I{base}/src'),
+    *(Program(name, [(f'test/fleet/{s}.cpp', '') for s in ('invariants', 'network', 'scenario', 'world', main)] +
+              [('src/fleet/member.cpp', ''), ('src/fleet/server.cpp', '')], '', '-O2')
+      for name, main in (('fleet', 'simulator'), ('fleet-exhaustive', 'exhaustive'))),
     *(Program(f'fleet-{n}', [(f'test/fleet/{n}.cpp', ''), (f'src/fleet/{n}.cpp', '')], '-lboost_unit_test_framework',
-              '-O0 -DBOOST_TEST_DYN_LINK -I{base}/src') for n in ('member', 'server')),
+              '-O0 -DBOOST_TEST_DYN_LINK') for n in ('member', 'server')),
     Program('fuzz', [(s, '') for s in ('test/verify/fuzz/fuzz.cpp', CORE, ERROR)], '', '-O1 -g1 -fsanitize=fuzzer',
             CLANGXX),
 ]}
+
+
+def unit_source(name):
+    source = f'test/unit/{name}.cpp'
+    return source if (ROOT / source).exists() else f'test/fleet/{name}.cpp'
 
 
 def unit_program(name, address):
@@ -129,10 +149,12 @@ def unit_program(name, address):
     if address:
         test += ' -fsanitize=address'
     folder = OUT / ('precompiled_address' if address else 'precompiled')
+    more = next((sources for beginning, sources in LIBRARY.items() if name.startswith(beginning)), [])
     return Program(f'{name}-address' if address else name,
-                   [(f'test/unit/{name}.cpp', f'{test} -include {folder}/all.hpp'),
-                    ('test/unit/main.cpp', test), *((s, library) for s in (CORE, ERROR, KEYED, STATISTICS))],
-                   '-fsanitize=address -lboost_unit_test_framework -lboost_coroutine -lboost_context -pthread')
+                   [(unit_source(name), f'{test} -include {folder}/all.hpp'), ('test/unit/main.cpp', test),
+                    *((s, library) for s in [CORE, ERROR, KEYED, STATISTICS, *more])],
+                   '-fsanitize=address -lboost_unit_test_framework -lboost_coroutine -lboost_context -pthread' +
+                   (' -lhiredis' if name.startswith('redis_') else ''))
 
 
 def run_tool(arguments, log):
@@ -177,6 +199,8 @@ class Base:
         support.write_text(short)
         present.add(BASE / 'test/unit/main.cpp')
         write(BASE / 'test/unit/main.cpp', MAIN)
+        present.add(BASE / 'test/fleet/fixed_script.cpp')
+        write(BASE / 'test/fleet/fixed_script.cpp', SCRIPT)
         for path in BASE.rglob('*'):
             if path.is_file() and path not in present:
                 path.unlink()
@@ -215,7 +239,7 @@ class Base:
             result, stamp = folder / f'{name}.o', folder / f'{name}.key'
             key, files = self.key(folder / f'{name}.d', command)
             if not (result.exists() and stamp.exists() and stamp.read_text() == key):
-                run_tool(LAUNCHER + command + ['-MMD', '-MF', folder / f'{name}.d', '-I', BASE / 'include', '-c',
+                run_tool(LAUNCHER + command + ['-MMD', '-MF', folder / f'{name}.d', '-I', BASE / 'include', '-I', BASE / 'src', '-c',
                                                BASE / source, '-o', result], OUT / 'build.log')
                 key, files = self.key(folder / f'{name}.d', command)
                 stamp.write_text(key)
@@ -258,7 +282,8 @@ class Copy:
                 object = self.folder / (source.replace('/', '_') + f'.{program.name}.o')
                 place = self.folder if source.startswith('src/') else BASE
                 run_tool(LAUNCHER + program.command(flags) +
-                         ['-I', self.folder / 'include', '-I', BASE / 'include', '-c', place / source, '-o', object], log)
+                         ['-I', self.folder / 'include', '-I', BASE / 'include', '-I', self.folder / 'src',
+                          '-c', place / source, '-o', object], log)
             arguments.append(object)
         if not differs:
             return None

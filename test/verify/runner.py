@@ -23,6 +23,7 @@ SEARCHES = {
     'shell-asan': ('--groups 200000 --patience 15', 300, '--groups 3000'),
     'depth': ('--color_output=no --catch_system_errors=no', 300, '--color_output=no --catch_system_errors=no'),
     'fleet': ('--seeds 4000', 300, '--seeds 500'),
+    'fleet-exhaustive': ('--failures 1', 300, '--failures 1'),
     'fleet-member': ('--color_output=no', 60, '--color_output=no'),
     'fleet-server': ('--color_output=no', 60, '--color_output=no'),
 }
@@ -170,10 +171,11 @@ def stale():
                 yield f'{bug.name}: the explorer has no program "{method.what}"'
             if method.name == 'unit':
                 program, path = method.what.split(': ')
-                text = read(f'test/unit/{program}.cpp')
+                source = build.unit_source(program)
+                text = read(source)
                 for part in path.split('/'):
                     if not re.search(r'_TEST_(SUITE|CASE)\w*\(' + re.escape(part) + r'\b', text):
-                        yield f'{bug.name}: test/unit/{program}.cpp has no {part}'
+                        yield f'{bug.name}: {source} has no {part}'
 
 
 # ---- The command line ----------------------------------------------------------------------------
