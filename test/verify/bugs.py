@@ -28,10 +28,9 @@ KEY_TABLE, KEYED_HPP = DETAIL + 'key_table.hpp', DETAIL + 'keyed_core.hpp'
 MEMBER, SERVER = 'src/fleet/member.cpp', 'src/fleet/server.cpp'
 SHARED, SHARED_HPP, TURN = 'src/shared_core.cpp', DETAIL + 'shared_core.hpp', 'src/shared_turn.cpp'
 LISTED, LISTED_HPP = 'src/listed_core.cpp', DETAIL + 'listed_core.hpp'
-INITIATE_SHARED, SHARED_PERMIT = DETAIL + 'initiate_shared.hpp', 'include/turnstile/shared_permit.hpp'
-LOSS, LOSS_RELAY = DETAIL + 'loss_listener.hpp', DETAIL + 'loss_relay.hpp'
-MEMORY, MEMORY_ENGINE, TIME = 'src/memory_state.cpp', 'include/turnstile/memory_engine.hpp', 'src/time_source.cpp'
-TIMER_ALARM, TEXT = DETAIL + 'timer_alarm.hpp', 'src/fleet/text.cpp'
+LOSS = DETAIL + 'loss_listener.hpp'
+MEMORY, TIME = 'src/memory_state.cpp', 'src/time_source.cpp'
+TEXT = 'src/fleet/text.cpp'
 ANSWER, CALLER, DIALOGUE, LISTENER, PIPE, URL, CLIENT = (
     f'src/redis/{s}.cpp' for s in ('answer', 'caller', 'dialogue', 'listener', 'pipe', 'url', 'client'))
 DRIVER = DETAIL + 'redis_driver.hpp'
@@ -1064,6 +1063,9 @@ bug('a name without a limit leaves acquires waiting',
 bug('async_leave completes while permits are in use',
     (TURN, '!contents_->leaves || !is_quiet', '!contents_->leaves'),
     found_by=[unit('shared_lease: the_end/leaving_waits_for_the_permits')], row='F15')
+bug('the destructor does not give the share back',
+    (SHARED, '  core::orphan();\n  leave();', '  core::orphan();'),
+    found_by=[unit('shared_lease: the_end/the_destructor_gives_the_share_back_at_once')], row='F15')
 bug('a channel stays subscribed to',
     (TURN, 'e.ignore(fleet::channel_of(c.key, c.id));', '(void)e;'),
     found_by=[unit('shared_lease: the_end/an_engine_of_ones_own_is_told_when_a_channel_is_not_needed_any_more')])
@@ -1079,6 +1081,9 @@ bug('a loss is forgotten if memory is short',
 bug('an alarm for which there was no memory is not set again',
     (SHARED_HPP, 'if (o == outcome::waiting && lacks_alarm_.load(std::memory_order_relaxed)) kick();', ''),
     found_by=[unit('shared_allocation: every_acquire_is_granted_although_memory_was_short')])
+bug('an alarm that was set earlier stays, though it has to ring sooner',
+    (TURN, 'else if (at < alarm_at)', 'else if (alarm_at == fleet::largest)'),
+    found_by=[unit('shared_semaphore: acquiring/a_new_head_waits_for_a_slice_before_it_asks')], row='F13')
 
 # ---- One limit for many processes: the list of what waits --------------------------------------------
 
@@ -1118,6 +1123,12 @@ bug('an alarm of a clock that is moved by hand rings after its end',
 
 # ---- One limit for many processes: what is written ---------------------------------------------------
 
+bug('the script gets its arguments in another order',
+    (TEXT, 'r.lease, r.slice, r.limit, r.set_limit, number(r.lost)', 'r.slice, r.lease, r.limit, r.set_limit, number(r.lost)'),
+    found_by=[unit('text: the_arguments_stand_in_the_order_of_the_script')])
+bug('news may end in anything',
+    (TEXT, 'return error == std::errc() && rest == end;', 'return error == std::errc();'),
+    found_by=[unit('text: what_is_no_news_is_not_read')])
 
 # ---- The Redis engine --------------------------------------------------------------------------------
 
