@@ -137,8 +137,8 @@ BOOST_FIXTURE_TEST_CASE(limiter_is_not_ready_while_redis_is_there_and_refuses_re
   BOOST_TEST(redis({"CONFIG", "SET", "maxmemory", "1"}).text() == "OK");
   member a{*this, {"--limit", "1"}};
   client c{a.port()};
-  BOOST_TEST(comes_true([&] { return contains(get(a.admin_port(), "/readyz"), "503"); }));
-  BOOST_TEST(contains(get(a.admin_port(), "/readyz"), "OOM"));
+  BOOST_TEST(comes_true([&] { return contains(get(a.admin_port(), "/readyz"), "OOM"); }));
+  BOOST_TEST(contains(get(a.admin_port(), "/readyz"), "503"));
   BOOST_TEST(a.value("shared_connected") == 1);
   BOOST_TEST(redis({"CONFIG", "SET", "maxmemory", "0"}).text() == "OK");
   BOOST_TEST(c.echoes("served"));
