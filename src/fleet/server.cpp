@@ -90,6 +90,8 @@ status take_report(state& s, session& m, request r) {
     m.version = ++s.version;  // what the member has heard of a session that has ended is older
   const bool claimed = claim(s, m, r);
   give_back(s, m, r);
+  // The token of a session that a failover has restored may be older than what the member had heard.
+  if (m.epoch != s.epoch && m.share > 0 && !claimed) m.token = m.version = ++s.version;
   m.serial = r.serial;
   m.epoch = s.epoch;
   m.end = s.now + s.lease;

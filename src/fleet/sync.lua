@@ -221,6 +221,10 @@ local function take_report(s, m, r)
   if m.version == 0 then m.version = next_version(s) end
   local claimed = claim(s, m, r)
   give_back(s, m, r)
+  if m.epoch ~= s.epoch and m.share > 0 and not claimed then
+    m.version = next_version(s)
+    m.token = m.version
+  end
   m.serial = r.serial
   m.epoch = s.epoch
   m.ends = s.now + s.lease
