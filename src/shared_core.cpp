@@ -88,13 +88,6 @@ void shared_core::kick() noexcept {
   if (turns_.fetch_add(1, std::memory_order_acq_rel) == 0) take_turns();
 }
 
-bool shared_core::release(std::size_t n) noexcept {
-  if (n > in_use() || !core::release(n, ballast)) return false;
-  // What is in use falls while it is above what is usable.
-  if (n != 0 && core::in_use() + n > core::limit()) kick();
-  return true;
-}
-
 void shared_core::take_permits(std::size_t n) noexcept {
   while (!release(n)) n = (std::min)(n, in_use());
 }

@@ -266,14 +266,14 @@ class basic_shared_semaphore {
   /// asynchronous acquire has brought a share, and again after idle permits were given back (`shared_options::linger`). A program
   /// that only calls `try_acquire` never gets a permit. @returns whether they were taken.
   [[nodiscard]] bool try_acquire(std::size_t n = 1) noexcept {
-    return try_acquire_permit(n).forget() == n && (n != 0 || !is_closed());
+    return core().try_acquire(n) == detail::outcome::granted;
   }
 
   /// Like `try_acquire`, with permits that release themselves. @returns an empty permit if `try_acquire(n)` would return false, or
   /// n is zero.
   [[nodiscard]] shared_permit try_acquire_permit(std::size_t n = 1) noexcept {
     detail::grant_mark m = core().mark();
-    permit p = detail::permit_for(core().gate(), core().try_acquire(n), n);
+    permit p = detail::permit_for(core().gate(), core().try_acquire(n, true), n);
     if (p) m = core().mark_since(m);
     return detail::make_shared_permit(std::move(p), m);
   }

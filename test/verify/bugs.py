@@ -906,6 +906,9 @@ bug('a server that takes over relies on a lease whose end it may have forgotten'
 bug('a token does not grow when another server takes over',
     (SERVER, 's.version = std::max(s.version, r.version);', ''), (SERVER, 'std::max(s.version + 1, f.wall)', 's.version + 1'),
     found_by=[fleet], row='F10')
+bug('a session that a failover restored keeps its token',
+    (SERVER, 'if (m.epoch != s.epoch && m.share > 0 && !claimed) m.token = m.version = ++s.version;', ''),
+    found_by=[fleet], row='F10')
 bug('a token is that of an older grant',
     (SERVER, 'if (r.m->share > r.share) r.m->token = r.m->version;', 'if (r.m->token == 0) r.m->token = r.m->version;'),
     found_by=[fleet], row='F10')
@@ -1001,13 +1004,13 @@ bug('a member that lost its lease does not count what is in use',
 # ---- One limit for many processes: the semaphore ---------------------------------------------------
 
 bug('release() gives back permits of the ballast',
-    (SHARED, 'n > in_use() || !core::release(n, ballast)', '!core::release(n)'),
+    (SHARED_HPP, '!core::release(n, ballast)) return false;', '!core::release(n)) return false;'),
     found_by=[unit('shared_semaphore: acquiring/acquired_permits_are_given_back_by_release')])
 bug('a permit that was released before gives back one of the ballast',
     (SHARED, 'while (!release(n)) n = (std::min)(n, in_use());', 'core::release(n);'),
     found_by=[unit('shared_semaphore: acquiring/a_permit_that_was_released_before_leaves_the_ballast_alone')])
 bug('a release that pays a debt does not tell the member (lost wake-up)',
-    (SHARED, 'if (n != 0 && core::in_use() + n > core::limit()) kick();', ''),
+    (SHARED_HPP, 'if (used(w) + n > limit_under(w) && n != 0) [[unlikely]]\n      kick();', ''),
     found_by=[unit('shared_semaphore: acquiring/two_semaphores_of_one_name_use_no_more_than_the_limit')], row='F13')
 bug('no grant is compared with the deadline',
     (SHARED_HPP, 'return !checks_ || time()', 'return true || time()'),
@@ -1016,10 +1019,10 @@ bug('a grant to the queue is not compared with the deadline',
     (LISTED_HPP, 'if (!core_.confirm()) return false;', 'if (false) return false;'),
     found_by=[unit('shared_lease: loss/a_process_that_was_stopped_grants_nothing_to_its_queue')], row='F3')
 bug('an acquire that meets the deadline fails instead of waiting',
-    (SHARED_HPP, 'take_back(n);\n    return outcome::waiting;', 'take_back(n);\n    return outcome::unreachable;'),
+    (SHARED_HPP, 'take_permits(n);\n    return outcome::waiting;', 'take_permits(n);\n    return outcome::unreachable;'),
     found_by=[unit('shared_lease: loss/an_acquire_that_meets_the_deadline_waits_in_its_turn')], row='F3')
 bug('a grant that does not stand keeps its permits',
-    (LISTED_HPP, '    core::release(n);\n    drop_reference();', '    drop_reference();'),
+    (LISTED_HPP, '    take_permits(n);  // fewer, if another call has released more than it held\n    drop_reference();', '    drop_reference();'),
     found_by=[unit('shared_lease: loss/an_acquire_that_meets_the_deadline_waits_in_its_turn')])
 bug('with `keep` grants are compared with the deadline',
     (SHARED, 'check_every_grant &&\n              s.options.when_unreachable != unreachable::keep)', 'check_every_grant)'),

@@ -70,13 +70,21 @@ class TURNSTILE_API shared_core final : public listed_core {
 
   // Like core::acquire_at_once(), with references.
   outcome acquire_at_once(std::size_t n) noexcept {
-    return checked(n, [&] { return core::acquire_at_once(n); });
+    return checked(n, true, [&] { return core::acquire_at_once(n); });
   }
-  outcome try_acquire(std::size_t n) noexcept {
-    return checked(n, [&] { return core::try_acquire(n, true); });
+  outcome try_acquire(std::size_t n, bool reference = false) noexcept {
+    return checked(n, reference, [&] { return core::try_acquire(n, reference); });
   }
   // Gives n permits back. Returns false, and changes nothing, if fewer are in use.
-  bool release(std::size_t n) noexcept;
+  bool release(std::size_t n) noexcept {
+    // Of more, the sum with the ballast might not fit.
+    if (n > most || !core::release(n, ballast)) return false;
+    // What is in use falls while it is above what is usable.
+    word w = word_.load(std::memory_order_acquire);
+    if (used(w) + n > limit_under(w) && n != 0) [[unlikely]]
+      kick();
+    return true;
+  }
 
   void set_total_limit(std::size_t n) noexcept;  // completes event::limit_set
   void leave() noexcept;                         // completes event::left
@@ -128,14 +136,17 @@ class TURNSTILE_API shared_core final : public listed_core {
   ~shared_core() override;
 
   template <typename Function>
-  outcome checked(std::size_t n, Function acquire) noexcept {
+  outcome checked(std::size_t n, bool reference, Function acquire) noexcept {
     const std::size_t limit = total_limit();
     if (n > most || (limit != 0 && n > limit))
       return is_closed() ? outcome::closed : outcome::exceeds_limit;
     const outcome o = acquire();
     if (o == outcome::waiting && lacks_alarm_.load(std::memory_order_relaxed)) kick();
     if (o != outcome::granted || n == 0 || confirm()) return o;
-    take_back(n);
+    if (reference)
+      take_back(n);
+    else
+      take_permits(n);
     return outcome::waiting;
   }
 
