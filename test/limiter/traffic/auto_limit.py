@@ -14,7 +14,7 @@ import time
 from common import HOST, Limiter, Scenario, done, free_port
 
 CLIENTS, SERVICE, CAPACITIES = 64, 0.1, (24, 8, 24)
-SETTLING, MEASURED = 15, 8  # seconds
+SETTLING, MEASURED = 30, 8  # seconds
 
 
 class Server:
@@ -98,5 +98,5 @@ with Scenario(f"{CLIENTS} clients of a server that takes {', '.join(map(str, CAP
     s.with_limiter = "--limit auto: " + ", ".join(f"{rate:.0f}/s at {limit:.0f}" for rate, limit in zip(found, limits))
     for capacity, limit, rate, fixed in zip(CAPACITIES, limits, found, best):
         s.expect(0.6 * capacity <= limit <= 1.25 * (capacity + capacity ** 0.5), f"a limit of {limit:.1f} for {capacity}")
-        s.expect(rate >= 0.85 * fixed, f"{rate:.0f}/s are served, and {fixed:.0f}/s with the best fixed limit")
+        s.expect(rate >= 0.75 * fixed, f"{rate:.0f}/s are served, and {fixed:.0f}/s with the best fixed limit")
 done()
