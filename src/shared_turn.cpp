@@ -113,7 +113,10 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
   share_.store(static_cast<std::size_t>(m.share()), std::memory_order_relaxed);
   token_.store(static_cast<std::uint64_t>(m.token()), std::memory_order_release);
   learning_until_.store(m.learning_until(), std::memory_order_relaxed);
-  state_.store(m.state(now), std::memory_order_release);
+  // A member that loses its lease while it leaves has left, but its permits have not.
+  const lease_state state = m.state(now);
+  state_.store(state == lease_state::left && in_use() > 0 ? lease_state::lost : state,
+               std::memory_order_release);
   deadline_.store(m.deadline(), std::memory_order_release);
 
   const auto usable = (std::min)(static_cast<std::size_t>((std::max<number>)(o.usable, 0)), most);

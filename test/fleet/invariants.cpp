@@ -95,8 +95,7 @@ void world::check_grant(const process& p, const waiter& w) {
   trace(&p, "grants " + std::to_string(w.n));
   if (clock >= p.deadline) return;
   // A failover may have forgotten the latest token.
-  if (tokens_grow_ && now_ >= excused_until_ &&
-      p.member.token() < p.last_token)
+  if (tokens_grow_ && now_ >= excused_until_ && p.member.token() < p.last_token)
     violate(p.id + " grants with a smaller token than before");
   // The permits of a member have larger tokens than those that others were granted before.
   if (state_.limit != 1 || allowed_ != 1 || now_ < excused_until_ || !tokens_grow_) return;

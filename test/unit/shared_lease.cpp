@@ -206,6 +206,20 @@ BOOST_AUTO_TEST_CASE(with_keep_grants_go_on_and_are_not_valid) {
   BOOST_TEST(!held.at("b").valid());
 }
 
+BOOST_AUTO_TEST_CASE(
+    a_semaphore_that_loses_its_lease_while_it_leaves_has_left_when_its_permits_are_back) {
+  auto& a = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  engine->set_fault(fault::request_lost);
+  a.async_leave((*this)("left"));
+  BOOST_TEST(run(11s) == "");
+  BOOST_TEST(a.lease() == lease_state::lost);
+  held.clear();
+  BOOST_TEST(settle() == "left");
+  BOOST_TEST(a.lease() == lease_state::left);
+}
+
 BOOST_AUTO_TEST_CASE(with_fail_acquires_fail_until_the_server_answers) {
   auto& a = make({.limit = 1, .when_unreachable = unreachable::fail});
   a.async_acquire_permit((*this)("a"));
