@@ -23,11 +23,11 @@ namespace turnstile::inline v1 {
 /// The class has no clock, no lock and no executor, and does not know semaphores. It needs no header of Asio.
 ///
 /// @par How it works
-/// From time to time the class lowers the limit for a moment and watches the hold time. If it falls too, requests
-/// were waiting in a queue inside the upstream. If not, it is the service's own time. It starts with a search: it halves the limit until that makes no difference,
-/// then raises it quickly until the upstream has a queue. From then on it aims at c + sqrt(c),
-/// where c is the number of requests that the upstream can serve at once. `src/adaptive_limit.md` has the
-/// rules and a simulation.
+/// From time to time the class lowers the limit for a moment and watches the hold time. If it falls too,
+/// requests were waiting in a queue inside the upstream. If not, it is the service's own time. It starts with a
+/// search: it halves the limit until that makes no difference, then raises it quickly until the upstream has a
+/// queue. From then on it aims at c + sqrt(c), where c is the number of requests that the upstream can serve at
+/// once. `src/adaptive_limit.md` has the rules and a simulation.
 ///
 /// @par What it guarantees
 /// @li The limit is always in [`lowest`, `highest`].

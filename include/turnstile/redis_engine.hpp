@@ -38,11 +38,11 @@ struct redis_options {
 /// Needs Redis 6.0 or newer, or Valkey. Link with the target `turnstile::redis`, which needs hiredis.
 ///
 /// @par Connections
-/// The engine begins to connect when it is constructed. It has one connection for requests. A second one
-/// receives messages, and is made when a semaphore first wants some. If connecting fails or
-/// a connection breaks, the engine connects again after 10 ms, then after twice as long each time, up to 250 ms. Host names are resolved
-/// each time, without blocking a thread. If the server does not answer for `connect_timeout`, the engine connects again. After five times `connect_timeout` without
-/// traffic, the engine sends a `PING`.
+/// The engine begins to connect when it is constructed. It has one connection for requests. A second one receives messages, and
+/// is made when a semaphore first wants some. If connecting fails or a connection breaks, the engine connects again after 10 ms,
+/// then after twice as long each time, up to 250 ms. Host names are resolved each time, without blocking a thread. If the server
+/// does not answer for `connect_timeout`, the engine connects again. After five times `connect_timeout` without traffic, the
+/// engine sends a `PING`.
 ///
 /// @par Errors
 /// A request that has no reply when the connection breaks gets an error, and so does a request while there is no
@@ -58,9 +58,9 @@ struct redis_options {
 /// environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name other authorities.
 ///
 /// @par Permissions
-/// With access control lists, the user needs the commands of the script, `EVAL`, `EVALSHA`, `PING`, `SUBSCRIBE` and `UNSUBSCRIBE`; if the URL
-/// has a database, `SELECT`; and the keys and channels `turnstile:*`. `example/fleet/README.md` has them as one line. Without `CLIENT SETNAME`,
-/// connections have no name.
+/// With access control lists, the user needs the commands of the script, `EVAL`, `EVALSHA`, `PING`, `SUBSCRIBE` and
+/// `UNSUBSCRIBE`; if the URL has a database, `SELECT`; and the keys and channels `turnstile:*`. `example/fleet/README.md` has
+/// them as one line. Without `CLIENT SETNAME`, connections have no name.
 ///
 /// @par Completion
 /// Handlers are posted to a strand of the engine's executor, and called one at a time. If there is no memory to begin the

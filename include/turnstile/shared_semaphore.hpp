@@ -34,9 +34,10 @@ namespace turnstile::inline v1 {
 /// An asynchronous semaphore with one limit for many processes.
 ///
 /// All semaphore objects with the same name, in all processes, share one limit. Each object is a *member*. The server gives it a
-/// *lease*, which is a time for which it may use permits, and a *share*, which is how many it may use. An acquire within the share is granted in this process, at the price of an acquire of a `basic_semaphore` and a look at the
-/// clock. If the share does not suffice, the acquire waits, and the member asks the server, which is one round trip for all
-/// that wait. How the limit is divided is described in `src/fleet/README.md`.
+/// *lease*, which is a time for which it may use permits, and a *share*, which is how many it may use. An acquire within the
+/// share is granted in this process, at the price of an acquire of a `basic_semaphore` and a look at the clock. If the share does
+/// not suffice, the acquire waits, and the member asks the server, which is one round trip for all that wait. How the limit is
+/// divided is described in `src/fleet/README.md`.
 ///
 /// @par Order
 /// Within a process, acquires are served in the order of the initiating calls, as by `basic_semaphore`. Between processes,
@@ -44,22 +45,24 @@ namespace turnstile::inline v1 {
 /// before the others.
 ///
 /// @par The lease
-/// The member renews its lease every fifth of its length while it has a share or waiting acquires, and gives it up two thirds of a
-/// lease after the last answered request was sent, by a clock that goes on while the machine sleeps. Then it is *lost*: `async_wait_lost` completes, permits are not `valid()`, operations of
-/// `async_with_permit` are cancelled, and what happens to acquires depends on `shared_options::when_unreachable`. Acquires that
-/// wait stay in the queue. Grants and `valid()` look at the clock, and so are right at once. The rest waits for a timer, which
-/// stands still while the machine sleeps: then it comes up to a fifth of a lease later. When the server answers again, the semaphore goes on. Permits that were held stay lost, and are counted
-/// until they are released.
+/// The member renews its lease every fifth of its length while it has a share or waiting acquires, and gives it up two thirds of
+/// a lease after the last answered request was sent, by a clock that goes on while the machine sleeps. Then it is *lost*:
+/// `async_wait_lost` completes, permits are not `valid()`, operations of `async_with_permit` are cancelled, and what happens to
+/// acquires depends on `shared_options::when_unreachable`. Acquires that wait stay in the queue. Grants and `valid()` look at the
+/// clock, and so are right at once. The rest waits for a timer, which stands still while the machine sleeps: then it comes up to
+/// a fifth of a lease later. When the server answers again, the semaphore goes on. Permits that were held stay lost, and are
+/// counted until they are released.
 ///
 /// An operation that continues after its lease was lost can overlap operations of other processes that have been granted its
 /// permits. If only one process may use a resource at a time, let the resource check `shared_permit::token()`.
 ///
 /// @par Completion, executors, cancellation, work and memory
-/// As for `basic_semaphore`, with these differences. With `use_awaitable`, a coroutine gives others a turn even if a
-/// permit is free. An acquire that waits makes a second, small allocation even if it cannot be cancelled. While the semaphore has a
-/// lease, its timer is outstanding work of its execution context. A semaphore that is not used gives its lease up after about the
-/// length of a lease, and its work ends. After the semaphore was destroyed, its work ends when the share has been given back. Requests allocate memory. If there is none, they are tried again: later, or
-/// if there is none for the timer either, by the next acquire that has to wait.
+/// As for `basic_semaphore`, with these differences. With `use_awaitable`, a coroutine gives others a turn even if a permit is
+/// free. An acquire that waits makes a second, small allocation even if it cannot be cancelled. While the semaphore has a lease,
+/// its timer is outstanding work of its execution context. A semaphore that is not used gives its lease up after about the length
+/// of a lease, and its work ends. After the semaphore was destroyed, its work ends when the share has been given back. Requests
+/// allocate memory. If there is none, they are tried again: later, or if there is none for the timer either, by the next acquire
+/// that has to wait.
 ///
 /// @par Errors
 /// Besides those of `basic_semaphore`:

@@ -94,7 +94,7 @@ void world::check_grant(const process& p, const waiter& w) {
   if (p.is_closed) violate(p.id + " grants while it leaves");
   trace(&p, "grants " + std::to_string(w.n));
   if (clock >= p.deadline) return;
-  // A failover may have forgotten the latest token.
+  // Also after a failover that has forgotten the latest token.
   if (tokens_grow_ && now_ >= excused_until_ && p.member.token() < p.last_token)
     violate(p.id + " grants with a smaller token than before");
   // The permits of a member have larger tokens than those that others were granted before.

@@ -396,6 +396,16 @@ BOOST_AUTO_TEST_CASE(a_grant_that_a_failover_forgot_is_claimed_before_anything_i
   BOOST_TEST(share("b") == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_token_that_a_failover_forgot_is_followed_by_a_larger_one) {
+  ask("a", 0, 2);
+  const auto older = state;
+  give_back("a", 0);
+  const number latest = ask("a", 0, 2).news.token;
+  state = older;
+  restart("second run");
+  BOOST_TEST(ask("a", 2, 2).news.token > latest);
+}
+
 BOOST_AUTO_TEST_CASE(a_server_that_took_over_relies_on_a_lease_that_has_a_third_left) {
   ask("a", 0, 5);
   restart("second run");

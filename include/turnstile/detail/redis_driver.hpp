@@ -283,8 +283,8 @@ class redis_driver final : public redis_loop, public std::enable_shared_from_thi
   redis_service* service_ = nullptr;
   std::atomic<bool> is_stopping_ = false;
   bool is_stopped_ = false;
-  std::recursive_mutex
-      mutex_;  // held while something is posted from outside of the strand, by an executor that may come back
+  // Held while something is posted from outside of the strand, by an executor that may come back.
+  std::recursive_mutex mutex_;
   std::atomic<bool> is_gone_ = false;  // changes with the mutex
 };
 
