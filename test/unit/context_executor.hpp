@@ -8,6 +8,9 @@
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <new>
+#include <utility>
+
 namespace test {
 
 // What an executor of a context needs besides execute(), which is Derived's.
@@ -28,6 +31,16 @@ struct context_executor {
   friend bool operator==(const context_executor& a, const context_executor& b) noexcept {
     return a.context == b.context;
   }
+};
+
+// An executor that throws so many times.
+struct refusing : context_executor<refusing> {
+  template <typename F>
+  void execute(F&& f) const {
+    if ((*times)-- > 0) throw std::bad_alloc();
+    context->get_executor().execute(std::forward<F>(f));
+  }
+  int* times;
 };
 
 }  // namespace test

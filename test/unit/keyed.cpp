@@ -63,16 +63,6 @@ struct fixture : journal {
   std::map<std::string, int> numbers;
 };
 
-// An executor that throws so many times.
-struct refusing : context_executor<refusing> {
-  template <typename F>
-  void execute(F&& f) const {
-    if (*times > 0 && (*times)-- > 0) throw std::bad_alloc();
-    context->get_executor().execute(std::forward<F>(f));
-  }
-  int* times;
-};
-
 }  // namespace
 
 // ---- Limits -------------------------------------------------------------------------------------

@@ -76,16 +76,6 @@ std::size_t free_of(const S& s) {
     return s.available();
 }
 
-// An executor that throws so many times.
-struct refusing : context_executor<refusing> {
-  template <typename F>
-  void execute(F&& f) const {
-    if ((*times)-- > 0) throw std::bad_alloc();
-    context->get_executor().execute(std::forward<F>(f));
-  }
-  int* times;
-};
-
 template <typename T>
 struct counting_allocator {
   using value_type = T;

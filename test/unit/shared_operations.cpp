@@ -31,16 +31,6 @@ static_assert(turnstile::acquirable<shared_semaphore>);
 
 namespace {
 
-// An executor that throws so many times.
-struct refusing : context_executor<refusing> {
-  template <typename F>
-  void execute(F&& f) const {
-    if ((*times)-- > 0) throw std::bad_alloc();
-    context->get_executor().execute(std::forward<F>(f));
-  }
-  int* times;
-};
-
 // An executor that calls a function first, once, which may throw.
 struct calling : context_executor<calling> {
   template <typename F>

@@ -222,17 +222,6 @@ BOOST_AUTO_TEST_CASE(a_timed_acquire_that_was_granted_outlives_the_context_of_it
   }
 }
 
-// An executor of another context that throws when it is given a completion.
-struct refusing : context_executor<refusing> {
-  int* refusals;
-
-  template <typename F>
-  void execute(F f) const {
-    if (*refusals > 0 && (*refusals)--) throw std::bad_alloc();
-    context->get_executor().execute(std::move(f));
-  }
-};
-
 BOOST_AUTO_TEST_CASE(a_timed_acquire_whose_grant_was_refused_times_out_later) {
   asio::io_context other;
   int refusals = 1;
