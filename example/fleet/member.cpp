@@ -36,6 +36,8 @@ awaitable<void> work(turnstile::shared_semaphore& permits, table& t, int self) {
   for (;;) {
     auto [ec, permit] = co_await permits.async_acquire_permit(asio::as_tuple(asio::deferred));
     if (ec) co_return;  // the process ends, and has closed the semaphore
+    // The process may have been stopped between the grant and this line, until the lease was over.
+    if (!permit.valid()) continue;
     write_row(t.rows[static_cast<std::size_t>(self)], permits);
     t.enter(self);
     job.expires_after(std::chrono::milliseconds(5 + random() % 96));
