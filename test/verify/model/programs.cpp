@@ -2216,9 +2216,8 @@ bool explore_in_steps(model::program& p, const model::options& all, const model:
 
 int usage() {
   std::fputs(
-      "usage: model_explorer [--short | --ci | --long] [--only=<program>] [--seconds=<per "
-      "program>]\n"
-      "         [--executions=<n>] [--preemptions=<n>] [--odd=<n>] [--spurious=<n>] [--stale=<n>]\n"
+      "usage: model_explorer [--short | --ci | --long] [--only=<program>] [--part=<k>/<n>]\n"
+      "         [--seconds=<per program>] [--executions=<n>] [--preemptions=<n>] [--odd=<n>] [--spurious=<n>] [--stale=<n>]\n"
       "         [--no-reduction] [--no-sleep] [--census] [--list] [--first]\n",
       stderr);
   return 2;
@@ -2229,6 +2228,7 @@ int usage() {
 int main(int argc, char** argv) {
   model::options o;
   const char* only = nullptr;
+  int part = 1, parts = 1;  // the k-th of every n programs
   bool shorter = false, ci = false, longer = false, list = false, first = false;
   for (int i = 1; i < argc; ++i) {
     const char* const a = argv[i];
@@ -2238,7 +2238,9 @@ int main(int argc, char** argv) {
     };
     if (const char* v = value("--only="))
       only = v;
-    else if (const char* v = value("--preemptions="))
+    else if (const char* v = value("--part=")) {
+      if (std::sscanf(v, "%d/%d", &part, &parts) != 2 || part < 1 || part > parts) return usage();
+    } else if (const char* v = value("--preemptions="))
       o.preemptions = std::atoi(v);
     else if (const char* v = value("--odd="))
       o.odd = std::atoi(v);
@@ -2291,10 +2293,11 @@ int main(int argc, char** argv) {
     return only && std::strcmp(p->name(), only) == 0;
   };
   const bool exact = std::any_of(all_programs.begin(), all_programs.end(), named);
-  int bad = 0, count = 0;
+  int bad = 0, count = 0, selected = 0;
   std::uint64_t executions = 0;
   for (model::program* p : all_programs) {
     if (only && !(exact ? named(p) : std::strstr(p->name(), only) != nullptr)) continue;
+    if (selected++ % parts != part - 1) continue;
     if (first && bad) break;  // one violation is enough
     ++count;
     if (list) {
