@@ -26,11 +26,16 @@ local VERSION = 1  -- of the reply, and of what is stored; from 1 to 127
 local key = KEYS[1]
 
 -- The run id changes with each start of the server, and is another one on a replica. If there is none, as behind some
--- proxies, the server is taken for one that has just been started, once.
-local function server_facts()
-  local run_id, uptime = redis.call('INFO', 'server'):match('run_id:(%w+).-uptime_in_seconds:(-?%d+)')
-  local time = redis.call('TIME')
-  return { run_id = run_id or 'unknown', wall = time[1] * 1000000 + time[2], age = (uptime or 0) * 1000000 }
+-- proxies, the server is taken for one that has just been started, once. The age is needed only if there is no state.
+local function server_facts(is_new)
+  local info, time = redis.call('INFO', 'server'), redis.call('TIME')
+  local _, last = info:find('run_id:', 1, true)  -- a pattern would take ten times as long to get there
+  local uptime = is_new and info:match('uptime_in_seconds:(-?%d+)')
+  return {
+    run_id = last and info:match('^%w+', last + 1) or 'unknown',
+    wall = time[1] * 1000000 + time[2],
+    age = (uptime or 0) * 1000000
+  }
 end
 
 -- ---- C++'s library --------------------------------------------------------------------------------
@@ -71,16 +76,21 @@ local function pack_state(s)
 end
 
 local function unpack_state(text)
-  local s, _ = {}, nil
-  _, s.limit, s.lease, s.slice, s.used, s.now, s.wall, s.learning_until, s.version, s.epoch,
-    s.turns, s.idle_wanted, s.run_id, s.soonest_end, s.is_calm = cmsgpack.unpack(text)
-  return s
+  local _, limit, lease, slice, used, now, wall, learning_until, version, epoch, turns, idle_wanted, run_id,
+    soonest_end, is_calm = cmsgpack.unpack(text)
+  return {
+    limit = limit, lease = lease, slice = slice, used = used, now = now, wall = wall, learning_until = learning_until,
+    version = version, epoch = epoch, turns = turns, idle_wanted = idle_wanted, run_id = run_id,
+    soonest_end = soonest_end, is_calm = is_calm, sessions = {}, gone = {}, has_all = false
+  }
 end
 
-local no_state = {
-  limit = 0, lease = 0, slice = 0, used = 0, now = 0, wall = 0, learning_until = 0, version = 0, epoch = 0,
-  turns = 0, idle_wanted = 0, run_id = '', soonest_end = 0, is_calm = 0
-}
+local function new_state()
+  return {
+    limit = 0, lease = 0, slice = 0, used = 0, now = 0, wall = 0, learning_until = 0, version = 0, epoch = 0,
+    turns = 0, idle_wanted = 0, run_id = '', soonest_end = 0, is_calm = 0, sessions = {}, gone = {}, has_all = false
+  }
+end
 
 local function pack_session(m)
   return cmsgpack.pack(m.ends, m.serial, m.epoch, m.version, m.token, m.share, m.recall, m.debt, m.in_use, m.want,
@@ -445,11 +455,11 @@ end
 
 -- ---- The call
 
-local function number(i) return tonumber(ARGV[i]) end
-local r = {
-  id = ARGV[1], serial = number(2), epoch = number(3), version = number(4), lease = number(5), slice = number(6),
-  limit = number(7), set_limit = number(8), lost = ARGV[9] == '1', held = number(10), debt = number(11),
-  in_use = number(12), keep = number(13), want = number(14), need = number(15), leave = ARGV[16] == '1'
+local a = ARGV
+local r = {  -- adding 0 makes a number of a text, in half of the time that tonumber() takes
+  id = a[1], serial = a[2] + 0, epoch = a[3] + 0, version = a[4] + 0, lease = a[5] + 0, slice = a[6] + 0,
+  limit = a[7] + 0, set_limit = a[8] + 0, lost = a[9] == '1', held = a[10] + 0, debt = a[11] + 0,
+  in_use = a[12] + 0, keep = a[13] + 0, want = a[14] + 0, need = a[15] + 0, leave = a[16] == '1'
 }
 if not r.id:find('^[0-9a-f]+$') then return redis.error_reply('ERR the id must be of lower-case hexadecimal digits') end
 
@@ -461,7 +471,6 @@ end
 if stored[1] and stored[1]:byte() ~= VERSION then
   return redis.error_reply('TURNSTILE the key was written by another version of this script, or by another program')
 end
-local s = stored[1] and unpack_state(stored[1]) or no_state
-s.sessions, s.gone = {}, {}
+local s = stored[1] and unpack_state(stored[1]) or new_state()
 if stored[2] then s.sessions[r.id] = unpack_session(stored[2]) end
-return sync(s, r, server_facts())
+return sync(s, r, server_facts(s.run_id == ''))
