@@ -27,7 +27,8 @@ std::string expected_by(std::string_view option) {
   if (option == "admin-public")
     return "a host name or an address without a scheme or path, such as limiter.example";
   if (option == "share-limit") return "a name without spaces, such as database";
-  if (option == "shared") return "a URL such as redis://redis.example:6379";
+  if (option == "shared")
+    return "a URL such as redis://redis.example:6379, or @ and a file whose first line is one";
   if (option == "name") return "a name of 1 to 128 letters, digits, and _ . : / -";
   if (option == "lease") return "a duration from 1s to 10m";
   if (option == "lost-lease") return "keep or cut";
@@ -69,9 +70,9 @@ po::options_description description() {
       "how many connections are forwarded at once; 0 pauses, and auto finds the number (see below)")
     ("share-limit", text("NAME"),
       "listeners with the same NAME share one limit and one queue")
-    ("shared", text("URL"),
+    ("shared", text("URL|@FILE"),
       "share the limit with the limiters on other machines that have the same --name, over this Redis: "
-      "redis://[user[:password]@]host[:port][/database] (see below)")
+      "redis://[user[:password]@]host[:port][/database], or @ and a file whose first line is that (see below)")
     ("name", text("NAME"), "with --shared: the name of the limit")
     ("lease", text("TIME"),
       "with --shared: how long a limiter that died keeps its share of the limit at most; the default is 15s")

@@ -191,7 +191,7 @@ void set_limit(settings& s, const po::variables_map& given) {
 
 shared_limit to_shared(const po::variables_map& given) {
   shared_limit s;
-  s.url = given["shared"].as<std::string>();  // the Redis engine checks it
+  s.url = value_of(given, "shared", to_shared_url);  // the Redis engine checks it
   s.name = value_of(given, "name", to_shared_name);
   if (has(given, "lease")) s.lease = value_of(given, "lease", to_lease);
   if (has(given, "lost-lease")) s.cuts = value_of(given, "lost-lease", to_lost_lease);

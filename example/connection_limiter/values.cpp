@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 
 namespace connection_limiter {
 
@@ -138,6 +139,15 @@ std::optional<milliseconds> to_duration(std::string_view text) {
       to_number(text.substr(0, unit_at), static_cast<std::size_t>(max_duration.count()) / unit_ms);
   if (!number) return {};
   return milliseconds{*number * unit_ms};
+}
+
+std::optional<std::string> to_shared_url(const std::string& text) {
+  if (!text.starts_with('@')) return text;
+  std::ifstream file{text.substr(1)};
+  std::string line;
+  std::getline(file, line);
+  if (line.ends_with('\r')) line.pop_back();
+  return line.empty() ? std::nullopt : std::optional{line};
 }
 
 std::optional<std::string> to_shared_name(const std::string& text) {

@@ -73,6 +73,9 @@ std::optional<std::size_t> to_limit(std::string_view text);
 // A number with a unit: "500ms", "5s", "2m" or "1h".
 std::optional<std::chrono::milliseconds> to_duration(std::string_view text);
 
+// The URL of a shared limit: the text, or if it is `@FILE`, the first line of that file.
+std::optional<std::string> to_shared_url(const std::string& text);
+
 // The name and the lease of a shared limit, as a shared semaphore takes them: 1 to 128 letters, digits and
 // "_.:/-"; and 1s to 10m.
 std::optional<std::string> to_shared_name(const std::string& text);

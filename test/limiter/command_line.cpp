@@ -138,6 +138,11 @@ const std::vector<mistake> mistakes{
     {{"--upstream", "a:1", "--shared", "redis://a"}, "--name is missing; expected a name of 1 to"},
     {{"--upstream", "a:1", "--shared", "redis://a", "--name", "a b"},
      "invalid --name 'a b'; expected a name of 1 to 128 letters, digits, and _ . : / -"},
+    {{"--upstream", "a:1", "--shared", "@/does/not/exist", "--name", "a"},
+     "invalid --shared '@/does/not/exist'; expected a URL such as redis://redis.example:6379, or @ "
+     "and"},
+    {{"--upstream", "a:1", "--shared", "@/dev/null", "--name", "a"},
+     "invalid --shared '@/dev/null'"},
     {{"--upstream", "a:1", "--name", "a"}, "--name needs --shared"},
     {{"--upstream", "a:1", "--lease", "5s"}, "--lease needs --shared"},
     {{"--upstream", "a:1", "--lost-lease", "cut"}, "--lost-lease needs --shared"},

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <list>
 #include <string>
 
@@ -19,7 +20,7 @@ namespace {
 struct fleet {
   redis_server server;
   upstream u;
-  const std::string url = "unix://" + std::filesystem::absolute(server.socket()).string();
+  std::string url = "unix://" + std::filesystem::absolute(server.socket()).string();
 
   words options(const words& more, const std::string& lease = "1s") const {
     words all{"--shared",  url, "--name",          "db", "--lease", lease,
@@ -65,6 +66,18 @@ BOOST_FIXTURE_TEST_CASE(two_limiters_never_forward_more_than_their_limit_togethe
   }
   BOOST_TEST(served == 120);
   BOOST_TEST(u.max() <= 4);
+}
+
+BOOST_FIXTURE_TEST_CASE(url_is_read_from_a_file_so_that_a_password_is_not_on_the_command_line,
+                        fleet) {
+  const std::string file = server.socket() + ".url", itself = url;
+  url = "@" + file;
+  for (const char* const end : {"", "\n", "\r\nanother line\n"}) {
+    std::ofstream(file, std::ios::binary) << itself << end;
+    member a{*this, {"--limit", "4"}};
+    client c{a.port()};
+    BOOST_TEST(c.echoes("something"));
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(permit_that_one_limiter_returns_goes_to_the_queue_of_another, fleet) {

@@ -2217,7 +2217,8 @@ bool explore_in_steps(model::program& p, const model::options& all, const model:
 int usage() {
   std::fputs(
       "usage: model_explorer [--short | --ci | --long] [--only=<program>] [--part=<k>/<n>]\n"
-      "         [--seconds=<per program>] [--executions=<n>] [--preemptions=<n>] [--odd=<n>] [--spurious=<n>] [--stale=<n>]\n"
+      "         [--seconds=<per program>] [--executions=<n>] [--preemptions=<n>] [--odd=<n>] "
+      "[--spurious=<n>] [--stale=<n>]\n"
       "         [--no-reduction] [--no-sleep] [--census] [--list] [--first]\n",
       stderr);
   return 2;
