@@ -791,9 +791,12 @@ BOOST_AUTO_TEST_CASE(adaptive_upstream_limit_falls_with_timeouts_and_rises_again
   send(io, upstream, 50, 20, [] { return fail(asio::error::timed_out); });
   io.run();
   BOOST_TEST(upstream.limit() == 2u);
-  send(io, upstream, 50, 40, succeed);
-  io.restart();
-  io.run();
+  // On a busy machine, timers are late by more than they last, which looks like a queue.
+  for (int i = 0; i != 100 && upstream.limit() <= 4; ++i) {
+    send(io, upstream, 50, 40, succeed);
+    io.restart();
+    io.run();
+  }
   BOOST_TEST(upstream.limit() > 4u);
 }
 
