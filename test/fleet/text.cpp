@@ -45,6 +45,9 @@ BOOST_AUTO_TEST_CASE(a_request_is_read_as_it_was_written) {
 
 BOOST_AUTO_TEST_CASE(what_is_no_request_is_not_read) {
   auto arguments = to_arguments(some_request());
+  arguments.push_back("0");  // one too many
+  BOOST_TEST(!read_request(arguments));
+  arguments.pop_back();
   arguments[3] = "3x";
   BOOST_TEST(!read_request(arguments));
   arguments[3] = "";
@@ -69,6 +72,10 @@ BOOST_AUTO_TEST_CASE(what_is_no_reply_is_not_read) {
   numbers[1] = -1;
   BOOST_TEST(!read_reply(numbers));
   numbers[1] = 0;
+  numbers.push_back(0);  // one too many
+  BOOST_TEST(!read_reply(numbers));
+  numbers.pop_back();
+  BOOST_TEST(read_reply(numbers).has_value());
   numbers.pop_back();
   BOOST_TEST(!read_reply(numbers));
 }

@@ -28,8 +28,9 @@ KEY_TABLE, KEYED_HPP = DETAIL + 'key_table.hpp', DETAIL + 'keyed_core.hpp'
 MEMBER, SERVER = 'src/fleet/member.cpp', 'src/fleet/server.cpp'
 SHARED, SHARED_HPP, TURN = 'src/shared_core.cpp', DETAIL + 'shared_core.hpp', 'src/shared_turn.cpp'
 LISTED, LISTED_HPP = 'src/listed_core.cpp', DETAIL + 'listed_core.hpp'
-LOSS = DETAIL + 'loss_listener.hpp'
-MEMORY, TIME = 'src/memory_state.cpp', 'src/time_source.cpp'
+INITIATE_SHARED, SHARED_PERMIT = DETAIL + 'initiate_shared.hpp', 'include/turnstile/shared_permit.hpp'
+LOSS, TIMER_ALARM = DETAIL + 'loss_listener.hpp', DETAIL + 'timer_alarm.hpp'
+MEMORY, MEMORY_ENGINE, TIME = 'src/memory_state.cpp', 'include/turnstile/memory_engine.hpp', 'src/time_source.cpp'
 TEXT = 'src/fleet/text.cpp'
 ANSWER, CALLER, DIALOGUE, LISTENER, PIPE, URL, CLIENT = (
     f'src/redis/{s}.cpp' for s in ('answer', 'caller', 'dialogue', 'listener', 'pipe', 'url', 'client'))
@@ -1005,7 +1006,8 @@ bug('a member that lost its lease does not count what is in use',
 
 bug('release() gives back permits of the ballast',
     (SHARED_HPP, '!core::release(n, ballast)) return false;', '!core::release(n)) return false;'),
-    found_by=[unit('shared_semaphore: acquiring/acquired_permits_are_given_back_by_release')])
+    found_by=[unit('shared_semaphore: acquiring/acquired_permits_are_given_back_by_release'),
+              unit('shared_threads: two_threads_cannot_release_the_same_permit')])
 bug('a permit that was released before gives back one of the ballast',
     (SHARED, 'while (!release(n)) n = (std::min)(n, in_use());', 'core::release(n);'),
     found_by=[unit('shared_semaphore: acquiring/a_permit_that_was_released_before_leaves_the_ballast_alone')])
@@ -1087,6 +1089,31 @@ bug('an alarm for which there was no memory is not set again',
 bug('an alarm that was set earlier stays, though it has to ring sooner',
     (TURN, 'else if (at < alarm_at)', 'else if (alarm_at == fleet::largest)'),
     found_by=[unit('shared_semaphore: acquiring/a_new_head_waits_for_a_slice_before_it_asks')], row='F13')
+bug('a permit of a lost lease is valid once there is another lease',
+    (SHARED_HPP, 'm.lease == lease_number_.load(std::memory_order_acquire) && valid_for() > 0', 'm.lease != 0 && valid_for() > 0'),
+    found_by=[unit('shared_lease: loss/after_the_deadline_nothing_is_granted_and_acquires_wait')], row='F4')
+bug('a permit is valid until a turn notices that the lease is lost',
+    (SHARED_HPP, 'lease_number_.load(std::memory_order_acquire) && valid_for() > 0', 'lease_number_.load(std::memory_order_acquire)'),
+    found_by=[unit('shared_semaphore: permits/a_permit_is_valid_until_the_deadline')], row='F4')
+bug('a permit is of the lease at the initiation of its acquire',
+    (INITIATE_SHARED, 'void note_grant() noexcept { mark_ = core_->mark(); }', 'void note_grant() noexcept {}'),
+    found_by=[unit('shared_lease: loss/after_the_deadline_nothing_is_granted_and_acquires_wait')])
+bug('merged permits are of the younger lease',
+    (SHARED_PERMIT, 'mark_.lease = (std::min)(', 'mark_.lease = (std::max)('),
+    found_by=[unit('shared_semaphore: permits/permits_of_two_leases_are_valid_as_the_older_one')])
+bug('an acquire of more than the limit waits',
+    (SHARED_HPP, 'n > most || (limit != 0 && n > limit)', 'n > most'),
+    (LISTED, 'if (x.permits() > most_) return outcome::exceeds_limit;', ''),
+    found_by=[unit('shared_semaphore: acquiring/more_than_the_limit_is_refused_at_once_if_it_is_known_and_later_if_not')])
+bug('async_leave does not close',
+    (INITIATE_SHARED, '      c.close();\n', ''),
+    found_by=[unit('shared_lease: the_end/leaving_waits_for_the_permits')], row='F15')
+bug('cancel() leaves out events',
+    (SHARED_HPP, 'core::cancel();\n    events_->cancel();', 'core::cancel();'),
+    found_by=[unit('shared_lease: the_end/cancel_ends_all_waits')])
+bug('a timer that was cancelled still rings',
+    (TIMER_ALARM, '      if (manual_) manual_->clear();\n      timer_.reset();', '      if (manual_) manual_->clear();'),
+    found_by=[unit('shared_lease: the_end/after_leaving_no_work_is_left')])
 
 # ---- One limit for many processes: the list of what waits --------------------------------------------
 
@@ -1105,6 +1132,9 @@ bug('an acquire that its executor refused leaves the list',
 bug('what was put back waits for another call',
     (TURN, ' || usable != c.usable || fits)', ' || usable != c.usable)'),
     found_by=[unit('shared_operations: others/a_waiter_that_was_put_back_is_granted_again_without_another_call')])
+bug('a cancelled acquire is still wanted until it is destroyed',
+    (LISTED_HPP, 'if (!w.list_) return true;', 'if (!w.list_ || !is_granted_) return true;'),
+    found_by=[unit('shared_semaphore: acquiring/a_cancelled_acquire_is_not_wanted_any_more_though_its_handler_has_not_run')])
 
 # ---- One limit for many processes: in memory ---------------------------------------------------------
 
@@ -1123,6 +1153,15 @@ bug('the alarms of a clock that is moved by hand ring the last first',
 bug('an alarm of a clock that is moved by hand rings after its end',
     (TIME, '~manual_alarm() override { clear(); }', '~manual_alarm() override = default;'),
     found_by=[unit('shared_lease: the_end/the_lease_is_renewed_for_permits_that_outlive_the_semaphore')])
+bug('late replies are lost',
+    (MEMORY_ENGINE, 'for (pending& p : late) post(std::move(p));', 'late.clear();'),
+    found_by=[unit('shared_lease: loss/a_late_answer_is_an_answer_if_its_lease_is_valid')])
+bug('a request whose reply is lost is not executed',
+    (MEMORY_ENGINE, 'if (f != fault::request_lost) {', 'if (f != fault::request_lost && f != fault::reply_lost) {'),
+    found_by=[unit('shared_lease: errors/a_request_whose_reply_is_lost_was_executed')])
+bug('messages that are to be lost are handed over',
+    (MEMORY_ENGINE, 'return drops_ || at == handlers_.end()', 'return at == handlers_.end()'),
+    found_by=[unit('shared_lease: loss/without_messages_it_asks_every_slice')])
 
 # ---- One limit for many processes: what is written ---------------------------------------------------
 
@@ -1132,6 +1171,9 @@ bug('the script gets its arguments in another order',
 bug('news may end in anything',
     (TEXT, 'return error == std::errc() && rest == end;', 'return error == std::errc();'),
     found_by=[unit('text: what_is_no_news_is_not_read')])
+bug('a reply of more numbers is one',
+    (TEXT, 'x.size() != numbers_of_reply', 'x.size() < numbers_of_reply'),
+    found_by=[unit('text: what_is_no_reply_is_not_read')])
 
 # ---- The Redis engine --------------------------------------------------------------------------------
 
