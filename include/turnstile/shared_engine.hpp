@@ -58,6 +58,9 @@ class engine_link {
 /// Several semaphores may use an engine. They call its functions from any thread, but never two at the same time. If an executor that
 /// a function uses calls a semaphore, that may call the engine again before the function returns. The functions must
 /// not wait, and must call no handler before they return. Handlers may be called by any thread.
+///
+/// If the executors of two engines call semaphores of each other, two threads can deadlock: each waits until the other
+/// engine's function has returned.
 class shared_engine {
  public:
   /// An execution of the script.
