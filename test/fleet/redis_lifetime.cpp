@@ -15,6 +15,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -159,6 +160,22 @@ BOOST_FIXTURE_TEST_CASE(executor_may_call_the_engine, fixture) {
   engine.async_sync(make_request(1), handler);
   BOOST_TEST(!first);
   BOOST_TEST(wait([&] { return called == 2; }));
+}
+
+BOOST_AUTO_TEST_CASE(engine_whose_executor_refuses_can_be_destroyed) {
+  int destroyed = 0;
+  std::function<void()> first;
+  {
+    fixture f;
+    turnstile::basic_redis_engine<calling> engine(calling{{&f.io}, &first},
+                                                  {.url = f.server.url()});
+    BOOST_TEST(f.wait([&] { return engine.connected(); }));
+    engine.listen("c", [t = std::make_shared<tracker>(destroyed)](std::string_view) {});
+    BOOST_TEST(f.wait([&] { return f.server.count("SUBSCRIBE") == 1; }));
+    first = [] { throw std::bad_alloc(); };
+  }
+  BOOST_TEST(!first);
+  BOOST_TEST(destroyed == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(all_threads_may_call, fixture) {

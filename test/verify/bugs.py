@@ -1255,9 +1255,19 @@ bug('the rest of a large request is forgotten',
 bug('one answer is taken of all that were read',
     (CLIENT, 'while (k.pipe) {', 'if (k.pipe) {'),
     found_by=[unit('redis_faults: answers_that_come_together_are_all_taken')])
+bug('a connection for which memory is short is kept',
+    (CLIENT, 'if (of(l).pipe) dialogue(l).lost(reason, now());', '(void)l;'),
+    found_by=[unit('redis_client: request_for_which_memory_is_short_gets_an_error_and_a_new_connection')])
+bug('after a connection could not be begun none is made',
+    (CLIENT, 'loop.wake_at((std::min)(calls.wake_at(), pushes.wake_at()));',
+     'if (calls.is_ready()) loop.wake_at((std::min)(calls.wake_at(), pushes.wake_at()));'),
+    found_by=[unit('redis_client: loop_that_cannot_connect_is_asked_again')])
 bug('an engine that is destroyed leaves requests without a reply',
     (CLIENT, '  state_->calls.stop("the engine was destroyed");\n', ''),
     found_by=[unit('redis_lifetime: engine_that_is_destroyed_answers_with_an_error_and_lets_the_context_end')])
+bug('an engine whose executor refuses ends the program',
+    (DRIVER, '    } catch (...) {\n    }\n', '    } catch (...) {\n      throw;\n    }\n'),
+    found_by=[unit('redis_lifetime: engine_whose_executor_refuses_can_be_destroyed')])
 bug('an engine whose context is destroyed keeps the handlers',
     (CLIENT, '  state_->calls.abandon();\n', ''),
     found_by=[unit('redis_lifetime: context_that_is_destroyed_first_destroys_the_handlers_uncalled')])
