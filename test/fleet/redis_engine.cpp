@@ -31,6 +31,9 @@ struct fixture : engine_fixture {
     const auto at = text.find("cmdstat_" + command + ":");
     return at == text.npos ? "" : text.substr(at, text.find(",usec", at) - at);
   }
+  bool is_redis_6_0() {
+    return admin({"INFO", "server"}).text().find("redis_version:6.0.") != std::string::npos;
+  }
   redis_server server;
   redis_connection admin{server.socket()};
 };
@@ -136,10 +139,13 @@ BOOST_FIXTURE_TEST_CASE(wrong_password_is_an_error_until_it_is_right, fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(user_with_the_documented_permissions_is_enough, fixture) {
-  admin({"ACL",          "SETUSER",       "limited",      "on",      ">p@ss",   "resetkeys",
-         "~turnstile:*", "resetchannels", "&turnstile:*", "-@all",   "+eval",   "+evalsha",
-         "+ping",        "+subscribe",    "+unsubscribe", "+select", "+info",   "+time",
-         "+hmget",       "+hgetall",      "+hset",        "+hdel",   "+exists", "+publish"});
+  std::vector<std::string> user{"ACL",     "SETUSER",    "limited",      "on",      ">p@ss",
+                                "-@all",   "resetkeys",  "~turnstile:*", "+eval",   "+evalsha",
+                                "+ping",   "+subscribe", "+unsubscribe", "+select", "+info",
+                                "+time",   "+hmget",     "+hgetall",     "+hset",   "+hdel",
+                                "+exists", "+publish"};
+  if (!is_redis_6_0()) user.insert(user.end(), {"resetchannels", "&turnstile:*"});
+  BOOST_TEST(admin(user).text() == "OK");
   redis_engine engine(io, {.url = url("limited:p%40ss@", "?db=1")});
   sync_at_last(engine);
   engine.listen("turnstile:{test}:news:1", [](std::string_view) {});
@@ -171,8 +177,9 @@ BOOST_FIXTURE_TEST_CASE(server_that_became_a_replica_is_left_and_used_again_late
   sync_at_last(engine);
   const long long before = admin({"CLIENT", "ID"}).integer();
   admin({"REPLICAOF", "127.0.0.1", "1"});
-  BOOST_TEST(sync(engine).error.starts_with("READONLY"));
-  BOOST_TEST(engine.last_error().starts_with("READONLY"));
+  // In the middle of the message, if a script of Redis 6.0 fails.
+  BOOST_TEST(sync(engine).error.find("READONLY") != std::string::npos);
+  BOOST_TEST(engine.last_error().find("READONLY") != std::string::npos);
   admin({"REPLICAOF", "NO", "ONE"});
   sync_at_last(engine);
   BOOST_TEST(redis_connection{server.socket()}({"CLIENT", "ID"}).integer() > before + 2);
@@ -183,7 +190,7 @@ BOOST_FIXTURE_TEST_CASE(full_server_is_an_error_until_it_has_room, fixture) {
   sync_at_last(engine);
   admin({"CONFIG", "SET", "maxmemory", "1"});
   const std::string error = sync(engine).error;
-  BOOST_TEST(error.find("OOM") == 0U);
+  BOOST_TEST(error.find("OOM") != std::string::npos);
   BOOST_TEST(engine.connected());
   admin({"CONFIG", "SET", "maxmemory", "0"});
   BOOST_TEST(sync(engine).error == "");
