@@ -47,7 +47,7 @@ class redis_connection {
 };
 
 // A redis-server with a folder and a socket of its own below the current folder. It ends with this object, or with
-// the test if that is killed.
+// the test if that is killed. The program is the first one in PATH, where test/fleet/run puts other servers.
 class redis_server {
  public:
   // The arguments are added to those of redis-server.
