@@ -1,7 +1,8 @@
 // Copyright (c) 2026 The turnstile authors
 // Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
-// A Redis client over an event loop that fails, as one does for which there is no memory or no thread.
+// A Redis client over an event loop that fails, as one does for which there is no memory or no thread; and what it does
+// with signals.
 
 #define BOOST_TEST_MODULE redis_client
 
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <functional>
 #include <new>
@@ -138,4 +140,21 @@ BOOST_FIXTURE_TEST_CASE(reply_for_which_memory_is_short_makes_a_new_connection, 
   BOOST_TEST(replies == std::vector<std::string>{"out of memory"},
              boost::test_tools::per_element());
   wait_for_connects(2);
+}
+
+BOOST_FIXTURE_TEST_CASE(signal_of_the_program_that_is_pending_stays_so, fixture) {
+  become_ready();
+  sigset_t pipe, before, pending;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  BOOST_REQUIRE(pthread_sigmask(SIG_BLOCK, &pipe, &before) == 0);
+  BOOST_REQUIRE(raise(SIGPIPE) == 0);
+  shutdown(ends[0], SHUT_WR);  // a write raises the signal
+  sync(1);
+  BOOST_TEST(!client.is_connected());
+  BOOST_REQUIRE(sigpending(&pending) == 0);
+  BOOST_TEST(sigismember(&pending, SIGPIPE) == 1);
+  int signal = 0;
+  if (sigismember(&pending, SIGPIPE) == 1) sigwait(&pipe, &signal);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

@@ -1249,6 +1249,9 @@ bug('a channel that is refused drops the connection',
 bug('a write to a closed connection ends the program',
     (PIPE, '  const without_sigpipe guard;\n', ''),
     found_by=[unit('redis_faults: write_to_a_connection_that_the_server_has_closed_raises_no_signal')])
+bug('a write takes a pending signal away from the program',
+    (PIPE, 'is_blocked_ = !was_pending_ && ', 'is_blocked_ = '),
+    found_by=[unit('redis_client: signal_of_the_program_that_is_pending_stays_so')])
 bug('the rest of a large request is forgotten',
     (PIPE, 'has_output_ = !done;', 'has_output_ = false;'),
     found_by=[unit('redis_faults: large_request_to_a_slow_server_arrives_whole')])
