@@ -14,7 +14,6 @@
 #include <deque>
 #include <functional>
 #include <limits>
-#include <queue>
 #include <utility>
 #include <vector>
 
@@ -40,8 +39,9 @@ struct backend_settings {
 
 class backend {
  public:
-  backend(const backend_settings& s, std::uint64_t seed) : settings_(s), random_(seed) {
+  backend(const backend_settings& s, service_times& times) : settings_(s), times_(times) {
     change(0);
+    plan();
   }
 
   // False if the request is refused.
@@ -54,37 +54,28 @@ class backend {
 
   // When something happens next.
   double next() const {
-    const double finish = running_.empty() ? never : running_.top().finish;
-    const double change =
-        next_change_ < settings_.changes.size() ? settings_.changes[next_change_] : never;
-    const double stall = stalls_ ? settings_.stall_start : never;
-    return std::min({finish, change, stall});
+    return running_.empty() ? planned_ : std::min(running_.back().finish, planned_);
   }
 
   // Does what is due at next(). Returns whether a request has been served, and which.
   std::pair<bool, std::uint32_t> step() {
     const double now = next();
-    if (stalls_ && settings_.stall_start <= now) {
-      stalls_ = false;
-      // All that runs is delayed, and nothing else begins: the servers stay busy.
-      decltype(running_) delayed;
-      for (; !running_.empty(); running_.pop()) {
-        service s = running_.top();
-        s.finish += settings_.stall_time;
-        delayed.push(s);
+    if (now == planned_) {
+      if (stalls_ && settings_.stall_start <= now) {
+        stalls_ = false;
+        // All that runs is delayed, and nothing else begins: the servers stay busy.
+        for (service& s : running_) s.finish += settings_.stall_time;
+        stalled_until_ = now + settings_.stall_time;
+      } else {
+        ++next_change_;
+        change(now);
+        serve(now);
       }
-      running_ = std::move(delayed);
-      stalled_until_ = now + settings_.stall_time;
+      plan();
       return {false, 0};
     }
-    if (next_change_ < settings_.changes.size() && settings_.changes[next_change_] <= now) {
-      ++next_change_;
-      change(now);
-      serve(now);
-      return {false, 0};
-    }
-    const std::uint32_t request = running_.top().request;
-    running_.pop();
+    const std::uint32_t request = running_.back().request;
+    running_.pop_back();
     serve(now);
     return {true, request};
   }
@@ -95,10 +86,23 @@ class backend {
   struct service {
     double finish;
     std::uint32_t request;
-    bool operator<(const service& other) const { return finish > other.finish; }
   };
 
   void change(double now) { now_ = settings_.at(now); }
+
+  void plan() {
+    planned_ = next_change_ < settings_.changes.size() ? settings_.changes[next_change_] : never;
+    if (stalls_) planned_ = std::min(planned_, settings_.stall_start);
+  }
+
+  // Of those that finish at the same time, the first to start is the first to finish.
+  void insert(service s) {
+    running_.push_back(s);
+    auto place = running_.end() - 1;
+    for (; place != running_.begin() && (place - 1)->finish <= s.finish; --place)
+      *place = *(place - 1);
+    *place = s;
+  }
 
   void serve(double now) {
     while (!queue_.empty() && running_.size() < now_.servers) {
@@ -106,17 +110,19 @@ class backend {
       const double beyond = std::max(0.0, static_cast<double>(size()) - servers);
       const double mean = now_.service * (1 + settings_.slow_down * beyond / servers);
       const double start = std::max(now, stalled_until_);
-      running_.push({start + draw(random_, settings_.times, mean), queue_.front()});
+      insert({start + mean * times_[drawn_++], queue_.front()});
       queue_.pop_front();
     }
   }
 
   const backend_settings& settings_;
-  random random_;
+  service_times& times_;
+  std::size_t drawn_ = 0;
   capacity now_;
   std::deque<std::uint32_t> queue_;
-  std::priority_queue<service> running_;
+  std::vector<service> running_;  // the next to finish is the last one
   std::size_t next_change_ = 0;
+  double planned_ = never;  // when the capacity changes or the stall begins
   double stalled_until_ = 0;
   bool stalls_ = settings_.stall_start < never;
 };

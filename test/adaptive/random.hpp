@@ -9,8 +9,10 @@
 #include "../verify/stress/options.hpp"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <numbers>
+#include <vector>
 
 namespace simulation {
 
@@ -41,23 +43,41 @@ enum class spread {
   two_kinds     // 80 % of the requests take half of the mean, and 20 % take three times the mean
 };
 
-inline double draw(random& r, spread s, double mean) noexcept {
+// With a mean of 1.
+inline double draw(random& r, spread s) noexcept {
   switch (s) {
-    case spread::constant: return mean;
-    case spread::exponential: return r.exponential(mean);
+    case spread::constant: return 1;
+    case spread::exponential: return r.exponential(1);
     case spread::hyper: {
       // Both parts have the same share of the work. p: the probability of the short ones.
       static const double p = (1 + std::sqrt((1.8 * 1.8 - 1) / (1.8 * 1.8 + 1))) / 2;
-      return r.exponential(r.uniform() < p ? mean / (2 * p) : mean / (2 * (1 - p)));
+      return r.exponential(r.uniform() < p ? 1 / (2 * p) : 1 / (2 * (1 - p)));
     }
     case spread::log_normal: {
       static const double sigma = std::sqrt(std::log(2.0));
-      return mean * std::exp(sigma * r.normal() - sigma * sigma / 2);
+      return std::exp(sigma * r.normal() - sigma * sigma / 2);
     }
-    case spread::two_kinds: return mean * (r.uniform() < 0.8 ? 0.5 : 3);
+    case spread::two_kinds: return r.uniform() < 0.8 ? 0.5 : 3;
   }
-  return mean;
+  return 1;
 }
+
+// The service times of one seed, with a mean of 1. They are drawn once for all runs with that seed.
+class service_times {
+ public:
+  service_times(spread s, std::uint64_t seed) noexcept : spread_(s), random_(seed) {}
+
+  // For i = 0, 1, 2 ...
+  double operator[](std::size_t i) {
+    if (i == drawn_.size()) drawn_.push_back(draw(random_, spread_));
+    return drawn_[i];
+  }
+
+ private:
+  spread spread_;
+  random random_;
+  std::vector<double> drawn_;
+};
 
 }  // namespace simulation
 

@@ -19,7 +19,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <map>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -135,21 +137,17 @@ void in_parallel(std::size_t n, const std::function<void(std::size_t)>& f) {
   for (std::thread& t : threads) t.join();
 }
 
-result simulate(const scenario& s, const factory& make, std::uint64_t seed) {
+result simulate(const scenario& s, const factory& make, chance& c) {
   std::vector<std::unique_ptr<algorithm>> owned;
   std::vector<algorithm*> algorithms;
   for (std::size_t i = 0; i != s.load.limiters; ++i) {
     owned.push_back(make(s.initial));
     algorithms.push_back(owned.back().get());
   }
-  return run(s.load, s.backend, std::move(algorithms), seed)();
+  return run(s.load, s.backend, c, std::move(algorithms))();
 }
 
-std::vector<result> simulate_all(const scenario& s, const factory& make, std::size_t seeds) {
-  std::vector<result> results;
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) results.push_back(simulate(s, make, seed));
-  return results;
-}
+using chances = std::vector<chance>;  // one of each seed
 
 double goodput(const std::vector<result>& results, double from, double to) {
   double sum = 0;
@@ -164,23 +162,22 @@ struct best_fixed {
 
 // Tries limits from a fifth of the servers to ten times as many: all with two seeds, and the best three, and those
 // next to them, with all seeds.
-best_fixed search_best(const scenario& s, std::size_t seeds) {
+best_fixed search_best(const scenario& s, chances& all) {
   const double servers =
       static_cast<double>(s.backend.at(0).servers) / static_cast<double>(s.load.limiters);
-  std::vector<std::size_t> limits;
-  for (double limit = servers / 5; limit < 10 * servers; limit *= 1.12)
-    if (const auto rounded = static_cast<std::size_t>(std::max(1.0, std::round(limit)));
-        limits.empty() || limits.back() != rounded)
-      limits.push_back(rounded);
-  const auto measure = [&](std::size_t limit, std::size_t n) {
-    const auto results =
-        simulate_all(s, [limit](std::size_t) { return std::make_unique<fixed_limit>(limit); }, n);
-    return best_fixed{limit, goodput(results, 0, s.load.duration),
-                      goodput(results, s.settled, s.load.duration)};
+  std::map<std::size_t, std::vector<result>> results;  // of each limit
+  const auto measure = [&](std::size_t limit, std::size_t seeds) {
+    std::vector<result>& r = results[limit];
+    const auto make = [limit](std::size_t) { return std::make_unique<fixed_limit>(limit); };
+    while (r.size() < std::min(seeds, all.size())) r.push_back(simulate(s, make, all[r.size()]));
+    return best_fixed{limit, goodput(r, 0, s.load.duration),
+                      goodput(r, s.settled, s.load.duration)};
   };
   std::vector<best_fixed> tried;
-  for (const std::size_t limit : limits)
-    tried.push_back(measure(limit, std::min<std::size_t>(seeds, 2)));
+  for (double limit = servers / 5; limit < 10 * servers; limit *= 1.12)
+    if (const auto rounded = static_cast<std::size_t>(std::max(1.0, std::round(limit)));
+        tried.empty() || tried.back().limit != rounded)
+      tried.push_back(measure(rounded, 2));
   std::sort(tried.begin(), tried.end(),
             [](const best_fixed& a, const best_fixed& b) { return a.whole > b.whole; });
   std::vector<std::size_t> again;
@@ -190,12 +187,30 @@ best_fixed search_best(const scenario& s, std::size_t seeds) {
       if (std::find(again.begin(), again.end(), limit) == again.end()) again.push_back(limit);
   best_fixed best;
   for (const std::size_t limit : again) {
-    const best_fixed b = measure(limit, seeds);
+    const best_fixed b = measure(limit, all.size());
     if (b.whole > best.whole) best.limit = b.limit;
     best.whole = std::max(best.whole, b.whole);
     best.settled = std::max(best.settled, b.settled);
   }
   return best;
+}
+
+// All runs of one scenario.
+struct outcomes {
+  best_fixed best;
+  std::vector<std::vector<result>> results;  // of each candidate, of each seed
+};
+
+outcomes simulate_all(const scenario& s, const std::vector<candidate>& candidates,
+                      std::size_t seeds) {
+  chances all;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) all.emplace_back(s.load, s.backend, seed);
+  outcomes o{search_best(s, all), {}};
+  for (const candidate& c : candidates) {
+    o.results.emplace_back();
+    for (chance& one : all) o.results.back().push_back(simulate(s, c.make, one));
+  }
+  return o;
 }
 
 // ---- Figures -------------------------------------------------------------------------------------
@@ -275,12 +290,13 @@ const scenario& find(const std::vector<scenario>& all, std::string_view name) {
   std::abort();
 }
 
-measurement measure(const std::vector<scenario>& all, const std::vector<best_fixed>& best,
-                    const factory& make, std::size_t seeds) {
-  std::vector<std::vector<result>> results(all.size());
-  for (std::size_t i = 0; i != all.size(); ++i) results[i] = simulate_all(all[i], make, seeds);
+measurement measure(const std::vector<scenario>& all, const std::vector<outcomes>& simulated,
+                    std::size_t candidate) {
+  const auto results = [&](std::size_t i) -> const std::vector<result>& {
+    return simulated[i].results[candidate];
+  };
   const auto of = [&](std::string_view name) -> const std::vector<result>& {
-    return results[static_cast<std::size_t>(&find(all, name) - all.data())];
+    return results(static_cast<std::size_t>(&find(all, name) - all.data()));
   };
 
   measurement m;
@@ -288,7 +304,8 @@ measurement measure(const std::vector<scenario>& all, const std::vector<best_fix
   double shortest_window = never, lowest = never, highest = 0;
   for (std::size_t i = 0; i != all.size(); ++i) {
     const scenario& s = all[i];
-    const double ratio = goodput(results[i], 0, s.load.duration) / best[i].whole;
+    const best_fixed& best = simulated[i].best;
+    const double ratio = goodput(results(i), 0, s.load.duration) / best.whole;
     m.ratios.push_back(ratio);
     sum += ratio;
     if (s.backend.refuse_beyond < 1000)
@@ -296,9 +313,9 @@ measurement measure(const std::vector<scenario>& all, const std::vector<best_fix
     else
       least = std::min(least, ratio);
     if (s.settled > 0)
-      least_settled = std::min(least_settled,
-                               goodput(results[i], s.settled, s.load.duration) / best[i].settled);
-    for (const result& r : results[i])
+      least_settled =
+          std::min(least_settled, goodput(results(i), s.settled, s.load.duration) / best.settled);
+    for (const result& r : results(i))
       for (const std::vector<point>& limits : r.limits)
         for (std::size_t k = 0; k != limits.size(); ++k) {
           lowest = std::min(lowest, static_cast<double>(limits[k].limit));
@@ -394,25 +411,32 @@ std::string text(double figure) {
 }
 
 void print_limits(const scenario& s, std::uint64_t seed) {
-  const result r = simulate(s, make_with<ours>(), seed);
+  chance c(s.load, s.backend, seed);
+  const result r = simulate(s, make_with<ours>(), c);
   for (const point& p : r.limits[0]) std::printf("%.3f %zu\n", p.time, p.limit);
 }
 
 int compare(std::size_t seeds, bool with_others) {
   const std::vector<scenario> all = all_scenarios();
-  std::vector<best_fixed> best(all.size());
-  in_parallel(all.size(),
-              [&](std::size_t i) { best[i] = search_best(all[all.size() - 1 - i], seeds); });
-  std::reverse(best.begin(), best.end());
-
   std::vector<candidate> candidates{{"adaptive_limit", make_with<ours>()}};
   if (with_others)
     candidates.insert(candidates.end(), other_algorithms().begin(), other_algorithms().end());
   const std::size_t shown = candidates.size();
   candidates.insert(candidates.end(), removed_rules().begin(), removed_rules().end());
-  std::vector<measurement> measured(candidates.size());
-  in_parallel(candidates.size(),
-              [&](std::size_t i) { measured[i] = measure(all, best, candidates[i].make, seeds); });
+
+  // Those that take longest begin first, so that all processors are busy until the end.
+  std::vector<std::size_t> order(all.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return all[a].load.duration * all[a].load.rate(0) > all[b].load.duration * all[b].load.rate(0);
+  });
+  std::vector<outcomes> simulated(all.size());
+  in_parallel(all.size(), [&](std::size_t i) {
+    simulated[order[i]] = simulate_all(all[order[i]], candidates, seeds);
+  });
+  std::vector<measurement> measured;
+  for (std::size_t c = 0; c != candidates.size(); ++c)
+    measured.push_back(measure(all, simulated, c));
 
   std::printf(
       "Goodput, divided by that of the best fixed limit, of %zu seeds:\n\n| scenario | best fixed "
@@ -422,7 +446,7 @@ int compare(std::size_t seeds, bool with_others) {
   std::printf("\n| --- | --- |");
   for (std::size_t c = 0; c != shown; ++c) std::printf(" --- |");
   for (std::size_t i = 0; i != all.size(); ++i) {
-    std::printf("\n| %s | %zu |", all[i].name.c_str(), best[i].limit);
+    std::printf("\n| %s | %zu |", all[i].name.c_str(), simulated[i].best.limit);
     for (std::size_t c = 0; c != shown; ++c) std::printf(" %.2f |", measured[c].ratios[i]);
   }
   std::printf("\n\n| what | bound |");

@@ -11,10 +11,12 @@
 #include "algorithm.hpp"
 #include "backend.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <utility>
 #include <vector>
 
 namespace simulation {
@@ -28,6 +30,45 @@ struct workload {
   double deadline = 1;    // for the upstream's answer
   double refusal_time = 0.001;
   std::size_t limiters = 1;
+};
+
+struct arrival {
+  double time;
+  std::uint32_t limiter;
+};
+
+// All arrivals, by time, and one that never comes.
+inline std::vector<arrival> all_arrivals(const workload& w, std::uint64_t seed) {
+  random r(seed);
+  const auto after = [&](double now) {
+    for (;;) {
+      const double rate = w.rate(now);
+      const auto change = std::upper_bound(w.rate_changes.begin(), w.rate_changes.end(), now);
+      const double next = rate > 0 ? now + r.exponential(1 / rate) : never;
+      if (change == w.rate_changes.end() || next <= *change) return next;
+      now = *change;
+    }
+  };
+  std::vector<arrival> all;
+  std::vector<double> next(w.limiters);
+  for (double& time : next) time = after(0);
+  for (;;) {
+    const auto first = std::min_element(next.begin(), next.end());
+    if (*first > w.duration) break;
+    all.push_back({*first, static_cast<std::uint32_t>(first - next.begin())});
+    *first = after(*first);
+  }
+  all.push_back({never, 0});
+  return all;
+}
+
+// What is random in a run. All runs with the same seed see the same.
+struct chance {
+  chance(const workload& w, const backend_settings& b, std::uint64_t seed)
+      : arrivals(all_arrivals(w, seed * 2)), services(b.times, seed * 2 + 1) {}
+
+  std::vector<arrival> arrivals;
+  service_times services;
 };
 
 // The limit after a change of it.
@@ -60,27 +101,26 @@ struct result {
 
 class run {
  public:
-  run(const workload& w, const backend_settings& b, std::vector<algorithm*> algorithms,
-      std::uint64_t seed)
-      : workload_(w), backend_(b, seed * 2 + 1), random_(seed * 2), limiters_(w.limiters) {
+  run(const workload& w, const backend_settings& b, chance& c, std::vector<algorithm*> algorithms)
+      : workload_(w), backend_(b, c.services), arrival_(c.arrivals.data()), limiters_(w.limiters) {
     result_.goodput.resize(static_cast<std::size_t>(w.duration) + 1);
     result_.limits.resize(w.limiters);
     for (std::size_t i = 0; i != limiters_.size(); ++i) {
       limiters_[i].algorithm = algorithms[i];
-      result_.limits[i].push_back({0, algorithms[i]->limit()});
-      arrive_next(limiters_[i], 0);
+      limiters_[i].limit = algorithms[i]->limit();
+      result_.limits[i].push_back({0, limiters_[i].limit});
     }
   }
 
   result operator()() {
     for (;;) {
-      limiter* arriving = &limiters_.front();
-      for (limiter& l : limiters_)
-        if (l.next_arrival < arriving->next_arrival) arriving = &l;
-      const double arrival = arriving->next_arrival, served = backend_.next(),
-                   given_up = pending_.empty() ? never : pending_.front().time,
+      const double served = backend_.next(), given_up = next_deadline(),
                    refused = refusals_.empty() ? never : refusals_.front().time;
-      const double now = std::min({arrival, served, given_up, refused});
+      const double now = std::min({served, given_up, refused});
+      // Most arrivals find the limit reached. Then nothing else happens earlier than before.
+      bool has_started = false;
+      while (arrival_->time < now && !has_started) has_started = arrived(*arrival_++);
+      if (has_started) continue;
       if (now > workload_.duration) return std::move(result_);
       if (now == served) {
         const auto [is_served, r] = backend_.step();
@@ -90,10 +130,8 @@ class run {
         refusals_.pop_front();
         end(r, now, outcome::overloaded);
         free_.push_back(r);
-      } else if (now == given_up) {
-        give_up(now);
       } else {
-        arrived(*arriving, now);
+        give_up(now);
       }
     }
   }
@@ -102,52 +140,45 @@ class run {
   struct limiter {
     simulation::algorithm* algorithm = nullptr;
     std::deque<double> waiting;  // when they give up
-    std::size_t in_use = 0;
-    double next_arrival = 0;
+    std::size_t in_use = 0, limit = 0;
+    bool has_waited = false;  // something, since the last hold ended
   };
   enum class request_state : std::uint8_t { held, answered, given_up };
   struct request {
     double start;
     std::uint32_t in_use, limiter;
     request_state state;
-    bool refused;
   };
   struct timed_request {
     double time;
     std::uint32_t request;
   };
 
-  void arrive_next(limiter& l, double now) {
-    for (;;) {
-      const double rate = workload_.rate(now);
-      double change = never;
-      for (const double c : workload_.rate_changes)
-        if (c > now) {
-          change = c;
-          break;
-        }
-      const double next = rate > 0 ? now + random_.exponential(1 / rate) : never;
-      if (next <= change || change == never) {
-        l.next_arrival = next;
-        return;
-      }
-      now = change;
+  // When the oldest request that is still held ends at the latest.
+  double next_deadline() {
+    while (!pending_.empty() &&
+           requests_[pending_.front().request].state == request_state::answered) {
+      free_.push_back(pending_.front().request);
+      pending_.pop_front();
     }
+    return pending_.empty() ? never : pending_.front().time;
   }
 
   static void forget_impatient(limiter& l, double now) {
     while (!l.waiting.empty() && l.waiting.front() <= now) l.waiting.pop_front();
   }
 
-  void arrived(limiter& l, double now) {
-    arrive_next(l, now);
-    if (l.in_use < l.algorithm->limit()) {
-      start(l, now);
-      return;
+  // Returns whether the request need not wait.
+  bool arrived(const arrival& a) {
+    limiter& l = limiters_[a.limiter];
+    if (l.in_use < l.limit) {
+      start(l, a.time);
+      return true;
     }
-    l.algorithm->waited();
-    forget_impatient(l, now);
-    if (l.waiting.size() < workload_.max_waiting) l.waiting.push_back(now + workload_.patience);
+    l.has_waited = true;
+    forget_impatient(l, a.time);
+    if (l.waiting.size() < workload_.max_waiting) l.waiting.push_back(a.time + workload_.patience);
+    return false;
   }
 
   void start(limiter& l, double now) {
@@ -161,13 +192,11 @@ class run {
     }
     ++l.in_use;
     requests_[r] = {now, static_cast<std::uint32_t>(l.in_use),
-                    static_cast<std::uint32_t>(&l - limiters_.data()), request_state::held, false};
-    if (backend_.submit(r, now)) {
+                    static_cast<std::uint32_t>(&l - limiters_.data()), request_state::held};
+    if (backend_.submit(r, now))
       pending_.push_back({now + workload_.deadline, r});
-    } else {
-      requests_[r].refused = true;
+    else
       refusals_.push_back({now + workload_.refusal_time, r});
-    }
   }
 
   void answered(std::uint32_t r, double now) {
@@ -183,10 +212,6 @@ class run {
   void give_up(double now) {
     const std::uint32_t r = pending_.front().request;
     pending_.pop_front();
-    if (requests_[r].state == request_state::answered) {
-      free_.push_back(r);
-      return;
-    }
     requests_[r].state = request_state::given_up;
     end(r, now, outcome::overloaded);
   }
@@ -195,12 +220,12 @@ class run {
     const request ended = requests_[r];
     limiter& l = limiters_[ended.limiter];
     --l.in_use;
-    const std::size_t before = l.algorithm->limit();
+    if (std::exchange(l.has_waited, false)) l.algorithm->waited();
     l.algorithm->ended(ended.start, now, ended.in_use, o);
-    const std::size_t limit = l.algorithm->limit();
-    if (limit != before) result_.limits[ended.limiter].push_back({now, limit});
+    const std::size_t before = std::exchange(l.limit, l.algorithm->limit());
+    if (l.limit != before) result_.limits[ended.limiter].push_back({now, l.limit});
     forget_impatient(l, now);
-    while (l.in_use < limit && !l.waiting.empty()) {
+    while (l.in_use < l.limit && !l.waiting.empty()) {
       l.waiting.pop_front();
       start(l, now);
     }
@@ -208,7 +233,7 @@ class run {
 
   const workload& workload_;
   backend backend_;
-  random random_;
+  const arrival* arrival_;
   std::vector<limiter> limiters_;
   std::vector<request> requests_;
   std::vector<std::uint32_t> free_;
