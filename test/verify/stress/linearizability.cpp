@@ -14,7 +14,7 @@
 // may serve the head of the queue later than the release that made it possible, but no later than
 // the next moment at which no call is under way. (That is why release(); close() may report `closed`
 // to a waiter while another thread's call has the strand.) Until then, a waiter that has left may still
-// take a place of a bounded queue. And of two acquires of which one had returned when the other began,
+// take a place of a bounded queue. An acquire takes its place before it is in the queue. And of two acquires of which one had returned when the other began,
 // the first one's handler is posted first.
 //
 // The clock orders more than a semaphore promises to; test/verify/model looks at the weaker orders.
@@ -91,7 +91,8 @@ class model {
  public:
   explicit model(const history& h) : h_(&h), used_(h.limit - h.initial), limit_(h.limit) {}
 
-  bool apply(int index) {
+  // Before it, those in `done` have happened.
+  bool apply(int index, unsigned done) {
     const operation& op = get(index);
     switch (op.what) {
       case kind::try_acquire: return try_acquire(op.n, op.result);
@@ -101,7 +102,7 @@ class model {
       case kind::in_use: return op.result == used_;
       case kind::set_limit: limit_ = op.n; return true;
       case kind::shrink: return shrink(op.n, op.result);
-      case kind::acquire: return acquire(index);
+      case kind::acquire: return acquire(index, done);
       case kind::cancel: return empty_queue(aborted, about_to_be_served());
       case kind::close: closed_ = true; return empty_queue(closed, 0);
       case kind::release:
@@ -162,7 +163,7 @@ class model {
     return true;
   }
 
-  bool acquire(int index) {
+  bool acquire(int index, unsigned done) {
     const operation& op = get(index);
     if (closed_) return op.result == closed;
     if (op.n > limit_) return op.result == exceeds;
@@ -172,10 +173,22 @@ class model {
     }
     const auto waiting = static_cast<std::size_t>(waiting_);
     // The strand may have yet to take those out of the queue that have left it.
-    if (op.result == full) return waiting + leaving_ >= h_->places;
+    if (op.result == full) return waiting + leaving_ + entering(index, done) >= h_->places;
     if (waiting >= h_->places) return false;
     queue_[static_cast<std::size_t>(waiting_++)] = index;
     return true;
+  }
+
+  // How many acquires may have taken a place, and happen after that one.
+  std::size_t entering(int index, unsigned done) const {
+    std::size_t n = 0;
+    for (std::size_t i = 0; i != h_->operations.size(); ++i) {
+      const operation& other = h_->operations[i];
+      if (other.what == kind::acquire && other.result != full && !(done >> i & 1) &&
+          other.called < get(index).returned)
+        ++n;
+    }
+    return n;
   }
 
   // Of those in the queue, the first `kept` stay.
@@ -223,7 +236,7 @@ bool explained(const history& h, model m, unsigned done) {
   for (std::size_t i = 0; i != h.operations.size(); ++i) {
     if ((done >> i & 1) || h.operations[i].called > first_return) continue;
     model next = m;
-    if (next.apply(static_cast<int>(i)) && explained(h, next, done | 1u << i)) return true;
+    if (next.apply(static_cast<int>(i), done) && explained(h, next, done | 1u << i)) return true;
   }
   // The queue is served by a call that is under way.
   return m.can_serve() && m.serve() && explained(h, m, done);
