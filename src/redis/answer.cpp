@@ -43,8 +43,8 @@ std::string version_in(std::string_view info) {
 
 bool is_too_old(std::string_view version) noexcept {
   int major = 0;
-  const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), major);
-  return error == std::errc() && end != version.data() && major < 6;
+  const auto read = std::from_chars(version.data(), version.data() + version.size(), major);
+  return read.ec == std::errc() && major < 6;
 }
 
 }  // namespace turnstile::inline v1::detail::redis
