@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(other_errors_keep_the_connection) {
   for (const std::string e :
        {"MISCONF Redis is configured to save", "OOM command not allowed", "NOREPLICAS Not enough",
         "BUSY Redis is busy", "NOAUTH Authentication required.", "NOPERM this user",
-        "TURNSTILE the key holds something else",
+        "TURNSTILE the key holds something else", "ERR Error running script", "no code",
         "ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -OOM command not "
         "allowed. "}) {
     caller_fixture f;

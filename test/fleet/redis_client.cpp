@@ -142,6 +142,43 @@ BOOST_FIXTURE_TEST_CASE(reply_for_which_memory_is_short_makes_a_new_connection, 
   wait_for_connects(2);
 }
 
+BOOST_FIXTURE_TEST_CASE(request_behind_one_that_is_half_written_waits_and_arrives, fixture) {
+  become_ready();
+  sync(10'000'000);
+  sync(1);
+  std::size_t received = 0;
+  char buffer[65536];
+  while (received < 10'000'000) {
+    const auto n = ::read(ends[1], buffer, sizeof buffer);
+    if (n > 0)
+      received += static_cast<std::size_t>(n);
+    else
+      client.writable(redis_link::calls);
+  }
+  say("*0\r\n*0\r\n");
+  loop.run_posted();
+  BOOST_TEST(replies == std::vector<std::string>(2), boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(nil_is_no_reply, fixture) {
+  become_ready();
+  sync(1);
+  say("$-1\r\n");
+  loop.run_posted();
+  BOOST_TEST(replies == std::vector<std::string>{"the script replied something else than numbers"},
+             boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(client_that_was_stopped_does_nothing, fixture) {
+  client.readable(redis_link::pushes);  // nor one that is not connected
+  client.stop();
+  client.start();
+  sync(1);
+  client.stop();
+  BOOST_TEST(loop.connects == 0);
+  BOOST_TEST(loop.posted.empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(signal_of_the_program_that_is_pending_stays_so, fixture) {
   become_ready();
   sigset_t pipe, before, pending;

@@ -89,6 +89,24 @@ BOOST_AUTO_TEST_CASE(channel_that_is_refused_keeps_the_connection) {
   BOOST_TEST(f.w.problem.starts_with("NOPERM"));
 }
 
+BOOST_AUTO_TEST_CASE(server_that_is_the_wrong_one_is_left) {
+  listener_fixture f;
+  f.listen("a");
+  f.become_ready();
+  f.l.received(error("LOADING Redis is loading the dataset in memory"), f.now);
+  BOOST_TEST(f.w.closes == 1);
+  BOOST_TEST(f.w.problem.starts_with("LOADING"));
+}
+
+BOOST_AUTO_TEST_CASE(answer_that_was_not_asked_for_drops_the_subscriptions) {
+  listener_fixture f;
+  f.listen("a");
+  f.become_ready();
+  f.l.received(array({text("subscribe"), text("a"), integer(1)}), f.now);
+  f.l.received(text("OK"), f.now);
+  BOOST_TEST(f.w.closes == 1);
+}
+
 BOOST_AUTO_TEST_CASE(message_for_a_channel_that_was_ignored_is_no_answer) {
   listener_fixture f;
   f.listen("a");

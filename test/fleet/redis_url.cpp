@@ -115,10 +115,13 @@ BOOST_AUTO_TEST_CASE(malformed_urls_are_refused) {
   refuse("redis://:@host", "there is no user and no password before the @");
   refuse("redis://ho st", "the host has a blank or a control character");
   refuse("redis://ho\nst", "the host has a blank or a control character");
+  refuse("redis://ho\x7fst", "the host has a blank or a control character");
   refuse("redis://u:%00@host", "the password has a zero byte");
   refuse("redis://u:%4@host", "a % in the password is not followed by two hexadecimal digits");
   refuse("redis://u:%@host", "a % in the password is not followed by two hexadecimal digits");
-  refuse("redis://u:%zz@host", "a % in the password is not followed by two hexadecimal digits");
+  for (const char* escape : {"%zz", "%!4", "%=4", "%4g"})
+    refuse(std::string("redis://u:") + escape + "@host",
+           "a % in the password is not followed by two hexadecimal digits");
   refuse("redis://[::1", "a ] is missing after the host");
   refuse("redis://[::1]x", "there is something else than a port after the host");
   refuse("redis://host:", "the port is not a number from 1 to 65535");
