@@ -37,7 +37,7 @@ class context_hook : public std::enable_shared_from_this<context_hook> {
   context_hook() noexcept = default;
   virtual ~context_hook() = default;
 
-  // Returns false if the context has ended.
+  // Comes first. Returns false if the context has ended.
   inline bool attach(asio::execution_context& context);
   // Drops what belongs to the context, unless that has ended. A derived class calls it in its destructor.
   inline void detach() noexcept;
@@ -45,7 +45,6 @@ class context_hook : public std::enable_shared_from_this<context_hook> {
   // Calls f, unless the context has ended. The end of the context waits for f.
   template <typename Function>
   void with_context(Function f) {
-    if (!list_) return;
     const std::lock_guard<std::recursive_mutex> lock(list_->mutex);
     if (is_listed_) f();
   }
@@ -113,7 +112,6 @@ bool context_hook::attach(asio::execution_context& context) {
 }
 
 void context_hook::detach() noexcept {
-  if (!list_) return;
   const std::lock_guard<std::recursive_mutex> lock(list_->mutex);
   if (!is_listed_) return;
   unlink();
