@@ -9,6 +9,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <ostream>
 
 namespace turnstile::inline v1 {
@@ -137,6 +138,7 @@ BOOST_AUTO_TEST_CASE(before_each_grant_the_clock_is_asked) {
   join(3);
   BOOST_TEST(m.may_grant(now + deadline - 1));
   BOOST_TEST(!m.may_grant(now + deadline));
+  BOOST_TEST(m.state(now + deadline) == lease_state::lost);
 }
 
 BOOST_AUTO_TEST_CASE(it_is_lost_at_the_deadline_once) {
@@ -147,6 +149,17 @@ BOOST_AUTO_TEST_CASE(it_is_lost_at_the_deadline_once) {
   BOOST_TEST(!o.refuse);
   BOOST_TEST(m.state(now) == lease_state::lost);
   BOOST_TEST(!step().lost);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_share_and_permits_in_use_there_is_no_loss) {
+  for (const number in_use : {0, 1}) {
+    fixture f;
+    f.want(0, 1);
+    f.m.answered(f.now, f.answer(f.step().send->serial, 0));
+    f.want(in_use, 1);
+    f.step_at(f.now + deadline);
+    BOOST_TEST(f.o.lost == (in_use > 0));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_member_that_lost_it_says_so_and_what_it_counted_on) {
@@ -296,6 +309,17 @@ BOOST_AUTO_TEST_CASE(a_share_that_has_grown_is_used_once_before_a_recall_counts)
   BOOST_TEST(step().usable == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_share_that_has_grown_is_used_once_though_news_follow) {
+  join(1);
+  want(1, 2);
+  step();
+  m.answered(now, answer(o.send->serial, 3));
+  m.pushed({1, ++version, 3, 2, 0, 0, version, 8, lease, slice});
+  o = m.step(now, local);
+  BOOST_TEST(o.again);
+  BOOST_TEST(o.usable == 3);
+}
+
 BOOST_AUTO_TEST_CASE(a_claim_without_room_is_not_used) {
   join(1);
   want(1, 2);
@@ -367,6 +391,48 @@ BOOST_AUTO_TEST_CASE(a_limit_is_sent_until_it_was_answered) {
   m.answered(now, answer(o.send->serial, 1));
   while (!step().send) now = o.wake_at;
   BOOST_TEST(o.send->set_limit == 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_member_sets_a_limit_before_it_leaves) {
+  want(0, 1);
+  m.answered(now, answer(step().send->serial, 0));
+  want(0, 0);
+  const number end = now + lease;
+  step();
+  while (now < end - 1)
+    if (step_at(std::min(o.wake_at, end - 1)).send) m.answered(now, answer(o.send->serial, 0));
+  m.set_limit(5);
+  BOOST_TEST(step_at(end).send->set_limit == 5);
+  BOOST_TEST(!o.send->leave);
+  m.answered(now, answer(o.send->serial, 0));
+  while (!step().send) now = o.wake_at;
+  BOOST_TEST(o.send->leave);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_comes_twice_confirms_once) {
+  join(1);
+  m.set_limit(5);
+  const number serial = step().send->serial;
+  m.answered(now, answer(serial, 1));
+  BOOST_TEST(!m.has_new_limit());
+  m.set_limit(5);
+  m.answered(now, answer(serial, 1));
+  BOOST_TEST(m.has_new_limit());
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_of_an_older_request_is_not_that_of_the_latest) {
+  join(1);
+  want(1, 1);
+  const number serial = step().send->serial;
+  m.failed(now, serial - 1);
+  BOOST_TEST(m.state(now) == lease_state::valid);
+  reply late = answer(serial - 1, 5);
+  late.status = status::late;
+  m.answered(now, late);
+  BOOST_TEST(m.share() == 1);
+  m.answered(now, answer(serial, 2));
+  m.failed(now, serial);
+  BOOST_TEST(m.state(now) == lease_state::valid);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

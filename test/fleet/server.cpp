@@ -176,6 +176,13 @@ BOOST_AUTO_TEST_CASE(a_place_in_the_queue_is_for_what_is_needed_now) {
   BOOST_TEST(recall("a") == 0);
 }
 
+BOOST_AUTO_TEST_CASE(more_than_the_limit_has_no_place_in_the_queue) {
+  ask("a", 0, 20);
+  ask("a", 8, 20);
+  ask("b", 0, 9, 9);
+  BOOST_TEST(state.sessions["b"].turn == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_member_that_is_silent_is_granted_nothing_more) {
   ask("a", 0, 20);
   ask("a", 8, 20);
@@ -269,6 +276,21 @@ BOOST_AUTO_TEST_CASE(without_any_limit_there_is_no_semaphore) {
   r.serial = 1;
   BOOST_TEST(sync(state, r, server).reply.status == status::no_limit);
   BOOST_TEST(state.sessions.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_may_be_set_before_there_is_one) {
+  request r;
+  r.id = "a";
+  r.serial = 1;
+  r.set_limit = 5;
+  BOOST_TEST(sync(state, r, server).reply.news.limit == 5);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_there_may_leave) {
+  ask("a", 0, 3);
+  member("b").leave = true;
+  BOOST_TEST(ask("b", 0, 0).status == status::ok);
+  BOOST_TEST(state.sessions.size() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_lowered_limit_takes_nothing_and_grants_nothing) {

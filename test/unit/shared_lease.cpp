@@ -6,14 +6,19 @@
 #define BOOST_TEST_MODULE shared_lease
 #include "shared_fixture.hpp"
 
+#include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <memory>
+#include <new>
 #include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 using namespace test;
@@ -37,6 +42,27 @@ struct real_time_fixture {
                                             turnstile::shared_options{.name = "name", .limit = 1}};
 };
 
+template <typename T>
+struct failing_allocator {
+  using value_type = T;
+
+  explicit failing_allocator(bool f) : fails(f) {}
+  template <typename U>
+  failing_allocator(const failing_allocator<U>& other) : fails(other.fails) {}
+
+  T* allocate(std::size_t n) {
+    if (fails) throw std::bad_alloc();
+    return std::allocator<T>().allocate(n);
+  }
+  void deallocate(T* p, std::size_t n) { std::allocator<T>().deallocate(p, n); }
+  template <typename U>
+  bool operator==(const failing_allocator<U>&) const {
+    return true;
+  }
+
+  bool fails;
+};
+
 // What a program with a client of its own writes.
 class forwarding_engine final : public turnstile::shared_engine {
  public:
@@ -45,10 +71,12 @@ class forwarding_engine final : public turnstile::shared_engine {
 
   void async_sync(request r, reply_handler h) override {
     last = r;
+    if (replies_nonsense) h = [h](const reply&) { h({"", {1, 2}}); };
     engine_.async_sync(std::move(r), std::move(h));
   }
   void listen(std::string channel, message_handler h) override {
     channels.insert(channel);
+    handler = h;
     engine_.listen(std::move(channel), std::move(h));
   }
   void ignore(const std::string& channel) override {
@@ -59,6 +87,8 @@ class forwarding_engine final : public turnstile::shared_engine {
 
   request last;
   std::set<std::string> channels;
+  message_handler handler;  // of the last one
+  bool replies_nonsense = false;
 
  private:
   shared_engine& engine_;
@@ -139,6 +169,7 @@ BOOST_AUTO_TEST_CASE(a_process_that_was_stopped_grants_nothing_past_its_deadline
   settle();
   held.at("b").release();  // its share is 2
   clock.jump(10s);         // no timer has run
+  BOOST_TEST(a.lease() == lease_state::lost);
   BOOST_TEST(!a.try_acquire());
   BOOST_TEST(a.lease() == lease_state::lost);
 }
@@ -311,6 +342,17 @@ BOOST_AUTO_TEST_CASE(a_server_that_has_restarted_with_its_state_grants_nothing_n
   BOOST_TEST(held.at("a").valid());
 }
 
+BOOST_AUTO_TEST_CASE(learning_ends_with_its_time_though_no_timer_has_run) {
+  auto& a = make({.limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  server.restart(false);
+  run(14s);
+  BOOST_TEST(a.lease() == lease_state::learning);
+  clock.jump(4s);
+  BOOST_TEST(a.lease() == lease_state::valid);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 // ---- The server fails -------------------------------------------------------------------------------
@@ -340,6 +382,44 @@ BOOST_AUTO_TEST_CASE(what_the_server_does_not_take_for_a_semaphore_fails_acquire
   a.async_acquire_permit((*this)("c"));
   BOOST_TEST(run(1s) == "c");
   BOOST_TEST(a.limit() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_reply_that_is_none_fails_acquires) {
+  forwarding_engine own(*engine);
+  shared_semaphore a(io, own, {.name = "name", .limit = 1});
+  own.replies_nonsense = true;
+  a.async_acquire_permit((*this)("a"));
+  BOOST_TEST(settle() == "a!not a semaphore");
+}
+
+BOOST_AUTO_TEST_CASE(a_message_that_is_none_is_ignored) {
+  forwarding_engine own(*engine);
+  shared_semaphore a(io, own, {.name = "name", .limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  BOOST_TEST(settle() == "a");
+  own.handler("nonsense");
+  BOOST_TEST(settle() == "");
+  BOOST_TEST(a.share() == 1u);
+  BOOST_TEST(held.at("a").valid());
+}
+
+BOOST_AUTO_TEST_CASE(an_engine_of_ones_own_need_not_take_notes) {
+  forwarding_engine own(*engine);
+  shared_semaphore a(io, own, {.name = "name", .limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  BOOST_TEST(settle() == "a");
+  shared_semaphore b(io, own, {.name = "name", .limit = 3});
+  b.async_acquire_permit((*this)("b"));
+  BOOST_TEST(settle() == "b");
+  BOOST_TEST(own.last_error() == "");
+}
+
+BOOST_AUTO_TEST_CASE(wrong_arguments_are_an_error_of_the_server_in_memory) {
+  std::string error;
+  engine->async_sync({"turnstile:{name}", {"1"}},
+                     [&](const turnstile::shared_engine::reply& r) { error = r.error; });
+  poll();
+  BOOST_TEST(error == "TURNSTILE wrong arguments");
 }
 
 BOOST_AUTO_TEST_CASE(other_errors_are_tried_again) {
@@ -407,6 +487,7 @@ BOOST_AUTO_TEST_CASE(a_lower_limit_takes_nothing_and_grants_nothing_until_it_is_
   BOOST_TEST(settle() == "set");
   BOOST_TEST(a.in_use() == 2u);
   a.async_acquire_permit((*this)("c"));
+  a.release(0);
   held.at("a").release();
   BOOST_TEST(run(1s) == "");
   held.at("b").release();
@@ -431,6 +512,20 @@ BOOST_AUTO_TEST_CASE(a_limit_is_set_although_the_first_try_fails) {
   a.async_set_limit(5, (*this)("set"));
   BOOST_TEST(run(1s) == "");
   engine->set_fault(fault::none);
+  BOOST_TEST(run(1s) == "set");
+  BOOST_TEST(a.limit() == 5u);
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_for_which_there_was_no_memory_leaves_the_next_one_alone) {
+  auto& a = make({.limit = 3});
+  const auto set = [&](std::size_t n, const char* name, bool fails) {
+    a.async_set_limit(n, asio::bind_allocator(failing_allocator<int>(fails), (*this)(name)));
+  };
+  BOOST_CHECK_THROW(set(4, "fails", true), std::bad_alloc);
+  BOOST_CHECK_THROW(
+      a.async_wait_lost(asio::bind_allocator(failing_allocator<int>(true), (*this)("lost"))),
+      std::bad_alloc);
+  set(5, "set", false);
   BOOST_TEST(run(1s) == "set");
   BOOST_TEST(a.limit() == 5u);
 }
@@ -552,6 +647,19 @@ BOOST_FIXTURE_TEST_CASE(after_leaving_no_work_is_left, real_time_fixture) {
   BOOST_TEST(io.stopped());
 }
 
+BOOST_FIXTURE_TEST_CASE(after_all_acquires_were_cancelled_the_next_one_is_served,
+                        real_time_fixture) {
+  engine->set_fault(memory_engine::fault::request_lost);
+  semaphore->async_acquire_permit([](error_code, shared_permit) {});
+  io.poll();
+  semaphore->cancel();
+  io.poll();
+  BOOST_TEST(io.stopped());  // without a timer
+  io.restart();
+  engine->set_fault(memory_engine::fault::none);
+  use();
+}
+
 BOOST_FIXTURE_TEST_CASE(without_an_engine_the_destructor_leaves_no_work, real_time_fixture) {
   use();
   engine.reset();
@@ -641,6 +749,35 @@ BOOST_AUTO_TEST_CASE(a_moved_semaphore_keeps_its_waits_and_its_lease) {
   other = std::move(moved);
   BOOST_TEST(settle() == "c!aborted");
   BOOST_TEST(other.in_use() == 1u);
+  auto& same = other;
+  other = std::move(same);
+  BOOST_TEST(other.in_use() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_made_while_the_context_is_destroyed_does_nothing) {
+  struct maker {
+    maker(asio::io_context& c, turnstile::memory_server& s, bool& m)
+        : context(c), server(s), is_made(m) {}
+    maker(const maker&) = delete;
+    ~maker() {
+      memory_engine e(context, server);
+      e.listen("channel", [](std::string_view) {});
+      e.ignore("channel");
+      shared_semaphore a(context, e, {.name = "name", .limit = 1});
+      a.async_acquire_permit([](error_code, shared_permit) {});
+      is_made = true;
+    }
+    asio::io_context& context;
+    turnstile::memory_server& server;
+    bool& is_made;
+  };
+  turnstile::memory_server s;
+  auto context = std::make_unique<asio::io_context>();
+  const memory_engine before(*context, s);
+  bool is_made = false;
+  asio::post(*context, [m = std::make_shared<maker>(*context, s, is_made)] {});
+  context.reset();
+  BOOST_TEST(is_made);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
