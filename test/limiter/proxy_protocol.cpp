@@ -32,6 +32,11 @@ const std::string v2_of_v4 =
     std::string{signature} +
     std::string{"\x21\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x01\xc0\0\x01\xbb"sv};
 
+std::string v2_of_unix(char protocol = '\x31') {
+  return std::string{signature} + '\x21' + protocol + std::string{"\0\xd8"sv} +
+         std::string(108, '\0') + "/run/socket" + std::string(108 - 11, '\0');
+}
+
 std::string v1_of(const std::string& client) {
   return "PROXY TCP4 " + client + " 198.51.100.1 49152 443\r\n";
 }
@@ -81,6 +86,30 @@ BOOST_AUTO_TEST_CASE(more_fields_of_a_version_2_header_are_skipped) {
   BOOST_TEST(text.substr(p.size) == "rest");
 }
 
+BOOST_AUTO_TEST_CASE(proxy_header_of_a_unix_socket_has_no_ends) {
+  for (const char protocol : {'\x31', '\x32'}) {
+    const std::string header = v2_of_unix(protocol);
+    for (std::size_t n = 0; n != header.size(); ++n)
+      BOOST_TEST((parse_proxy_header(header.substr(0, n)).state == parsed_header::incomplete), n);
+    const parsed_header p = parse_proxy_header(header + "GET /");
+    BOOST_TEST_REQUIRE((p.state == parsed_header::valid));
+    BOOST_TEST(p.size == 16U + 216U);
+    BOOST_TEST(!p.ends);
+    BOOST_TEST(p.is_unix);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(proxy_header_without_a_known_client_is_valid) {
+  for (const auto start : {"\x20\x41"sv, "\x20\x31"sv, "\x21\0"sv, "\x21\x12"sv, "\x21\x22"sv}) {
+    const parsed_header p = parse_proxy_header(std::string{signature} + std::string{start} +
+                                               std::string{"\0\x0c"sv} + std::string(12, 'x'));
+    BOOST_TEST_REQUIRE((p.state == parsed_header::valid));
+    BOOST_TEST(p.size == 28U);
+    BOOST_TEST(!p.ends);
+    BOOST_TEST(!p.is_unix);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(bad_proxy_headers_are_invalid) {
   const std::vector<std::string> bad{
       "GET / HTTP/1.1\r\n",
@@ -98,6 +127,9 @@ BOOST_AUTO_TEST_CASE(bad_proxy_headers_are_invalid) {
       std::string{signature} + std::string{"\x22\x11\0\x0c"sv} + std::string(12, 'x'),
       std::string{signature} + std::string{"\x21\x11\0\x0b"sv} + std::string(12, 'x'),
       std::string{signature} + std::string{"\x21\x21\0\x0c"sv} + std::string(12, 'x'),
+      std::string{signature} + std::string{"\x21\x31\0\xd7"sv} + std::string(215, 'x'),
+      std::string{signature} + std::string{"\x21\x41\0\x0c"sv} + std::string(12, 'x'),
+      std::string{signature} + std::string{"\x21\x13\0\x0c"sv} + std::string(12, 'x'),
       std::string{signature} + std::string{"\x21\x11\xff\xff"sv}};
   for (const std::string& header : bad)
     BOOST_TEST((parse_proxy_header(header).state == parsed_header::invalid), header);
@@ -187,4 +219,23 @@ BOOST_AUTO_TEST_CASE(passes_a_received_proxy_header_on) {
   const std::string header = make_proxy_header(1, v4);
   c.send(header + "data");
   BOOST_TEST((c.receive(v2_of_v4.size() + 4) == v2_of_v4 + "data"));
+}
+
+// Their sockets have no names, so the proxy is all that is known of them.
+BOOST_AUTO_TEST_CASE(clients_on_a_unix_socket_of_a_proxy_count_as_one) {
+  upstream u;
+  limiter l{u.address(), accepting({"--per-client", "1", "--overflow", "reject", "--access-log",
+                                    "on", "--send-proxy", "v2"})};
+  const std::string unknown = make_proxy_header(2, {});
+  client a{l.port()}, b{l.port()}, other{l.port()};
+  a.send(v2_of_unix() + "a");
+  BOOST_TEST((a.receive(unknown.size() + 1) == unknown + "a"));
+  b.send(v2_of_unix());
+  BOOST_TEST(b.end() == asio::error::eof);
+  other.send(v2_of_v4 + "c");
+  BOOST_TEST((other.receive(v2_of_v4.size() + 1) == v2_of_v4 + "c"));
+  a.close();
+  other.close();
+  BOOST_TEST(contains(l.stop(), "client full 1"));
+  BOOST_TEST(contains(l.log(), "client unix@127.0.0.1:"));
 }

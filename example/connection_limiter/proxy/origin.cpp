@@ -42,6 +42,7 @@ awaitable<std::optional<origin>> find_origin(stream_socket& client,
   if (std::none_of(accept_proxy.begin(), accept_proxy.end(), has_client)) co_return own;
   const parsed_header header = co_await read_proxy_header(client, rest, header_timeout);
   if (header.state != parsed_header::valid) co_return std::nullopt;
+  if (header.is_unix) co_return origin{{}, "unix@" + own.client};
   if (!header.ends) co_return own;
   co_return origin{header.ends, text(header.ends->client)};
 }

@@ -16,9 +16,8 @@ namespace connection_limiter {
 
 // Where a connection comes from.
 struct origin {
-  std::optional<proxied_connection>
-      ends;            // nothing behind a Unix-domain socket without a PROXY header
-  std::string client;  // for the access log
+  std::optional<proxied_connection> ends;  // nothing if the client is on a Unix-domain socket
+  std::string client;                      // for the access log
 
   // Nothing if the client has no address, or has already disconnected.
   std::optional<asio::ip::address> address() const;

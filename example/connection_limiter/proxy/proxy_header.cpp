@@ -25,6 +25,8 @@ constexpr std::string_view signature_v2 = "\r\n\r\n\0\r\nQUIT\n"sv;
 constexpr std::size_t fixed_size_v2 = 16;
 constexpr std::size_t max_size_v2 = 4096;
 constexpr unsigned char local_v2 = 0x20, proxy_v2 = 0x21, tcp4_v2 = 0x11, tcp6_v2 = 0x21;
+constexpr unsigned char last_family_v2 = 3, last_protocol_v2 = 2;  // Unix, and datagrams
+constexpr std::size_t unix_addresses_size_v2 = 2 * 108;
 
 bool may_start_with(std::string_view data, std::string_view start) {
   return data.substr(0, start.size()) == start.substr(0, data.size());
@@ -88,11 +90,14 @@ parsed_header parse_v2(std::string_view data) {
   const std::size_t size = fixed_size_v2 + number_at(data, 14);
   if ((command != local_v2 && command != proxy_v2) || size > max_size_v2) return {};
   if (data.size() < size) return {parsed_header::incomplete};
-  if (command == proxy_v2 && byte_at(data, 13) == tcp4_v2)
-    return parse_addresses_v2<asio::ip::address_v4>(data, size);
-  if (command == proxy_v2 && byte_at(data, 13) == tcp6_v2)
-    return parse_addresses_v2<asio::ip::address_v6>(data, size);
-  return {parsed_header::valid, size};
+  if (command == local_v2) return {parsed_header::valid, size};
+  const unsigned char kind = byte_at(data, 13), family = kind >> 4, protocol = kind & 0xf;
+  if (family > last_family_v2 || protocol > last_protocol_v2) return {};
+  if (kind == tcp4_v2) return parse_addresses_v2<asio::ip::address_v4>(data, size);
+  if (kind == tcp6_v2) return parse_addresses_v2<asio::ip::address_v6>(data, size);
+  if (family != last_family_v2) return {parsed_header::valid, size};
+  if (size < fixed_size_v2 + unix_addresses_size_v2) return {};
+  return {parsed_header::valid, size, {}, true};
 }
 
 // Both ends as IPv4, or if that is not possible, both as IPv6.

@@ -23,14 +23,17 @@ struct proxied_connection {
 
 struct parsed_header {
   enum { incomplete, invalid, valid } state = invalid;
-  std::size_t size = 0;                         // of a valid header
-  std::optional<proxied_connection> ends = {};  // none if the proxy itself is the client
+  std::size_t size = 0;  // of a valid header
+  // None if the client is the proxy itself, or is on a Unix-domain socket of the proxy.
+  std::optional<proxied_connection> ends = {};
+  bool is_unix = false;
 };
 
 // Parses the header at the start of the data, which may be followed by anything.
 parsed_header parse_proxy_header(std::string_view data);
 
-// A header of version 1 or 2. Without ends, the proxy itself is the client.
+// A header of version 1 or 2. Without ends, it says that the client is the proxy itself. HAProxy 2.6 sends
+// the same for a client on a Unix-domain socket, and resets connections whose header names AF_UNIX.
 std::string make_proxy_header(int version, const std::optional<proxied_connection>& ends);
 
 // Reads a header. What the client has sent after it is left in `rest`. The result is not valid if
