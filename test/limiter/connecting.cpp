@@ -50,7 +50,10 @@ result connect(asio::io_context& io, const std::vector<tcp::endpoint>& all,
                    done = true;
                  });
   while (!done) io.run_one();
-  if (!r.ec) r.address = to_tcp(socket.remote_endpoint()).value();
+  if (!r.ec) {
+    BOOST_TEST(socket.non_blocking());
+    r.address = to_tcp(socket.remote_endpoint()).value();
+  }
   return r;
 }
 

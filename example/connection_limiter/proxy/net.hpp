@@ -58,7 +58,7 @@ std::vector<endpoint> look_up(asio::io_context& context, const host_port& addres
 
 // Tries the addresses in order until one accepts or the deadline has passed. Each address gets an
 // equal share of the time that is left, so that one that does not answer leaves time for the
-// others. Sets the options of the connection.
+// others. Sets the options of the connection. The socket is non-blocking afterwards.
 awaitable<error_code> connect_to_one_of(const std::vector<endpoint>& addresses,
                                         stream_socket& socket,
                                         std::optional<std::chrono::milliseconds> keepalive,

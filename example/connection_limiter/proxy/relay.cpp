@@ -40,8 +40,7 @@ class session {
         stats_(f) {}
 
   awaitable<ending> run() {
-    client_.non_blocking(true);
-    upstream_.non_blocking(true);
+    client_.non_blocking(true);  // for write(). The upstream's socket is so since it was connected.
     // If a direction is cancelled just after it has copied something, its next operation throws.
     // This can happen in both directions.
     std::exception_ptr failure;
