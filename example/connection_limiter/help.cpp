@@ -168,9 +168,9 @@ Overflow modes: what happens to a connection above the limit
 With --limit 0, no connection is forwarded until the admin endpoint or the limits file sets another
 limit. Connections wait as above.
 
-With --limit auto, the limit follows how long connecting to the upstream takes and whether the upstream
-refuses connections. An upstream that accepts more connections than it can serve gives no such sign, and
-needs a number.
+With --limit auto, the limit rises until the upstream refuses connections or lets them wait for more than
+half a second. An upstream that accepts more connections than it can serve gives no such sign, and needs a
+number.
 
 With --per-client, the next permit goes to the waiting client that has the fewest forwarded
 connections. A connection above the limit of its client waits in the queue until another connection of

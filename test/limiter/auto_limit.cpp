@@ -4,6 +4,7 @@
 // The limit that finds itself: its options, its range, and that it follows refusals.
 
 #include "limiter.hpp"
+#include "proxy/limit_finder.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -77,6 +78,30 @@ BOOST_AUTO_TEST_CASE(auto_limit_does_not_fall_while_clients_leave_without_an_ans
     for (client& c : clients) c.end();
   }
   BOOST_TEST(metric(l.admin_port(), l.port(), "limit_connections") == 8);
+}
+
+// A time that grows with the number of connections would look like a queue.
+BOOST_AUTO_TEST_CASE(auto_limit_does_not_depend_on_connect_times_below_half_a_second) {
+  connection_limiter::limit_finder finder{{.lowest = 1, .highest = 32}, 8};
+  BOOST_TEST(comes_true([&] {
+    for (int i = 0; i != 100; ++i) {
+      const std::size_t active = finder.limit();
+      finder.waited();
+      finder.connected(std::chrono::steady_clock::now() - 10ms * active, active, {});
+    }
+    return finder.limit() == 32;
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(auto_limit_falls_while_connects_take_longer_than_half_a_second) {
+  connection_limiter::limit_finder finder{{.lowest = 1, .highest = 32}, 8};
+  BOOST_TEST(comes_true([&] {
+    for (int i = 0; i != 100; ++i) {
+      finder.waited();
+      finder.connected(std::chrono::steady_clock::now() - 600ms, finder.limit(), {});
+    }
+    return finder.limit() == 1;
+  }));
 }
 
 BOOST_AUTO_TEST_CASE(auto_limit_cannot_be_set) {

@@ -11,10 +11,12 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// To connect to an upstream on the same machine takes microseconds, which say nothing about its load.
-constexpr std::chrono::milliseconds shortest_time{2};
-// If the upstream's backlog is full, the kernel tries again after a second.
+// The upstream's kernel accepts a connection at once, however busy the upstream is. If the backlog is full, the
+// limiter's kernel tries again after a second.
 constexpr std::chrono::milliseconds tolerable_time{500};
+// So a time below that is only the network's and this machine's, and the finder hears of this one instead.
+// Otherwise, a few connects that take longer than usual would look like a queue, and hold the limit down.
+constexpr std::chrono::milliseconds usual_time{2};
 
 bool is_refusal(const error_code& ec) {
   return ec == asio::error::connection_refused || ec == asio::error::timed_out ||
@@ -32,8 +34,10 @@ limit_finder::limit_finder(const auto_limit& a, std::size_t first)
 void limit_finder::connected(steady_clock::time_point start, std::size_t active,
                              const error_code& ec) {
   if (is_refusal(ec)) return overloaded(start, active);
-  const auto end = std::max<steady_clock::time_point>(steady_clock::now(), start + shortest_time);
-  ended(start, end, active, ec ? outcome::ignored : outcome::succeeded);
+  const auto now = steady_clock::now();
+  const bool is_slow = now - start > tolerable_time;
+  ended(is_slow ? start : now - usual_time, now, active,
+        ec ? outcome::ignored : outcome::succeeded);
 }
 
 void limit_finder::refused(steady_clock::time_point start, std::size_t active) {

@@ -15,8 +15,7 @@
 
 namespace connection_limiter {
 
-// Finds the limit from how long connecting to the upstream takes, and from its refusals. Safe to use on
-// any thread.
+// Finds the limit from the upstream's refusals, and from connects that take too long. Safe to use on any thread.
 class limit_finder {
  public:
   limit_finder(const auto_limit& a, std::size_t first);
