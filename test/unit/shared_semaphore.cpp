@@ -96,6 +96,9 @@ BOOST_AUTO_TEST_CASE(names_are_apart) {
 }
 
 BOOST_AUTO_TEST_CASE(each_engine_of_a_server_hears_its_messages) {
+  {
+    memory_engine gone(io, server);
+  }
   auto& a = make({.limit = 1});
   memory_engine other(io, server);
   shared_semaphore b(io, other, {.name = "name", .limit = 1});
@@ -168,6 +171,8 @@ BOOST_AUTO_TEST_CASE(acquired_permits_are_given_back_by_release) {
   a.release(2, ec);
   BOOST_TEST(ec == errc::over_release);
   BOOST_TEST(a.in_use() == 1u);
+  a.release(shared_semaphore::max() + 1, ec);
+  BOOST_TEST(ec == errc::over_release);
   a.release(1, ec);
   BOOST_TEST(!ec);
   BOOST_CHECK_THROW(a.release(), boost::system::system_error);
@@ -405,6 +410,22 @@ BOOST_AUTO_TEST_CASE(permits_of_two_leases_are_valid_as_the_older_one) {
   old.merge(std::move(young));
   BOOST_TEST(old.count() == 2u);
   BOOST_TEST(!old.valid());
+}
+
+BOOST_AUTO_TEST_CASE(a_permit_takes_over_what_another_one_owns) {
+  auto& a = make({.limit = 2});
+  a.async_acquire_permit(2, (*this)("a"));
+  BOOST_TEST(settle() == "a");
+  shared_permit p = std::move(held.at("a")), q;
+  const auto token = p.token();
+  auto& same = p;
+  p.merge(std::move(same));
+  p.merge(shared_permit());
+  BOOST_TEST(p.count() == 2u);
+  q.merge(std::move(p));
+  BOOST_TEST(q.count() == 2u);
+  BOOST_TEST(q.token() == token);
+  BOOST_TEST(q.valid());
 }
 
 BOOST_AUTO_TEST_CASE(a_permit_may_be_moved_to_a_plain_one) {
