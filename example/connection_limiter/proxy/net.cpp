@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <boost/asio/experimental/parallel_group.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -16,8 +18,6 @@
 namespace connection_limiter {
 
 namespace {
-
-using namespace asio::experimental::awaitable_operators;
 
 constexpr std::chrono::milliseconds pause_after_failure{100};
 
@@ -48,8 +48,10 @@ awaitable<error_code> connect_to(stream_socket& socket, const endpoint& to,
       timer.expires_at(
           std::min(deadline, std::chrono::steady_clock::now() + pause_if_backlog_is_full));
     if (in_progress)
-      co_await (socket.async_wait(stream_socket::wait_write, as_result) ||
-                timer.async_wait(as_result));
+      co_await asio::experimental::make_parallel_group(
+          socket.async_wait(stream_socket::wait_write, asio::deferred),
+          timer.async_wait(asio::deferred))
+          .async_wait(asio::experimental::wait_for_one(), use_awaitable);
     else
       co_await timer.async_wait(as_result);
     if (was_cancelled(co_await this_coro::cancellation_state))
