@@ -9,16 +9,20 @@ that a program with Asio does. The row shows HAProxy's figure in the column "wit
 limiter's figure and its ratios to HAProxy's and to the bare proxy's. A ratio above 1 means that the limiter
 has the higher throughput or adds less latency. The last figures are the ratios of the processor time for
 each request. All programs share the machine, so only the ratios are meaningful.
+
+The last row is the number of system calls of a connection, except reading the clock, if one client after the
+other sends a request and reads the answer.
 """
 
 import os
-
+import signal
 import statistics
 
 from common import HOST, Limiter, Process, Scenario, done, folder, free_port, is_open, wait_until
 from nginx_server import Nginx, wrk
+from peers import Upstream, ask
 
-LIMIT, SECONDS, REPETITIONS = 20, 1, 5
+LIMIT, SECONDS, REPETITIONS, TRACED = 20, 1, 5, 200
 FLOOR = 0.6  # the goal is a ratio of 1; a busy machine does not explain a ratio below this
 
 CONFIGURATION = """
@@ -101,7 +105,26 @@ def compare(s, work, figure, unit):
     servers["limiter"].check_clean_end(s)
 
 
+def system_calls(server):
+    counts = folder("strace") / server.name
+    strace = Process("strace", "strace", "-f", "-c", "-o", counts, "-p", server.pid, ends_with=signal.SIGINT)
+    wait_until(lambda: f"Process {server.pid} attached" in strace.log.read_text(), "strace")
+    for _ in range(TRACED):
+        ask(server.port)
+    strace.stop()
+    lines = (line.split() for line in counts.read_text().splitlines())  # share, seconds, µs each, calls, ..., name
+    calls = {words[-1]: int(words[3]) for words in lines if len(words) > 4 and words[3].isdigit()}
+    return (calls["total"] - calls.get("clock_gettime", 0)) / TRACED
+
+
 for name, what in WORKS.items():
     with Scenario(f"Cost, {name}") as scenario:
         compare(scenario, *what)
+with Scenario("Cost, system calls") as scenario:
+    upstream = Upstream()
+    haproxy, limiter, bare = (system_calls(server) for server in (
+        Haproxy(upstream.port), Limiter(upstream.port, LIMIT, "--threads", "1"), BareProxy(upstream.port)))
+    scenario.without = f"HAProxy {haproxy:.1f}"
+    scenario.with_limiter = f"{limiter:.1f}; a bare proxy {bare:.1f}"
+    scenario.expect(limiter < bare + 1, f"{limiter:.1f}, and a bare proxy makes {bare:.1f}")
 done()
