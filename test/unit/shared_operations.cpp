@@ -89,6 +89,37 @@ BOOST_AUTO_TEST_CASE(a_lost_lease_cancels_all_operations) {
   BOOST_TEST(run(11s) == "done!lost done!lost");
 }
 
+BOOST_AUTO_TEST_CASE(an_operation_that_ends_leaves_the_others_watched) {
+  auto& a = make({.limit = 2});
+  asio::steady_timer other(io);
+  other.expires_after(-1s);
+  turnstile::async_with_permit(a, other.async_wait(asio::deferred), (*this)("first"));
+  turnstile::async_with_permit(a, operation(), (*this)("second"));
+  BOOST_TEST(settle() == "first");
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "second!lost");
+}
+
+BOOST_AUTO_TEST_CASE(an_operation_does_not_start_under_a_lease_that_was_lost) {
+  auto& a = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  turnstile::async_with_permit(a, operation(), (*this)("done"));
+  held.clear();  // its completion is posted
+  engine->set_fault(fault::request_lost);
+  clock.advance(11s);
+  BOOST_TEST(poll() == "done!lost");
+}
+
+BOOST_AUTO_TEST_CASE(an_operation_without_permits_has_no_lease_to_lose) {
+  auto& a = make({.limit = 1});
+  turnstile::async_with_permit(a, 0, operation(), (*this)("done"));
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "");
+  timer.expires_after(-1s);
+  BOOST_TEST(run(1s) == "done!aborted");
+}
+
 BOOST_AUTO_TEST_CASE(an_acquire_that_waits_is_not_cancelled_by_a_loss) {
   auto& a = make({.limit = 1});
   a.async_acquire_permit((*this)("a"));
