@@ -393,6 +393,30 @@ BOOST_AUTO_TEST_CASE(a_permit_of_a_share_that_comes_during_the_call_has_its_toke
   BOOST_TEST(held.at("a").valid());
 }
 
+BOOST_AUTO_TEST_CASE(an_acquire_whose_share_comes_and_ends_during_the_call_waits) {
+  auto& a = make({.limit = 1});
+  asio::cancellation_signal signal;
+  a.async_acquire_permit(asio::bind_cancellation_slot(signal.slot(), (*this)("first")));
+  signal.emit(asio::cancellation_type::terminal);
+  std::function<void()> during = [&] {
+    BOOST_TEST(poll() == "first!aborted");
+    clock.jump(10s);
+  };
+  a.async_acquire_permit(asio::bind_allocator(calling_allocator<int>(during), (*this)("a")));
+  BOOST_TEST(!during);
+  BOOST_TEST(a.in_use() == 0u);
+  BOOST_TEST(a.waiting() == 1u);
+  BOOST_TEST(run(1s) == "a");
+  BOOST_TEST(held.at("a").valid());
+}
+
+BOOST_AUTO_TEST_CASE(the_clock_of_a_test_moves_only_when_it_is_told) {
+  const auto before = clock.now();
+  clock.advance(5ms);
+  clock.jump(2ms);
+  BOOST_TEST((clock.now() == before + 7ms));
+}
+
 BOOST_AUTO_TEST_CASE(permits_of_two_leases_are_valid_as_the_older_one) {
   auto& a = make({.limit = 2});
   a.async_acquire_permit((*this)("a"));
