@@ -212,9 +212,13 @@ BOOST_FIXTURE_TEST_CASE(server_that_is_not_there_is_an_error_until_it_is, engine
   BOOST_TEST(engine.last_error() == error);
 }
 
-BOOST_FIXTURE_TEST_CASE(name_that_does_not_exist_is_an_error, engine_fixture) {
-  redis_engine engine(io, {.url = "redis://turnstile.invalid"});
-  BOOST_TEST(sync(engine).error.starts_with("cannot connect to turnstile.invalid:6379: "));
+BOOST_FIXTURE_TEST_CASE(name_that_does_not_exist_is_an_error_and_leaves_no_work, engine_fixture) {
+  std::optional<redis_engine> engine(std::in_place, io,
+                                     turnstile::redis_options{.url = "redis://turnstile.invalid"});
+  BOOST_TEST(sync(*engine).error.starts_with("cannot connect to turnstile.invalid:6379: "));
+  engine.reset();
+  io.restart();
+  io.run();
 }
 
 BOOST_FIXTURE_TEST_CASE(name_is_resolved_and_all_its_addresses_are_tried, fixture) {
