@@ -96,11 +96,11 @@ BOOST_AUTO_TEST_CASE(names_are_apart) {
 }
 
 BOOST_AUTO_TEST_CASE(each_engine_of_a_server_hears_its_messages) {
+  auto& a = make({.limit = 1});
+  memory_engine other(io, server);
   {
     memory_engine gone(io, server);
   }
-  auto& a = make({.limit = 1});
-  memory_engine other(io, server);
   shared_semaphore b(io, other, {.name = "name", .limit = 1});
   a.async_acquire_permit((*this)("a"));
   settle();
