@@ -112,7 +112,8 @@ deb_limiter() {
 ./usr/lib/systemd/system/connection_limiter.service
 ./usr/lib/systemd/system/connection_limiter.socket
 ./usr/share/doc/connection-limiter/changelog.gz
-./usr/share/doc/connection-limiter/copyright" ]] || fail "not the files wanted: $files"
+./usr/share/doc/connection-limiter/copyright
+./usr/share/man/man1/connection_limiter.1" ]] || fail "not the files wanted: $files"
   [[ $(dpkg-deb --ctrl-tarfile "$package" | tar --extract --to-stdout ./conffiles) == "/etc/connection_limiter/limits
 /etc/connection_limiter/options" ]] || fail "the configuration is not marked as such"
   dpkg-deb --extract "$package" "$folder/deb-limiter"
