@@ -5,15 +5,15 @@ field() {  # <package's file> <field>
   dpkg-deb --field "$1" "$2"
 }
 
-need_tools() {
+need_tools() {  # <program>:<its package>...
   local tool
-  for tool in dpkg-deb dpkg-shlibdeps file; do
-    command -v "$tool" >/dev/null || fail "$tool is missing (packages dpkg, dpkg-dev and file)"
+  for tool in "$@"; do
+    command -v "${tool%:*}" >/dev/null || fail "${tool%:*} is missing: as root, apt-get install ${tool#*:}"
   done
 }
 
 deb() {
-  need_tools
+  need_tools dpkg-deb:dpkg dpkg-shlibdeps:dpkg-dev file:file
   kind=deb
   local build=$folder/build-deb architecture
   architecture=$(dpkg --print-architecture)
@@ -92,7 +92,7 @@ deb_redis() {
 }
 
 deb_limiter() {
-  need_tools
+  need_tools dpkg-deb:dpkg dpkg-shlibdeps:dpkg-dev file:file
   local build=$folder/build-deb-limiter package files
   (cd "$source" && cmake --preset deb-limiter -B "$build")
   cmake --build "$build" --target connection_limiter
