@@ -4,13 +4,16 @@
 // Stopping, and faults: upstreams and clients that fail, and missing descriptors.
 
 #include "limiter.hpp"
+#include "proxy/limiter.hpp"
 
 #include <boost/test/data/test_case.hpp>
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <functional>
 #include <list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -195,6 +198,36 @@ BOOST_AUTO_TEST_CASE(ends_when_draining_and_its_timeout_coincide) {
     c.close();
     BOOST_TEST(contains(l.stop(), "accepted 1, "));
   }
+}
+
+// Runs the limiter's own code. While it drains, every second turn of the context takes so long that a report
+// of failures is due in the next one, for one of the two values also in the turn in which the limiter ends.
+BOOST_DATA_TEST_CASE(ends_although_a_report_is_due, boost::unit_test::data::xrange(2), first) {
+  namespace own = connection_limiter;
+  own::io_threads threads{1};
+  asio::io_context& context = threads.contexts().front();
+  own::settings s;
+  s.listen = {"127.0.0.1"};
+  s.upstream = {"127.0.0.1", 1};
+  bool draining = false, ended = false;
+  int turn = first;
+  const own::logger log{[&](const std::string&) { draining = true; }};
+  own::passed_sockets none{std::vector<int>{}};
+  own::limiter l{threads, s, log, none,
+                 std::make_shared<own::admission>(context.get_executor(), s)};
+  asio::co_spawn(context, l.run(), [&](const std::exception_ptr&) {
+    ended = true;
+    threads.finish();
+  });
+  const std::function<void()> take_time = [&] {
+    if (draining && turn++ % 2 == 0) std::this_thread::sleep_for(1001ms);
+    if (!ended) asio::post(context, take_time);
+  };
+  take_time();
+  l.stop();
+  context.run_for(test_timeout);
+  BOOST_TEST(ended);
+  BOOST_TEST(context.stopped());
 }
 
 // ---- Faults -------------------------------------------------------------------------------------

@@ -34,7 +34,6 @@ limiter::limiter(io_threads& threads, const settings& s, const logger& l, passed
                  listening_addresses(threads.contexts().front(), s.listen, "--listen"), "--listen",
                  passed, {s.keepalive, s.socket_mode}),
       upstream_(s, l, listening_.name()),
-      report_timer_(listening_.get_executor()),
       accept_failures_(log_, name(), "accept"),
       other_failures_(log_, name(), "connection failed"),
       admission_(std::move(a)),
@@ -71,7 +70,8 @@ timeouts limiter::now() const {
 }
 
 awaitable<void> limiter::run() {
-  asio::co_spawn(listening_.get_executor(), report_failures(), asio::detached);
+  asio::co_spawn(listening_.get_executor(), report_failures(),
+                 asio::bind_cancellation_slot(reporting_.slot(), asio::detached));
   if (cuts_for_lease())
     asio::co_spawn(listening_.get_executor(), watch_lease(),
                    asio::bind_cancellation_slot(watching_.slot(), asio::detached));
@@ -82,7 +82,7 @@ awaitable<void> limiter::run() {
   co_await drain();
   watching_.emit(asio::cancellation_type::terminal);
   if (fleet()) co_await fleet()->leave();
-  report_timer_.cancel();
+  reporting_.emit(asio::cancellation_type::terminal);
 }
 
 // Completes when the admission has decided on the connections that start() has passed to this
@@ -104,12 +104,12 @@ awaitable<void> limiter::until_stopped() {
   if (first.index() == 1) stop_requests_.release();  // for drain(), which cuts at once
 }
 
-// Until run() cancels the timer.
+// Until run() cancels it. To cancel only its timer would have no effect if a report is just due.
 awaitable<void> limiter::report_failures() {
+  asio::steady_timer timer{co_await this_coro::executor};
   for (;;) {
-    report_timer_.expires_after(std::chrono::seconds{1});
-    const auto [ec] = co_await report_timer_.async_wait(as_result);
-    if (ec) co_return;
+    timer.expires_after(std::chrono::seconds{1});
+    co_await timer.async_wait(use_awaitable);
     for (failure_log* f : {&accept_failures_, &other_failures_}) f->report();
     upstream_.report();
     if (fleet()) fleet()->report(log_);

@@ -137,8 +137,7 @@ class limiter {
   listening_sockets listening_;
   upstream_server upstream_;
   std::list<worker> workers_;
-  asio::steady_timer report_timer_;
-  asio::cancellation_signal watching_;
+  asio::cancellation_signal reporting_, watching_;
   failure_log accept_failures_;
   failure_log other_failures_;  // of connections, for example because there is no memory
 
