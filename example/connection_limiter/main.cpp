@@ -92,12 +92,14 @@ bool is_ignored(int number) {
   return sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-void stop_on_signals(asio::signal_set& signals, std::list<limiter>& limiters) {
+// Until no limiter runs. To cancel the wait would have no effect on a signal that has just arrived.
+void stop_on_signals(asio::signal_set& signals, std::list<limiter>& limiters,
+                     const std::size_t& running) {
   signals.async_wait([&](const error_code& ec, int) {
-    if (ec) return;
+    if (ec || running == 0) return;
     notify_service_manager("STOPPING=1");
     for (limiter& l : limiters) l.stop();
-    stop_on_signals(signals, limiters);
+    stop_on_signals(signals, limiters, running);
   });
 }
 
@@ -121,15 +123,16 @@ void read_limits_again(const std::function<options()>& read, std::list<limiter>&
 }
 
 void read_limits_on_signal(asio::signal_set& signals, const std::function<options()>& read,
-                           std::list<limiter>& limiters, const logger& log) {
+                           std::list<limiter>& limiters, const std::size_t& running,
+                           const logger& log) {
   signals.async_wait([&](const error_code& ec, int) {
-    if (ec) return;
+    if (ec || running == 0) return;
     try {
       read_limits_again(read, limiters);
     } catch (const std::exception& e) {
       log.error("", text(e.what(), "; nothing was changed"));
     }
-    read_limits_on_signal(signals, read, limiters, log);
+    read_limits_on_signal(signals, read, limiters, running, log);
   });
 }
 
@@ -192,8 +195,9 @@ void serve(const options& o, const std::function<options()>& read_options) {
     log_to_stderr.warning("", text(passed.left(), " sockets of the service manager are not used; ",
                                    "expected the addresses of --listen and --admin"));
 
-  stop_on_signals(signals, limiters);
-  read_limits_on_signal(hangup, read_options, limiters, log_to_stderr);
+  std::size_t running = limiters.size();
+  stop_on_signals(signals, limiters, running);
+  read_limits_on_signal(hangup, read_options, limiters, running, log_to_stderr);
   auto upstream = o.limiters.begin();
   for (const limiter& l : limiters)
     output.write(text("listening on ", listed(l.addresses()), ", upstream ",
@@ -202,7 +206,6 @@ void serve(const options& o, const std::function<options()>& read_options) {
 
   notify_service_manager("READY=1");
 
-  std::size_t running = limiters.size();
   for (limiter& l : limiters)
     asio::co_spawn(first, l.run(), [&](const std::exception_ptr& e) {
       if (--running == 0) {
