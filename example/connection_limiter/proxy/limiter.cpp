@@ -161,7 +161,8 @@ awaitable<error_code> limiter::accept_one(worker& w) {
 
 void limiter::start(worker& w, stream_socket client, turnstile::permit reserved) {
   stats_.accepted.add();
-  // From here on, everything happens on the worker's thread.
+  // From here on, everything happens on the worker's thread. Not dispatch(): connections whose end is known
+  // already must make room for this one first.
   asio::post(w.context, [this, &w, client = std::move(client), reserved = std::move(reserved),
                          open = open_connections_.try_acquire_permit()]() mutable {
     const auto c = w.connections.emplace(w.connections.end());
