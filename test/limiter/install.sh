@@ -18,7 +18,8 @@ etc=${prefix#/}/etc
 [[ $prefix != /usr ]] || etc=etc
 wanted=$(printf '%s\n' "${prefix#/}/bin/connection_limiter" "$etc/connection_limiter/limits" \
   "$etc/connection_limiter/options" "${prefix#/}/lib/systemd/system/connection_limiter.service" \
-  "${prefix#/}/lib/systemd/system/connection_limiter.socket" | sort)
+  "${prefix#/}/lib/systemd/system/connection_limiter.socket" \
+  "${prefix#/}/share/man/man1/connection_limiter.1" | sort)
 [[ $found == "$wanted" ]] || fail "installed $found, expected $wanted"
 
 program=$folder$prefix/bin/connection_limiter
@@ -47,7 +48,7 @@ units=$folder$prefix/lib/systemd/system
 grep -qxF "ExecStart=$prefix/bin/connection_limiter \$OPTIONS" "$units/connection_limiter.service" || fail "ExecStart"
 if command -v systemd-analyze >/dev/null; then
   sed -i "s|^ExecStart=$prefix|ExecStart=$folder$prefix|" "$units/connection_limiter.service"
-  objections=$(systemd-analyze verify "$units"/connection_limiter.{socket,service} 2>&1 | grep connection_limiter || true)
+  objections=$(systemd-analyze --man=no verify "$units"/connection_limiter.{socket,service} 2>&1 | grep connection_limiter || true)
   [[ -z $objections ]] || fail "systemd objects: $objections"
 fi
 echo "installed and valid: $found"
