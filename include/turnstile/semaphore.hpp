@@ -449,8 +449,9 @@ class basic_semaphore {
   ///
   /// Acquires that wait already go on waiting, also if they are more than n. So does an acquire that its
   /// executor refused, and that waits again. While other threads call, an acquire may be refused for a place that
-  /// has just become free: if another thread is working on the queue, that thread has to see the release first. Or for
-  /// the place of an acquire that another thread is just beginning, and that no `cancel()` reaches yet.
+  /// has just become free: if another thread is working on the queue, that thread has to see the release first. It
+  /// may also be refused for the place of an acquire that another thread is just beginning, which `cancel()` does not
+  /// reach yet.
   ///
   /// @par Example
   /// @code

@@ -79,7 +79,8 @@ class TURNSTILE_API shared_core final : public listed_core {
   bool release(std::size_t n) noexcept {
     // Of more, the sum with the ballast might not fit.
     if (n > most || !core::release(n, ballast)) return false;
-    // What is in use falls while it is above what is usable. Acquires what the limit that belongs to it was set after.
+    // What is in use falls while it is above what is usable. Acquire: limit_under() reads the limit that was stored
+    // before this word.
     word w = word_.load(std::memory_order_acquire);
     if (used(w) + n > limit_under(w) && n != 0) [[unlikely]]
       kick();
