@@ -52,6 +52,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -90,6 +91,18 @@ void check_descriptors(const options& o, const logger& l) {
 bool is_ignored(int number) {
   struct sigaction action{};
   return sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+// The signals that end the program, or make it read the limits file.
+constexpr std::array handled_signals{SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+
+// Keeps these signals from the calling thread and from those that it starts. Returns what was kept from it before.
+sigset_t block_signals() {
+  sigset_t blocked, before;
+  sigemptyset(&blocked);
+  for (const int number : handled_signals) sigaddset(&blocked, number);
+  pthread_sigmask(SIG_BLOCK, &blocked, &before);
+  return before;
 }
 
 // Until no limiter runs. To cancel the wait would have no effect on a signal that has just arrived.
@@ -168,17 +181,20 @@ std::string lines_dropped(std::uint64_t n) {
 void serve(const options& o, const std::function<options()>& read_options) {
   // First of all, so that no other descriptor gets one of their numbers.
   std::vector<int> sockets = take_passed_sockets();
+  const sigset_t blocked_before =
+      block_signals();  // also for the threads of the writers, see below
   line_writer output{STDOUT_FILENO, lines_dropped};
   line_writer errors{STDERR_FILENO, [format = o.format](std::uint64_t n) {
                        return logger{{}, format}.line(log_level::warning, "log", lines_dropped(n));
                      }};
+  pthread_sigmask(SIG_SETMASK, &blocked_before, nullptr);
   const logger log_to_stderr{[&](const std::string& line) { errors.write(line); }, o.format,
                              o.access_log};
   check_descriptors(o, log_to_stderr);
   io_threads threads{o.threads};
   asio::io_context& first = threads.contexts().front();
   asio::signal_set signals{first}, hangup{first};
-  for (const int number : {SIGINT, SIGTERM, SIGQUIT, SIGHUP})
+  for (const int number : handled_signals)
     if (number == SIGHUP && !o.limits_file.empty())
       hangup.add(number);
     else if (!is_ignored(number))
@@ -216,6 +232,9 @@ void serve(const options& o, const std::function<options()>& read_options) {
       if (e) std::rethrow_exception(e);
     });
   threads.run();
+  // `signals` restores the default action. Without this, a late signal would end the program before the last lines
+  // are written.
+  block_signals();
   print_totals(limiters, output);
 }
 
