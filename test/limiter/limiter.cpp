@@ -75,6 +75,49 @@ BOOST_AUTO_TEST_CASE(refuses_when_the_queue_is_full) {
   BOOST_TEST(contains(l.stop(), "accepted 3, served 2, refused 1 (full 1,"));
 }
 
+// While the limiter is stopped, the active connections end at both sides, and only then new clients connect. When it
+// continues, it sees all of that at once.
+BOOST_AUTO_TEST_CASE(ended_connections_make_room_before_later_ones_are_judged) {
+  constexpr int n = 10;
+  std::atomic<bool> upstream_ends = false;
+  upstream u{[&](tcp::socket& socket) -> asio::awaitable<void> {
+    char byte;
+    co_await asio::async_read(socket, asio::buffer(&byte, 1), asio::use_awaitable);
+    co_await asio::async_write(socket, asio::buffer(&byte, 1), asio::use_awaitable);
+    asio::steady_timer timer{socket.get_executor()};
+    while (!upstream_ends) {
+      timer.expires_after(1ms);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+  }};
+  const std::string size = std::to_string(n);
+  limiter l{u.address(),
+            {"--limit", size, "--max-queue", size, "--queue-timeout", "1h", "--threads", "1",  //
+             "--admin", "127.0.0.1:0"}};
+  const std::uint16_t port = l.port(), admin = l.admin_port();
+  const auto connect = [&] {
+    std::list<client> clients;
+    for (int i = 0; i != n; ++i) clients.emplace_back(port).send("x");
+    return clients;
+  };
+  std::list<client> active = connect();
+  for (client& c : active) BOOST_TEST(c.receive(1) == "x");
+  std::list<client> queued = connect();
+  BOOST_TEST(comes_true([&] { return metric(admin, port, "queued_connections") == n; }));
+  l.pause();
+  active.clear();
+  upstream_ends = true;
+  BOOST_TEST(comes_true([&] { return u.now() == 0; }));
+  std::list<client> later = connect();
+  l.signal(SIGCONT);
+  for (std::list<client>* clients : {&queued, &later})
+    for (client& c : *clients) {
+      BOOST_TEST(c.receive(1) == "x");
+      c.close();
+    }
+  BOOST_TEST(contains(l.stop(), "accepted 30, served 30, refused 0 "));
+}
+
 BOOST_AUTO_TEST_CASE(refuses_after_the_queue_timeout) {
   upstream u;
   limiter l{u.address(), {"--limit", "1", "--queue-timeout", "200ms"}};

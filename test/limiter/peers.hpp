@@ -57,7 +57,11 @@ class upstream {
   std::uint16_t port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
-  // The highest number of connections at once so far.
+  // The number of connections, and the highest one so far.
+  int now() {
+    const std::lock_guard lock{mutex_};
+    return now_;
+  }
   int max() {
     const std::lock_guard lock{mutex_};
     return max_;
