@@ -92,9 +92,9 @@ class Process:
 class Limiter(Process):
     """connection_limiter in front of a port of this machine."""
 
-    def __init__(self, upstream, limit, *options):
+    def __init__(self, upstream, limit, *options, host=HOST):
         self.limit, self.totals = limit, ""
-        super().__init__("limiter", PROGRAM, "--listen", f"{HOST}:0", "--upstream", f"{HOST}:{upstream}",
+        super().__init__("limiter", PROGRAM, "--listen", f"{HOST}:0", "--upstream", f"{host}:{upstream}",
                          "--limit", limit, "--admin", f"{HOST}:0", *options,
                          stdout=subprocess.PIPE)
         with Deadline(self.child, TIMEOUT):

@@ -4,8 +4,11 @@
 """A soak at 4 x the limit with clients of every kind. The argument is its duration in minutes.
 
 Eighty clients send requests of different sizes, read slowly, leave the queue, reset connections or stay
-idle, and whole client processes are killed with SIGKILL. The upstream must never have more connections
-than the limit.
+idle, and whole client processes are killed with SIGKILL. Half of the clients come through a load balancer. The upstream
+must never have more connections than the limit.
+
+The limiter has every option that goes with the others: the limit is shared over Redis, each client has a limit of its
+own, PROXY headers come in and go out, there is a log line for each connection, and the limits change all the time.
 
 The script samples the resident size and the descriptors of the limiter every second. After a quarter of
 the duration, at most five minutes, both must stay constant: the regression line through the samples may
@@ -16,16 +19,19 @@ descriptor a minute.
 import asyncio
 import collections
 import contextlib
+import os
 import random
+import signal
 import sys
 import threading
 import time
 
-from common import HOST, Limiter, Scenario, done
+from common import DATA, HOST, Limiter, Process, Scenario, done, folder, free_port, is_open, wait_until
 from peers import Upstream, Victim, fill, stages
 
 MINUTES = int(sys.argv[1])
-CLIENTS, LIMIT, QUEUE, TOLERANCE = 80, 20, 200, 512 << 10
+CLIENTS, LIMIT, PER_CLIENT, QUEUE, TOLERANCE = 80, 20, 15, 200, 512 << 10
+BALANCER = "127.0.0.2"
 
 
 class Clients:
@@ -48,9 +54,12 @@ class Clients:
                    self.abandons: 10, self.breaks_off: 10, self.falls_silent: 5}
         while not self.over.is_set():
             [manner] = dice.choices(list(manners), manners.values())
-            writer = None
+            writer, balanced = None, dice.random() < 0.5
             try:
-                reader, writer = await asyncio.open_connection(HOST, self.port)
+                reader, writer = await asyncio.open_connection(HOST, self.port,
+                                                               local_addr=(BALANCER if balanced else HOST, 0))
+                if balanced:
+                    writer.write(f"PROXY TCP4 10.0.0.{dice.randint(1, 10)} {BALANCER} 1 2\r\n".encode())
                 await manner(dice, reader, writer)
             except (OSError, EOFError) as error:
                 self.trouble[f"{manner.__name__}: {error!r}"] += 1
@@ -100,11 +109,24 @@ def growth(samples):
     return slope * (times[-1] - times[0])
 
 
+def write_limits(per_client):
+    LIMITS_FILE.write_text(f"per-client = {per_client}\nqueue-timeout = {15 + per_client}s\n")
+
+
+LIMITS_FILE = DATA / "soak-limits"
 with Scenario(f"Soak, {MINUTES} min at 4 x the limit") as s:
-    upstream = Upstream()
-    limiter = Limiter(upstream.port, LIMIT, "--max-queue", QUEUE, "--queue-timeout", "30s", "--idle-timeout", "3s")
+    upstream, redis = Upstream(), free_port()
+    Process("redis", "redis-server", "--bind", HOST, "--port", redis, "--dir", folder("redis"), "--save", "")
+    wait_until(lambda: is_open(redis), "Redis")
+    write_limits(PER_CLIENT)
+    limiter = Limiter(upstream.port, LIMIT, "--max-queue", QUEUE, "--per-client-queue", QUEUE, "--limits-file", LIMITS_FILE,
+                      "--per-client", PER_CLIENT, "--accept-proxy", BALANCER, "--send-proxy", "v1", "--resolve-every", "1s",
+                      "--shared", f"redis://{HOST}:{redis}", "--name", "soak", "--lease", "3s", "--lost-lease", "cut",
+                      "--connect-timeout", "5s", "--keepalive", "10s", "--half-close-timeout", "2s", "--idle-timeout", "3s",
+                      "--session-timeout", "60s", "--drain-delay", "100ms", "--access-log", "on", "--log-format", "json",
+                      host="localhost")
     for _ in range(5):
-        fill(limiter, LIMIT + QUEUE)
+        fill(limiter, PER_CLIENT + QUEUE)
     used = limiter.cpu_seconds()
     clients = Clients(limiter.port)
     start, minute = time.monotonic(), 0
@@ -112,6 +134,9 @@ with Scenario(f"Soak, {MINUTES} min at 4 x the limit") as s:
     sizes, descriptors, killed = [], [], 0
     while (now := time.monotonic() - start) < end:
         time.sleep(1)
+        write_limits(PER_CLIENT - int(now) % 5)
+        os.kill(limiter.pid, signal.SIGHUP)
+        limiter.set_limit(LIMIT - int(now) % 3)
         if now > warm:
             sizes.append((now, limiter.resident_bytes()))
             descriptors.append((now, limiter.descriptors()))
@@ -124,6 +149,7 @@ with Scenario(f"Soak, {MINUTES} min at 4 x the limit") as s:
             counts = upstream.counts()
             print(f"  {minute} min: {counts['all']} connections, at most {counts['most']} at once, {killed} processes"
                   f" killed; {limiter.resident_bytes() >> 10} KiB, {limiter.descriptors()} descriptors", flush=True)
+    limiter.set_limit(LIMIT)
     share = (limiter.cpu_seconds() - used) / (time.monotonic() - start)
     clients.stop()
     counts, grown, more = upstream.counts(), growth(sizes), growth(descriptors)

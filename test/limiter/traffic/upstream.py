@@ -4,7 +4,7 @@
 """A server that counts its connections (a program of its own; see peers.py).
 
 A request is a line "<up> <ms> <down>": the server reads <up> more bytes, waits <ms> milliseconds, and
-answers <down> bytes. A connection can have any number of requests. On the second port the server sends
+answers <down> bytes. A connection can have any number of requests, and a PROXY header. On the second port the server sends
 the number of connections now, the highest number at once, and the total number.
 """
 
@@ -35,6 +35,8 @@ class Counted(asyncio.StreamReaderProtocol):
 async def serve(reader, writer):
     with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError):
         while line := await reader.readline():
+            if line.startswith(b"PROXY "):
+                continue
             up, ms, down = map(int, line.split())
             while up > 0:
                 piece = await reader.read(min(up, len(PIECE)))
