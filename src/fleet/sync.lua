@@ -378,10 +378,24 @@ local function divide(s, rows)
   return changed
 end
 
+local function is_calm(m, free)
+  return m.want <= m.share + free and m.need == 0 and m.recall == 0 and m.debt == 0
+end
+
 -- If all members are calm and the shares are within the limit, there is nothing to divide: no target is above a share,
 -- since the demands are not, so that nothing is granted or missing. A calm member has no turn, since it has no need.
-local function is_calm(m)
-  return m.want <= m.share and m.need == 0 and m.recall == 0 and m.debt == 0
+-- If one of them wants more, and so much is free, all demands are met, and no other share changes. But as long as its
+-- turn lasts, it may get less. Returns false if the limit has to be divided.
+local function serve_alone(s, m)
+  if s.has_all or s.is_calm == 0 or s.used > s.limit then return false end
+  local may_grow = not is_learning(s) and m.turn_end <= s.now
+  if not is_calm(m, may_grow and s.limit - s.used or 0) then return false end
+  if m.want > m.share then
+    set_share(s, m, m.want)
+    m.version = next_version(s)
+    m.token = m.version
+  end
+  return true
 end
 
 -- After all sessions were looked at.
@@ -390,7 +404,7 @@ local function summarize(s, rows)
   s.is_calm = 1
   for _, r in ipairs(rows) do
     s.soonest_end = min(s.soonest_end, r.m.ends)
-    if not is_calm(r.m) then s.is_calm = 0 end
+    if not is_calm(r.m, 0) then s.is_calm = 0 end
   end
 end
 
@@ -433,7 +447,7 @@ local function sync(s, r, f)
     status = take_report(s, m, r)
   end
   local changed = {}
-  if s.has_all or s.is_calm == 0 or not is_calm(m) or s.used > s.limit then
+  if not serve_alone(s, m) then
     load_all(s)
     local rows = make_rows(s)
     changed = divide(s, rows)

@@ -242,6 +242,33 @@ BOOST_FIXTURE_TEST_CASE(only_what_has_changed_is_written_and_without_a_waiter_no
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(what_is_free_is_granted_without_reading_other_sessions, scripted_fixture) {
+  state model;
+  const server_facts f{"1", 1'700'000'000'000'000, 2'000'000'000};
+  request a = first_request("a"), b = first_request("b");
+  const auto wants = [&](request& r, number want) {
+    r.want = want;
+    const result expected = sync(model, r, f);
+    BOOST_TEST(to_text(expected) == to_text(script(r, f)));
+    ++r.serial;
+    r.epoch = expected.reply.news.epoch;
+    r.version = expected.reply.news.version;
+    r.held = r.keep = expected.reply.news.share;
+    return expected.reply.news.share;
+  };
+  const auto sessions_read = [&] {
+    return info(script.redis(), "commandstats", "cmdstat_hgetall:calls=");
+  };
+  wants(a, 1);
+  wants(b, 1);
+  script.redis()({"CONFIG", "RESETSTAT"});
+  BOOST_TEST(wants(a, 5) == 5);
+  BOOST_TEST(wants(b, 3) == 3);
+  BOOST_TEST(sessions_read() == 0);
+  BOOST_TEST(wants(b, 4) == 3);
+  BOOST_TEST(sessions_read() == 1);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_key_that_holds_something_else_is_refused_and_kept, scripted_fixture) {
   redis_connection& redis = script.redis();
   const std::string another_version = "\x02";

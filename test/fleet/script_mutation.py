@@ -53,6 +53,7 @@ EQUIVALENT = [
     (r'if n >= 0 then', 'to grant nothing changes nothing: a turn has ended if the share meets the need'),
     (r's\.soonest_end = 2 \^ 53 (\+ 1|- 0|- 2)', 'all leases end before'),
     (r's\.is_calm = 2', 'not 0 is true'),
+    (r'local may_grow = .* < s\.now', 'costs time only: to divide the limit gives the same'),
 ]
 
 
