@@ -19,10 +19,10 @@
 --
 -- The key is one hash without a time to live, so that it is lost as a whole or not at all. The field `state` has the
 -- numbers of `state`, and each member's id those of its `session`, in the order of pack_state() and pack_session(), as
--- MessagePack: to read numbers from text would take fifteen times as long. When the last member has left, only the
--- field `state` remains.
+-- doubles: to read numbers from text would take fifteen times as long. When the last member has left, only the field
+-- `state` remains.
 
-local VERSION = 1  -- of the reply, and of what is stored; from 1 to 127
+local VERSION = 2  -- of the reply, and of what is stored; from 1 to 255
 local key = KEYS[1]
 
 -- The run id changes with each start of the server, and is another one on a replica. If there is none, as behind some
@@ -70,36 +70,39 @@ end
 --   soonest_end  no lease ends before
 --   is_calm      1 if all members were calm after the last request that looked at all, see is_calm()
 
+-- A byte for the version, doubles with the lowest byte first, and a text.
+local STATE, SESSION = '<Bddddddddddddds', '<ddddddddddddd'
+
 local function pack_state(s)
-  return cmsgpack.pack(VERSION, s.limit, s.lease, s.slice, s.used, s.now, s.wall, s.learning_until, s.version, s.epoch,
-    s.turns, s.idle_wanted, s.run_id, s.soonest_end, s.is_calm)
+  return struct.pack(STATE, VERSION, s.limit, s.lease, s.slice, s.used, s.now, s.wall, s.learning_until, s.version,
+    s.epoch, s.turns, s.idle_wanted, s.soonest_end, s.is_calm, s.run_id)
 end
 
 local function unpack_state(text)
-  local _, limit, lease, slice, used, now, wall, learning_until, version, epoch, turns, idle_wanted, run_id,
-    soonest_end, is_calm = cmsgpack.unpack(text)
+  local _, limit, lease, slice, used, now, wall, learning_until, version, epoch, turns, idle_wanted, soonest_end,
+    is_calm, run_id = struct.unpack(STATE, text)
   return {
     limit = limit, lease = lease, slice = slice, used = used, now = now, wall = wall, learning_until = learning_until,
-    version = version, epoch = epoch, turns = turns, idle_wanted = idle_wanted, run_id = run_id,
-    soonest_end = soonest_end, is_calm = is_calm, sessions = {}, gone = {}, has_all = false
+    version = version, epoch = epoch, turns = turns, idle_wanted = idle_wanted, soonest_end = soonest_end,
+    is_calm = is_calm, run_id = run_id, sessions = {}, gone = {}, has_all = false
   }
 end
 
 local function new_state()
   return {
     limit = 0, lease = 0, slice = 0, used = 0, now = 0, wall = 0, learning_until = 0, version = 0, epoch = 0,
-    turns = 0, idle_wanted = 0, run_id = '', soonest_end = 0, is_calm = 0, sessions = {}, gone = {}, has_all = false
+    turns = 0, idle_wanted = 0, soonest_end = 0, is_calm = 0, run_id = '', sessions = {}, gone = {}, has_all = false
   }
 end
 
 local function pack_session(m)
-  return cmsgpack.pack(m.ends, m.serial, m.epoch, m.version, m.token, m.share, m.recall, m.debt, m.in_use, m.want,
-    m.need, m.turn, m.turn_end)
+  return struct.pack(SESSION, m.ends, m.serial, m.epoch, m.version, m.token, m.share, m.recall, m.debt, m.in_use,
+    m.want, m.need, m.turn, m.turn_end)
 end
 
 local function unpack_session(text)
   local ends, serial, epoch, version, token, share, recall, debt, in_use, want, need, turn, turn_end =
-    cmsgpack.unpack(text)
+    struct.unpack(SESSION, text)
   return {
     ends = ends, serial = serial, epoch = epoch, version = version, token = token, share = share, recall = recall,
     debt = debt, in_use = in_use, want = want, need = need, turn = turn, turn_end = turn_end,

@@ -271,7 +271,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_free_is_granted_without_reading_other_sessions, 
 
 BOOST_FIXTURE_TEST_CASE(a_key_that_holds_something_else_is_refused_and_kept, scripted_fixture) {
   redis_connection& redis = script.redis();
-  const std::string another_version = "\x02";
+  const std::string another_version = "\x01";
   const std::vector<std::vector<std::string>> others{
       {"SET", key, "text"},       {"RPUSH", key, "element"},
       {"HSET", key, "a", "b"},    {"HSET", key, "state", "text"},

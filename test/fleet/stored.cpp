@@ -3,7 +3,10 @@
 
 #include "stored.hpp"
 
+#include <bit>
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <string_view>
 
@@ -11,7 +14,6 @@ using namespace turnstile::detail::fleet;
 
 namespace {
 
-// So much of MessagePack as there is in the hash: numbers from 0, and texts.
 class reader {
  public:
   explicit reader(std::string_view bytes) : bytes_{bytes} {}
@@ -19,35 +21,31 @@ class reader {
     if (!bytes_.empty()) throw std::runtime_error{"the script stored more than was expected"};
   }
 
+  number byte() { return static_cast<unsigned char>(take(1).front()); }
+
+  // A double, with the lowest byte first.
   void operator()(number& x) {
-    const number first = byte();
-    if (first >= 0xcc && first <= 0xcf)
-      x = big_endian(std::size_t{1} << (first - 0xcc));
-    else if (first < 0x80)
-      x = first;
-    else
+    std::uint64_t bits = 0;
+    const std::string_view bytes = take(sizeof bits);
+    for (std::size_t i = 0; i != sizeof bits; ++i)
+      bits |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+    const auto value = std::bit_cast<double>(bits);
+    if (!(value >= 0 && value <= static_cast<double>(largest) && value == std::floor(value)))
       throw std::runtime_error{"the script stored something else than a whole number from 0"};
+    x = static_cast<number>(value);
   }
+  // A text up to a zero.
   void operator()(std::string& x) {
-    const number first = byte();
-    if (first != 0xd9 && (first < 0xa0 || first > 0xbf))
-      throw std::runtime_error{"the script stored no text"};
-    const auto size = static_cast<std::size_t>(first == 0xd9 ? byte() : first - 0xa0);
-    x = bytes_.substr(0, size);
-    bytes_.remove_prefix(size);
+    x = take(bytes_.find('\0'));
+    take(1);
   }
 
  private:
-  number byte() {
-    if (bytes_.empty()) throw std::runtime_error{"the script stored less than was expected"};
-    const auto x = static_cast<unsigned char>(bytes_.front());
-    bytes_.remove_prefix(1);
-    return x;
-  }
-  number big_endian(std::size_t size) {
-    number x = 0;
-    while (size-- > 0) x = x << 8 | byte();
-    return x;
+  std::string_view take(std::size_t size) {
+    if (size > bytes_.size()) throw std::runtime_error{"the script stored less than was expected"};
+    const std::string_view taken = bytes_.substr(0, size);
+    bytes_.remove_prefix(size);
+    return taken;
   }
 
   std::string_view bytes_;
@@ -86,13 +84,12 @@ stored read_stored(const std::vector<std::string>& hash) {
   for (std::size_t i = 0; i < hash.size(); i += 2) {
     reader read{hash[i + 1]};
     if (hash[i] == "state") {
-      number version = 0, is_calm = 0;
-      read(version);
-      if (version != 1) throw std::runtime_error{"the script stored another version"};
+      number is_calm = 0;
+      if (read.byte() != 2) throw std::runtime_error{"the script stored another version"};
       for_each_field(all.state, [&](const char*, number& x) { read(x); });
-      read(all.state.run_id);
       read(all.soonest_end);
       read(is_calm);
+      read(all.state.run_id);
     } else {
       for_each_number(all.state.sessions[hash[i]], [&](const char*, number& x) { read(x); });
     }
