@@ -211,13 +211,6 @@ number wanted_of_idle(const std::vector<row>& rows) {
   return wanted;
 }
 
-// ---- News ----------------------------------------------------------------------------------------
-
-news news_about(const state& s, const session& m) {
-  return {s.epoch,       m.version, m.share, m.recall, m.debt,
-          s.idle_wanted, m.token,   s.limit, s.lease,  s.slice};
-}
-
 // Divides the limit anew, and returns the members whose news have changed.
 std::vector<const row*> divide(state& s, std::vector<row>& rows) {
   const bool was_wanted = s.idle_wanted > 0;
@@ -239,6 +232,13 @@ std::vector<const row*> divide(state& s, std::vector<row>& rows) {
     changed.push_back(&r);
   }
   return changed;
+}
+
+// ---- News ----------------------------------------------------------------------------------------
+
+news news_about(const state& s, const session& m) {
+  return {s.epoch,       m.version, m.share, m.recall, m.debt,
+          s.idle_wanted, m.token,   s.limit, s.lease,  s.slice};
 }
 
 }  // namespace

@@ -21,6 +21,10 @@
 -- numbers of `state`, and each member's id those of its `session`, in the order of pack_state() and pack_session(), as
 -- doubles: to read numbers from text would take fifteen times as long. When the last member has left, only the field
 -- `state` remains.
+--
+-- What most requests do not need is left until it is needed: the other members' sessions, and the functions that divide
+-- the limit. For Lua makes the script's functions anew at each call, and the more names from outside they use, the longer
+-- it takes.
 
 local VERSION = 2  -- of the reply, and of what is stored; from 1 to 255
 local key = KEYS[1]
@@ -43,26 +47,6 @@ end
 local floor, max, min = math.floor, math.max, math.min
 local function clamp(x, low, high) return max(low, min(x, high)) end
 
--- table.sort is not stable. What is in order already, as it mostly is here, costs one comparison for each element.
-local function stable_sort(list, less, first, last)
-  if first >= last then return end
-  local middle = floor((first + last) / 2)
-  stable_sort(list, less, first, middle)
-  stable_sort(list, less, middle + 1, last)
-  if not less(list[middle + 1], list[middle]) then return end
-  local left = {}
-  for i = first, middle do left[i] = list[i] end
-  local i, j = first, middle + 1
-  for k = first, last do
-    if i > middle then break end
-    if j > last or not less(list[j], left[i]) then
-      list[k], i = left[i], i + 1
-    else
-      list[k], j = list[j], j + 1
-    end
-  end
-end
-
 -- ---- Storage --------------------------------------------------------------------------------------
 
 -- Two numbers are kept beside those of server.hpp, so that most requests need no other session than the member's own:
@@ -84,14 +68,14 @@ local function unpack_state(text)
   return {
     limit = limit, lease = lease, slice = slice, used = used, now = now, wall = wall, learning_until = learning_until,
     version = version, epoch = epoch, turns = turns, idle_wanted = idle_wanted, soonest_end = soonest_end,
-    is_calm = is_calm, run_id = run_id, sessions = {}, gone = {}, has_all = false
+    is_calm = is_calm, run_id = run_id, sessions = {}
   }
 end
 
 local function new_state()
   return {
     limit = 0, lease = 0, slice = 0, used = 0, now = 0, wall = 0, learning_until = 0, version = 0, epoch = 0,
-    turns = 0, idle_wanted = 0, soonest_end = 0, is_calm = 0, run_id = '', sessions = {}, gone = {}, has_all = false
+    turns = 0, idle_wanted = 0, soonest_end = 0, is_calm = 0, run_id = '', sessions = {}
   }
 end
 
@@ -119,7 +103,7 @@ end
 
 local function load_all(s)
   if s.has_all then return end
-  s.has_all = true
+  s.has_all, s.gone = true, {}
   local fields = redis.call('HGETALL', key)
   for i = 1, #fields, 2 do
     local id = fields[i]
@@ -130,6 +114,10 @@ end
 -- What changes in another member's session has a new version, except for the debt. If Redis refuses to write, it does
 -- so at the first command, before anything is written. Lua cannot pass any number of arguments at once.
 local function store(s, r)
+  if not s.has_all then
+    redis.call('HSET', key, 'state', pack_state(s), r.id, pack_session(s.sessions[r.id]))
+    return
+  end
   local fields, gone = { 'state', pack_state(s) }, {}
   for id, m in pairs(s.sessions) do
     if id == r.id or m.version ~= m.stored_version or m.debt ~= m.stored_debt then
@@ -256,131 +244,6 @@ end
 
 -- ---- Shares
 
--- table.sort has the order of the server's locale, which for lower-case hexadecimal digits is that of the bytes.
-local function make_rows(s)
-  local ids, rows = {}, {}
-  for id in pairs(s.sessions) do ids[#ids + 1] = id end
-  table.sort(ids)
-  for i, id in ipairs(ids) do
-    local m = s.sessions[id]
-    local is_silent = m.ends - s.now < s.lease - floor(s.lease / 4)
-    rows[i] = {
-      id = id,
-      m = m,
-      demand = min(m.want, is_silent and m.share or s.limit),
-      target = 0,
-      has_turn = not is_silent and (m.turn > 0 or m.turn_end > s.now),
-      share = m.share,
-      recall = m.recall
-    }
-  end
-  stable_sort(rows, function(a, b)
-    if a.has_turn ~= b.has_turn then return a.has_turn end
-    if a.has_turn then return a.m.turn < b.m.turn end
-    return a.m.share < b.m.share
-  end, 1, #rows)
-  return rows
-end
-
-local function set_targets(s, rows)
-  local left = s.limit
-  local rest = {}
-  for _, r in ipairs(rows) do
-    local part = max(r.m.need, min(r.demand, floor(s.limit / #rows)))
-    if r.m.turn == 0 then part = max(part, min(r.demand, r.m.share)) end
-    if r.has_turn and part <= left then
-      r.target = part
-      left = left - part
-    else
-      if r.m.turn > 0 then r.demand = min(r.demand, r.m.in_use) end
-      rest[#rest + 1] = r
-    end
-  end
-  stable_sort(rest, function(a, b) return a.demand < b.demand end, 1, #rest)
-  local first, level = 1, 0
-  while first <= #rest do
-    level = floor(left / (#rest - first + 1))
-    if rest[first].demand > level then break end
-    rest[first].target = rest[first].demand
-    left = left - rest[first].demand
-    first = first + 1
-  end
-  stable_sort(rest, function(a, b)
-    if a.m.share ~= b.m.share then return a.m.share > b.m.share end
-    return a.m.turn_end > b.m.turn_end
-  end, first, #rest)
-  local odd = left - level * (#rest - first + 1)
-  for i = first, #rest do
-    rest[i].target = level + (odd > 0 and 1 or 0)
-    odd = odd - 1
-  end
-end
-
-local function grant(s, rows)
-  for _, r in ipairs(rows) do
-    local m = r.m
-    local n = min(r.target - m.share, s.limit - s.used)
-    if n > 0 then
-      set_share(s, m, m.share + n)
-      if m.turn > 0 and m.share >= m.need then
-        m.turn = 0
-        m.turn_end = s.now + s.slice
-      end
-    end
-  end
-end
-
-local function recall(s, rows)
-  local missing = excess(s)
-  for _, r in ipairs(rows) do
-    r.m.debt = min(r.m.debt, excess(s))
-    r.m.recall = r.m.debt
-    missing = missing + max(0, r.target - r.m.share) - r.m.recall
-  end
-  local function beyond(r) return r.m.share - r.target end
-  stable_sort(rows, function(a, b) return beyond(a) > beyond(b) end, 1, #rows)
-  for _, r in ipairs(rows) do
-    local n = clamp(beyond(r) - r.m.recall, 0, max(0, missing))
-    r.m.recall = r.m.recall + n
-    missing = missing - n
-  end
-end
-
-local function wanted_of_idle(rows)
-  local wanted = 0
-  for _, r in ipairs(rows) do wanted = wanted + max(0, r.demand - r.m.share) end
-  return wanted
-end
-
--- ---- News
-
-local function news_about(s, m)
-  return s.epoch, m.version, m.share, m.recall, m.debt, s.idle_wanted, m.token, s.limit, s.lease, s.slice
-end
-
-local function divide(s, rows)
-  local was_wanted = s.idle_wanted > 0
-  if is_learning(s) then
-    s.idle_wanted = 0
-    for _, r in ipairs(rows) do r.m.recall = r.m.debt end
-  else
-    set_targets(s, rows)
-    grant(s, rows)
-    recall(s, rows)
-    s.idle_wanted = wanted_of_idle(rows)
-  end
-  local changed = {}
-  for _, r in ipairs(rows) do
-    local is_asked = s.idle_wanted > 0 and not was_wanted and r.m.share > 0
-    if r.m.share ~= r.share or r.m.recall ~= r.recall or is_asked then
-      r.m.version = next_version(s)
-      if r.m.share > r.share then r.m.token = r.m.version end
-      changed[#changed + 1] = r
-    end
-  end
-  return changed
-end
-
 local function is_calm(m, free)
   return m.want <= m.share + free and m.need == 0 and m.recall == 0 and m.debt == 0
 end
@@ -401,76 +264,173 @@ local function serve_alone(s, m)
   return true
 end
 
--- After all sessions were looked at.
-local function summarize(s, rows)
-  s.soonest_end = 2 ^ 53 - 1
-  s.is_calm = 1
-  for _, r in ipairs(rows) do
-    s.soonest_end = min(s.soonest_end, r.m.ends)
-    if not is_calm(r.m, 0) then s.is_calm = 0 end
+-- Looks at all members, and returns the rows of those whose news have changed.
+local function divide_anew(s)
+  -- table.sort is not stable. What is in order already, as it mostly is here, costs one comparison for each element.
+  local function stable_sort(list, less, first, last)
+    if first >= last then return end
+    local middle = floor((first + last) / 2)
+    stable_sort(list, less, first, middle)
+    stable_sort(list, less, middle + 1, last)
+    if not less(list[middle + 1], list[middle]) then return end
+    local left = {}
+    for i = first, middle do left[i] = list[i] end
+    local i, j = first, middle + 1
+    for k = first, last do
+      if i > middle then break end
+      if j > last or not less(list[j], left[i]) then
+        list[k], i = left[i], i + 1
+      else
+        list[k], j = list[j], j + 1
+      end
+    end
   end
+
+  -- table.sort has the order of the server's locale, which for lower-case hexadecimal digits is that of the bytes.
+  local function make_rows(s)
+    local ids, rows = {}, {}
+    for id in pairs(s.sessions) do ids[#ids + 1] = id end
+    table.sort(ids)
+    for i, id in ipairs(ids) do
+      local m = s.sessions[id]
+      local is_silent = m.ends - s.now < s.lease - floor(s.lease / 4)
+      rows[i] = {
+        id = id,
+        m = m,
+        demand = min(m.want, is_silent and m.share or s.limit),
+        target = 0,
+        has_turn = not is_silent and (m.turn > 0 or m.turn_end > s.now),
+        share = m.share,
+        recall = m.recall
+      }
+    end
+    stable_sort(rows, function(a, b)
+      if a.has_turn ~= b.has_turn then return a.has_turn end
+      if a.has_turn then return a.m.turn < b.m.turn end
+      return a.m.share < b.m.share
+    end, 1, #rows)
+    return rows
+  end
+
+  local function set_targets(s, rows)
+    local left = s.limit
+    local rest = {}
+    for _, r in ipairs(rows) do
+      local part = max(r.m.need, min(r.demand, floor(s.limit / #rows)))
+      if r.m.turn == 0 then part = max(part, min(r.demand, r.m.share)) end
+      if r.has_turn and part <= left then
+        r.target = part
+        left = left - part
+      else
+        if r.m.turn > 0 then r.demand = min(r.demand, r.m.in_use) end
+        rest[#rest + 1] = r
+      end
+    end
+    stable_sort(rest, function(a, b) return a.demand < b.demand end, 1, #rest)
+    local first, level = 1, 0
+    while first <= #rest do
+      level = floor(left / (#rest - first + 1))
+      if rest[first].demand > level then break end
+      rest[first].target = rest[first].demand
+      left = left - rest[first].demand
+      first = first + 1
+    end
+    stable_sort(rest, function(a, b)
+      if a.m.share ~= b.m.share then return a.m.share > b.m.share end
+      return a.m.turn_end > b.m.turn_end
+    end, first, #rest)
+    local odd = left - level * (#rest - first + 1)
+    for i = first, #rest do
+      rest[i].target = level + (odd > 0 and 1 or 0)
+      odd = odd - 1
+    end
+  end
+
+  local function grant(s, rows)
+    for _, r in ipairs(rows) do
+      local m = r.m
+      local n = min(r.target - m.share, s.limit - s.used)
+      if n > 0 then
+        set_share(s, m, m.share + n)
+        if m.turn > 0 and m.share >= m.need then
+          m.turn = 0
+          m.turn_end = s.now + s.slice
+        end
+      end
+    end
+  end
+
+  local function recall(s, rows)
+    local missing = excess(s)
+    for _, r in ipairs(rows) do
+      r.m.debt = min(r.m.debt, excess(s))
+      r.m.recall = r.m.debt
+      missing = missing + max(0, r.target - r.m.share) - r.m.recall
+    end
+    local function beyond(r) return r.m.share - r.target end
+    stable_sort(rows, function(a, b) return beyond(a) > beyond(b) end, 1, #rows)
+    for _, r in ipairs(rows) do
+      local n = clamp(beyond(r) - r.m.recall, 0, max(0, missing))
+      r.m.recall = r.m.recall + n
+      missing = missing - n
+    end
+  end
+
+  local function wanted_of_idle(rows)
+    local wanted = 0
+    for _, r in ipairs(rows) do wanted = wanted + max(0, r.demand - r.m.share) end
+    return wanted
+  end
+
+  local function divide(s, rows)
+    local was_wanted = s.idle_wanted > 0
+    if is_learning(s) then
+      s.idle_wanted = 0
+      for _, r in ipairs(rows) do r.m.recall = r.m.debt end
+    else
+      set_targets(s, rows)
+      grant(s, rows)
+      recall(s, rows)
+      s.idle_wanted = wanted_of_idle(rows)
+    end
+    local changed = {}
+    for _, r in ipairs(rows) do
+      local is_asked = s.idle_wanted > 0 and not was_wanted and r.m.share > 0
+      if r.m.share ~= r.share or r.m.recall ~= r.recall or is_asked then
+        r.m.version = next_version(s)
+        if r.m.share > r.share then r.m.token = r.m.version end
+        changed[#changed + 1] = r
+      end
+    end
+    return changed
+  end
+
+  -- After all sessions were looked at.
+  local function summarize(s, rows)
+    s.soonest_end = 2 ^ 53 - 1
+    s.is_calm = 1
+    for _, r in ipairs(rows) do
+      s.soonest_end = min(s.soonest_end, r.m.ends)
+      if not is_calm(r.m, 0) then s.is_calm = 0 end
+    end
+  end
+
+  load_all(s)
+  local rows = make_rows(s)
+  local changed = divide(s, rows)
+  summarize(s, rows)
+  return changed
 end
 
-local function sync(s, r, f)
-  if s.limit == 0 and r.limit == 0 and r.set_limit == 0 then
-    return { r.serial, NO_LIMIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-  end
-  if r.leave or not s.sessions[r.id] then load_all(s) end
-  move_time(s, f.wall)
-  end_leases(s)
-  if next(s.sessions) == nil then
-    s.lease = r.lease
-    s.slice = r.slice
-  end
-  begin_learning_if_needed(s, r, f)
-  local m = s.sessions[r.id]
-  if m and r.serial <= m.serial then
-    store(s, r)
-    return { r.serial, LATE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-  end
-  if r.set_limit > 0 then
-    s.limit = r.set_limit
-  elseif s.limit == 0 then
-    s.limit = r.limit
-  end
+-- ---- News
 
-  local status, version = OK, nil
-  if r.leave then
-    if m then
-      set_share(s, m, 0)
-      s.sessions[r.id] = nil
-      s.gone[#s.gone + 1] = r.id
-    end
-    version = s.version
-  else
-    if not m then
-      m = new_session()
-      s.sessions[r.id] = m
-    end
-    status = take_report(s, m, r)
-  end
-  local changed = {}
-  if not serve_alone(s, m) then
-    load_all(s)
-    local rows = make_rows(s)
-    changed = divide(s, rows)
-    summarize(s, rows)
-  end
-  store(s, r)
-  for _, row in ipairs(changed) do
-    if row.id ~= r.id then
-      redis.call('PUBLISH', key .. ':news:' .. row.id,
-        string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f', news_about(s, row.m)))
-    end
-  end
-  local learning_left = max(0, s.learning_until - s.now)
-  if r.leave then
-    return { r.serial, status, learning_left, s.epoch, version, 0, 0, 0, 0, 0, s.limit, s.lease, s.slice }
-  end
-  return { r.serial, status, learning_left, news_about(s, m) }
+local function news_about(s, m)
+  return s.epoch, m.version, m.share, m.recall, m.debt, s.idle_wanted, m.token, s.limit, s.lease, s.slice
 end
 
--- ---- The call
+-- ---- sync()
+
+-- Not in a function, which would use most names of the script.
 
 local a = ARGV
 local r = {  -- adding 0 makes a number of a text, in half of the time that tonumber() takes
@@ -490,4 +450,55 @@ if stored[1] and stored[1]:byte() ~= VERSION then
 end
 local s = stored[1] and unpack_state(stored[1]) or new_state()
 if stored[2] then s.sessions[r.id] = unpack_session(stored[2]) end
-return sync(s, r, server_facts(s.run_id == ''))
+local f = server_facts(s.run_id == '')
+
+if s.limit == 0 and r.limit == 0 and r.set_limit == 0 then
+  return { r.serial, NO_LIMIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+end
+if r.leave or not s.sessions[r.id] then load_all(s) end
+move_time(s, f.wall)
+end_leases(s)
+if next(s.sessions) == nil then
+  s.lease = r.lease
+  s.slice = r.slice
+end
+begin_learning_if_needed(s, r, f)
+local m = s.sessions[r.id]
+if m and r.serial <= m.serial then
+  store(s, r)
+  return { r.serial, LATE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+end
+if r.set_limit > 0 then
+  s.limit = r.set_limit
+elseif s.limit == 0 then
+  s.limit = r.limit
+end
+
+local status, version = OK, nil
+if r.leave then
+  if m then
+    set_share(s, m, 0)
+    s.sessions[r.id] = nil
+    s.gone[#s.gone + 1] = r.id
+  end
+  version = s.version
+else
+  if not m then
+    m = new_session()
+    s.sessions[r.id] = m
+  end
+  status = take_report(s, m, r)
+end
+local changed = not serve_alone(s, m) and divide_anew(s) or {}
+store(s, r)
+for _, row in ipairs(changed) do
+  if row.id ~= r.id then
+    redis.call('PUBLISH', key .. ':news:' .. row.id,
+      string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f', news_about(s, row.m)))
+  end
+end
+local learning_left = max(0, s.learning_until - s.now)
+if r.leave then
+  return { r.serial, status, learning_left, s.epoch, version, 0, 0, 0, 0, 0, s.limit, s.lease, s.slice }
+end
+return { r.serial, status, learning_left, news_about(s, m) }

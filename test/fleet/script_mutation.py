@@ -38,7 +38,6 @@ EQUIVALENT = [
     (r'limit = 0, lease = 0, slice = 0, used = 0, now = 0, wall = 1, .*', 'without a lease, time does not move'),
     (r'limit = 0, .* version = 1, epoch = 0,', 'the first version is the clock'),
     (r'turns = 0, idle_wanted = 1, .*', 'the first member is alone, and is asked for nothing'),
-    (r"turns = 0, .*, has_all = true", 'without a state there are no sessions'),
     (r"turns = 0, idle_wanted = 0, (soonest_end = 1, is_calm = 0|soonest_end = 0, is_calm = 1), .*",
      'a newcomer has all sessions read'),
     (r'ends = (1, serial = 0, epoch = 0|0, serial = 1, epoch = 0|0, serial = 0, epoch = 1), version = 0, .*', OVERWRITTEN),
