@@ -121,7 +121,7 @@ with Scenario(f"Soak, {MINUTES} min at 4 x the limit") as s:
     write_limits(PER_CLIENT)
     limiter = Limiter(upstream.port, LIMIT, "--max-queue", QUEUE, "--per-client-queue", QUEUE, "--limits-file", LIMITS_FILE,
                       "--per-client", PER_CLIENT, "--accept-proxy", BALANCER, "--send-proxy", "v1", "--resolve-every", "1s",
-                      "--shared", f"redis://{HOST}:{redis}", "--name", "soak", "--lease", "3s", "--lost-lease", "cut",
+                      "--shared", f"redis://{HOST}:{redis}", "--name", "soak", "--lease", "15s", "--lost-lease", "cut",
                       "--connect-timeout", "5s", "--keepalive", "10s", "--half-close-timeout", "2s", "--idle-timeout", "3s",
                       "--session-timeout", "60s", "--drain-delay", "100ms", "--access-log", "on", "--log-format", "json",
                       host="localhost")
