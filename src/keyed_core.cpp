@@ -21,7 +21,7 @@ keyed_core::keyed_core(const lane_limits& l) noexcept : basic_strand(0, l.total)
 
 keyed_core::~keyed_core() = default;
 
-outcome keyed_core::take_total(key_node& k, std::uint32_t n, bool beside_strand) noexcept {
+outcome keyed_core::take_total_again(key_node& k, std::uint32_t n, bool beside_strand) noexcept {
   // An acquire that can wait does not overtake the completions that the strand has yet to deliver.
   const outcome o = beside_strand ? take<not_idle>(n, 0) : take<0>(n, 0);
   if (o == outcome::granted) return o;
@@ -52,6 +52,30 @@ outcome keyed_core::wait(key_node& k, lane_waiter& x) noexcept {
   set_flags(pending | queued, decides::none, withdrawn);
   drop_reference();
   return outcome::waiting;
+}
+
+// Takes an amount that includes a pin off the word of the key, if that is s. Otherwise reads it again, and returns
+// false. The last pin goes under the mutex.
+inline bool keyed_core::drop(key_node& k, std::uint64_t& s, std::uint64_t amount) noexcept {
+  const std::uint64_t left = s - amount;
+  if (left < key_node::one_pin) return drop_last(k, s, left);
+  // Releases what was done through this pin.
+  return k.state_.compare_exchange_weak(s, left, std::memory_order_release,
+                                        std::memory_order_relaxed);
+}
+
+bool keyed_core::drop_last(key_node& k, std::uint64_t& s, std::uint64_t left) noexcept {
+  {
+    const std::scoped_lock lock(mutex_);
+    // Acquires what was done through the other pins. It fails if the table has pinned the node again.
+    if (!k.state_.compare_exchange_strong(s, left, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed))
+      return false;
+    if (left != 0 && !orphaned_nodes_) return true;
+    remove(k);
+  }
+  delete &k;
+  return true;
 }
 
 void keyed_core::give_back(key_node& k, std::uint32_t n) noexcept {
@@ -99,27 +123,6 @@ void keyed_core::announce(key_node& k, std::uint32_t n) noexcept {
                                     std::memory_order_relaxed))
       return;
   }
-}
-
-// Takes an amount that includes a pin off the word of the key, if that is s. Otherwise reads it again, and returns
-// false. The last pin goes under the mutex.
-bool keyed_core::drop(key_node& k, std::uint64_t& s, std::uint64_t amount) noexcept {
-  const std::uint64_t left = s - amount;
-  // Releases what was done through this pin.
-  if (left >= key_node::one_pin)
-    return k.state_.compare_exchange_weak(s, left, std::memory_order_release,
-                                          std::memory_order_relaxed);
-  {
-    const std::scoped_lock lock(mutex_);
-    // Acquires what was done through the other pins. It fails if the table has pinned the node again.
-    if (!k.state_.compare_exchange_strong(s, left, std::memory_order_acq_rel,
-                                          std::memory_order_relaxed))
-      return false;
-    if (left != 0 && !orphaned_nodes_) return true;
-    remove(k);
-  }
-  delete &k;
-  return true;
 }
 
 void keyed_core::unpin(key_node& k) noexcept {

@@ -855,14 +855,14 @@ bug('a key without waiters stays closed to other threads',
     (KEYED, '  if (n == 0) k.state_.fetch_and(~key_node::has_waiters, std::memory_order_release);\n', ''),
     found_by=[HISTORY])
 bug('the last pin is dropped without the mutex',
-    (KEYED, '  if (left >= key_node::one_pin)\n', '  if (left >= key_node::one_pin || k.state_.load() == 0)\n'),
+    (KEYED, 'if (left < key_node::one_pin) return', 'if (left < key_node::one_pin && k.state_.load() != 0) return'),
     (KEYED, '    const std::scoped_lock lock(mutex_);\n    // Acquires what was done through the other pins.', '    // Acquires what was done through the other pins.'),
     found_by=[explorer()])
 bug('a node is removed though its key holds permits',
     (KEYED, '    if (left != 0 && !orphaned_nodes_) return true;\n', ''),
     found_by=[unit('keyed: permits/forgotten_permits_are_held_until_the_semaphore_is_gone')])
 bug('a key that comes meanwhile is not found by the second look',
-    (KEY_TABLE, '    if (!inserted) return &*there;\n', '    if (!inserted) return spare.release();\n'),
+    (KEY_TABLE, '      if (inserted) spare.release();\n      at = there;\n', '      at = tree::s_iterator_to(*spare.release());\n'),
     found_by=keyed('acquire, release | acquire, release, one key'))
 bug('a closed keyed semaphore aborts its waiters',
     (KEYED, '  if (is_closed()) return set_flags(pending, decides::some);\n', ''),

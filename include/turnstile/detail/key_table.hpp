@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <utility>
 
 namespace turnstile::inline v1::detail {
 
@@ -31,21 +30,18 @@ class key_table final : public keyed_core {
     key_node* node;
   };
   // Takes n permits if that is possible at once. If `waits`, the caller would wait otherwise.
-  result acquire(Key key, std::size_t n, bool waits) {
-    const outcome o = evaluate_total(n);
+  result acquire(const Key& key, std::size_t n, bool waits) {
+    word w = word_.load(std::memory_order_acquire);
+    const outcome o = evaluate_total(w, n);
     const bool may_grant = o == outcome::granted;
     if (n == 0 || !(may_grant || (waits && o == outcome::waiting))) return {o, nullptr};
 
     const auto permits = static_cast<std::uint32_t>(n);
-    bool claimed = false;
-    key_node* const k = find_or_insert(std::move(key), [&](key_node& found) {
-      claimed = may_grant && found.claim(permits, per_key());
-      if (!claimed && waits) found.pin();
-    });
-    if (!claimed) return {outcome::waiting, waits ? k : nullptr};
-    const outcome taken = take_total(*k, permits, waits);
+    const auto [k, claimed] = find_or_insert(key, may_grant ? permits : 0, waits);
+    outcome taken = outcome::waiting;
+    if (claimed) taken = take_total(*k, permits, w, waits);
     if (taken == outcome::granted || (taken == outcome::waiting && waits)) return {taken, k};
-    unpin(*k);
+    if (k) unpin(*k);
     return {taken, nullptr};
   }
 
@@ -65,7 +61,7 @@ class key_table final : public keyed_core {
  private:
   class node final : public key_node, public boost::intrusive::set_base_hook<> {
    public:
-    node(keyed_core& c, Key&& k) : key_node(c), key(std::move(k)) {}
+    node(keyed_core& c, const Key& k) : key_node(c), key(k) {}
     const Key key;
   };
   struct by_key {
@@ -76,26 +72,28 @@ class key_table final : public keyed_core {
   };
   using tree = boost::intrusive::set<node, boost::intrusive::compare<by_key>>;
 
-  // Calls the function with the node, under the mutex. A node that is not pinned afterwards, and was not there before,
-  // is destroyed; then the result is null.
-  template <typename Function>
-  key_node* find_or_insert(Key key, Function f) {
+  struct found {
+    key_node* node;  // pinned; null if there is no need for that
+    bool claimed;
+  };
+  // Claims n permits of a key, with a pin, unless n is zero or the key has too few. Otherwise pins the node if `waits`,
+  // or if it would stay without a pin.
+  found find_or_insert(const Key& key, std::uint32_t n, bool waits) {
     std::unique_ptr<node> spare;  // destroyed after the mutex is unlocked
     std::unique_lock lock(mutex_);
     auto at = nodes_.find(key, by_key{compare_});
-    if (at != nodes_.end()) {
-      f(*at);
-      return &*at;
+    if (at == nodes_.end()) {
+      lock.unlock();
+      spare = std::make_unique<node>(*this, key);
+      lock.lock();
+      const auto [there, inserted] = nodes_.insert(*spare);
+      if (inserted) spare.release();
+      at = there;
     }
-    lock.unlock();
-    spare = std::make_unique<node>(*this, std::move(key));
-    lock.lock();
-    const auto [there, inserted] = nodes_.insert(*spare);
-    f(*there);
-    if (!inserted) return &*there;
-    if (there->is_pinned()) return spare.release();
-    nodes_.erase(there);
-    return nullptr;
+    if (n != 0 && at->claim(n, per_key())) return {&*at, true};
+    if (!waits && at->is_pinned()) return {nullptr, false};
+    at->pin();
+    return {&*at, false};
   }
 
   void remove(key_node& k) noexcept override {

@@ -40,15 +40,20 @@ extern template class basic_strand<lane_queue>;  // src/keyed_core.cpp has it
 
 class TURNSTILE_API keyed_core : public basic_strand<lane_queue> {
  public:
-  // What n permits of a key meet now, if the key is not looked at.
-  outcome evaluate_total(std::size_t n) const noexcept {
-    word w = word_.load(std::memory_order_acquire);
+  // What n permits of a key meet under w, if the key is not looked at.
+  outcome evaluate_total(word& w, std::size_t n) const noexcept {
     const outcome o = evaluate(w, n);
     return o != outcome::closed && n > queue_.per_key() ? outcome::exceeds_limit : o;
   }
 
-  // Takes n permits of the total for a key that has claimed them. If that fails, the claim is undone, and its pin stays.
-  outcome take_total(key_node& k, std::uint32_t n, bool beside_strand) noexcept;
+  // Takes n permits of the total, which w has, for a key that has claimed them. If that fails, the claim is undone,
+  // and its pin stays.
+  outcome take_total(key_node& k, std::uint32_t n, word w, bool beside_strand) noexcept {
+    if ((is_idle(w) || !beside_strand) &&
+        word_.compare_exchange_strong(w, w + n, std::memory_order_acquire)) [[likely]]
+      return outcome::granted;
+    return take_total_again(k, n, beside_strand);
+  }
 
   // Like core::wait(). The caller has a pin. If x is granted, its permits have a pin.
   outcome wait(key_node& k, lane_waiter& x) noexcept;
@@ -92,8 +97,10 @@ class TURNSTILE_API keyed_core : public basic_strand<lane_queue> {
   void add_object() noexcept override {}
   void drop_object() noexcept override {}
 
+  outcome take_total_again(key_node& k, std::uint32_t n, bool beside_strand) noexcept;
   void announce(key_node& k, std::uint32_t n) noexcept;
   bool drop(key_node& k, std::uint64_t& s, std::uint64_t amount) noexcept;
+  bool drop_last(key_node& k, std::uint64_t& s, std::uint64_t left) noexcept;
 
   lane_limits limits_;
 };
