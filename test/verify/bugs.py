@@ -864,6 +864,16 @@ bug('a node is removed though its key holds permits',
 bug('a key that comes meanwhile is not found by the second look',
     (KEY_TABLE, '      if (inserted) spare.release();\n      at = there;\n', '      at = tree::s_iterator_to(*spare.release());\n'),
     found_by=keyed('acquire, release | acquire, release, one key'))
+bug('a new key of which nothing is claimed stays',
+    (KEY_TABLE, 'if (!waits && at->is_pinned())', 'if (!waits)'),
+    found_by=keyed('lower per_key | try A for two'))
+bug('the total is taken whatever has changed since it was looked at',
+    (KEYED_HPP, 'word_.compare_exchange_strong(w, w + n, std::memory_order_acquire)',
+     '(word_.fetch_add(n, std::memory_order_acquire), true)'),
+    found_by=[explorer()])
+bug('an acquire of a key overtakes completions that the strand has yet to deliver',
+    (KEYED_HPP, '(is_idle(w) || !beside_strand) &&', ''),
+    found_by=[explorer()])
 bug('a closed keyed semaphore aborts its waiters',
     (KEYED, '  if (is_closed()) return set_flags(pending, decides::some);\n', ''),
     found_by=keyed('close, cancel() | release, A and B wait'))

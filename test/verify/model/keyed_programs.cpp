@@ -20,7 +20,7 @@ using turnstile::detail::key_node;
 using turnstile::detail::lane_limits;
 using turnstile::detail::lane_waiter;
 using turnstile::detail::outcome;
-using table = turnstile::detail::key_table<int, std::less<int>>;
+using table = turnstile::detail::key_table<int, std::less<>>;  // one tree for all keys
 
 namespace turnstile::inline v1::detail {
 extern std::size_t model_most_for_others;
@@ -826,6 +826,16 @@ void lower_key::thread(int i) {
 }
 void lower_key::expect() { model::check(b.tickets[0].done, "left asleep"); }
 
+PROGRAM(lower_key_of_new, "keyed: lower per_key | try A for two", 2)
+void lower_key_of_new::prepare() { make_table({2, max}); }
+void lower_key_of_new::thread(int i) {
+  if (i == 0)
+    set_limits({1, max});
+  else
+    try_acquire(0, A, 2);
+}
+void lower_key_of_new::expect() {}
+
 PROGRAM(lower_total, "keyed: lower the total | release, a heavy one waits", 2)
 void lower_total::prepare() {
   make_table({2, 2});
@@ -1154,6 +1164,7 @@ std::span<program* const> keyed_programs() {
       &raise_key_instance,
       &raise_total_instance,
       &lower_key_instance,
+      &lower_key_of_new_instance,
       &lower_total_instance,
       &both_limits_instance,
       &both_limits_wait_instance,
