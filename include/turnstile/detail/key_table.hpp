@@ -11,13 +11,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <type_traits>
 
 namespace turnstile::inline v1::detail {
 
-// The keyed core with its keys: a tree of the nodes, in the order of the keys. A node that is in the tree is
-// pinned, or its key holds forgotten permits.
+// The keyed core with its keys: the nodes, in trees in the order of the keys. A node that is in a tree is pinned, or
+// its key holds forgotten permits.
 template <typename Key, typename Compare>
 class key_table final : public keyed_core {
  public:
@@ -49,13 +52,16 @@ class key_table final : public keyed_core {
   template <typename Function>
   std::size_t read(const Key& key, std::size_t otherwise, Function f) const {
     const std::scoped_lock lock(mutex_);
-    const auto at = nodes_.find(key, by_key{compare_});
-    return at == nodes_.end() ? otherwise : f(*at);
+    const tree& t = trees_[tree_of(key)];
+    const auto at = t.find(key, by_key{compare_});
+    return at == t.end() ? otherwise : f(*at);
   }
 
   std::size_t size() const {
     const std::scoped_lock lock(mutex_);
-    return nodes_.size();
+    std::size_t n = 0;
+    for (const tree& t : trees_) n += t.size();
+    return n;
   }
 
  private:
@@ -72,6 +78,22 @@ class key_table final : public keyed_core {
   };
   using tree = boost::intrusive::set<node, boost::intrusive::compare<by_key>>;
 
+  // Keys are spread over 64 trees by their hash, if they have one that never differs for keys that the order takes
+  // for equal. With 1,000 keys, this saves a quarter of the time of an acquire and its release (test/bench). If all
+  // hashes are the same, a look-up is still O(log keys).
+  static constexpr bool has_hash = std::is_same_v<Compare, std::less<Key>> &&
+                                   (std::is_integral_v<Key> || std::is_same_v<Key, std::string>);
+  static constexpr int tree_bits = has_hash ? 6 : 0;
+
+  static std::size_t tree_of([[maybe_unused]] const Key& key) noexcept {
+    if constexpr (has_hash) {
+      // The hash of a number is the number. Each of its bits changes the upper bits of the product, or is one of them.
+      return std::uint64_t(std::hash<Key>()(key)) * 0xff51afd7ed558ccd >> (64 - tree_bits);
+    } else {
+      return 0;
+    }
+  }
+
   struct found {
     key_node* node;  // pinned; null if there is no need for that
     bool claimed;
@@ -79,14 +101,15 @@ class key_table final : public keyed_core {
   // Claims n permits of a key, with a pin, unless n is zero or the key has too few. Otherwise pins the node if `waits`,
   // or if it would stay without a pin.
   found find_or_insert(const Key& key, std::uint32_t n, bool waits) {
+    tree& t = trees_[tree_of(key)];
     std::unique_ptr<node> spare;  // destroyed after the mutex is unlocked
     std::unique_lock lock(mutex_);
-    auto at = nodes_.find(key, by_key{compare_});
-    if (at == nodes_.end()) {
+    auto at = t.find(key, by_key{compare_});
+    if (at == t.end()) {
       lock.unlock();
       spare = std::make_unique<node>(*this, key);
       lock.lock();
-      const auto [there, inserted] = nodes_.insert(*spare);
+      const auto [there, inserted] = t.insert(*spare);
       if (inserted) spare.release();
       at = there;
     }
@@ -97,15 +120,18 @@ class key_table final : public keyed_core {
   }
 
   void remove(key_node& k) noexcept override {
-    nodes_.erase(tree::s_iterator_to(static_cast<node&>(k)));
+    node& n = static_cast<node&>(k);
+    trees_[tree_of(n.key)].erase(tree::s_iterator_to(n));
   }
 
   void remove_unpinned() noexcept override {
-    for (auto at = nodes_.begin(); at != nodes_.end();) {
-      node& n = *at++;
-      if (n.is_pinned()) continue;
-      nodes_.erase(tree::s_iterator_to(n));
-      removed_.push_back(n);
+    for (tree& t : trees_) {
+      for (auto at = t.begin(); at != t.end();) {
+        node& n = *at++;
+        if (n.is_pinned()) continue;
+        t.erase(tree::s_iterator_to(n));
+        removed_.push_back(n);
+      }
     }
   }
   void destroy_removed() noexcept override {
@@ -113,7 +139,7 @@ class key_table final : public keyed_core {
   }
 
   [[no_unique_address]] Compare compare_;
-  tree nodes_;
+  tree trees_[std::size_t(1) << tree_bits];
   tree removed_;
 };
 
