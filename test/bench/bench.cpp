@@ -480,6 +480,8 @@ void register_all() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // The counts of shared pointers are atomic from now on, as in every program with more than one thread.
+  std::thread([] {}).join();
   register_all();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
