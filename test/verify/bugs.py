@@ -23,7 +23,8 @@ OP, SERVICE = DETAIL + 'acquire_op.hpp', DETAIL + 'service.hpp'
 ASIO, COMPLETION = DETAIL + 'asio_internals.hpp', DETAIL + 'completion.hpp'
 EXECUTOR, INITIATE = DETAIL + 'handler_executor.hpp', DETAIL + 'initiate_acquire.hpp'
 REQUEST, LANES = DETAIL + 'cancel_request.hpp', DETAIL + 'lanes.hpp'
-KEYED, KEY_NODE, LANE_QUEUE = 'src/keyed_core.cpp', DETAIL + 'key_node.hpp', DETAIL + 'lane_queue.hpp'
+KEYED, KEY_NODE = 'src/keyed_core.cpp', DETAIL + 'key_node.hpp'
+LANE_QUEUE, LANE_QUEUE_HPP = 'src/lane_queue.cpp', DETAIL + 'lane_queue.hpp'
 KEY_TABLE, KEYED_HPP = DETAIL + 'key_table.hpp', DETAIL + 'keyed_core.hpp'
 MEMBER, SERVER = 'src/fleet/member.cpp', 'src/fleet/server.cpp'
 SHARED, SHARED_HPP, TURN = 'src/shared_core.cpp', DETAIL + 'shared_core.hpp', 'src/shared_turn.cpp'
@@ -831,13 +832,13 @@ bug('a claim of a key that is undone is not announced (lost wake-up)',
     (KEYED, ' & key_node::has_waiters) announce(k, 0);', ' & key_node::has_waiters) {}'),
     found_by=keyed('try A | acquire A | try B, total 1'))
 bug('a key whose permits came back is mailed without its flag',
-    (KEYED, 'k.state_.fetch_and(~key_node::mailed, std::memory_order_acq_rel);', 'k.state_.load(std::memory_order_acquire);'),
+    (LANE_QUEUE, 'k.state_.fetch_and(~key_node::mailed, std::memory_order_acq_rel);', 'k.state_.load(std::memory_order_acquire);'),
     found_by=[explorer()])
 bug('a key is mailed again while the strand still reads its mail',
-    order(KEYED, '~key_node::mailed, std::memory_order_acq_rel', 'acq_rel', 'acquire'),
+    order(LANE_QUEUE, '~key_node::mailed, std::memory_order_acq_rel', 'acq_rel', 'acquire'),
     found_by=keyed('release | release, release, two wait, one key'))
 bug('the strand does not read the permits of a key that was mailed',
-    (KEYED, '    refresh(k);\n    k.end_wait();', '    k.end_wait();'),
+    (LANE_QUEUE, '    refresh(k);\n    k.end_wait();', '    k.end_wait();'),
     found_by=[explorer()])
 bug('a release that takes the strand does not tell it of the key',
     (KEYED, '      queue_.refresh(k);\n', ''),
@@ -849,10 +850,10 @@ bug('a key claims permits above its limit',
     (KEY_NODE, 'held(s) > limit || n > limit - held(s)', 'held(s) > limit'),
     found_by=[HISTORY, unit('keyed: limits/a_key_holds_at_most_its_limit')])
 bug('the strand admits a waiter without closing its key to others',
-    (KEYED, 'k.state_.fetch_or(key_node::has_waiters, std::memory_order_acquire);\n  refresh', 'refresh'),
+    (LANE_QUEUE, 'k.state_.fetch_or(key_node::has_waiters, std::memory_order_acquire);\n  refresh', 'refresh'),
     found_by=[explorer()])
 bug('a key without waiters stays closed to other threads',
-    (KEYED, '  if (n == 0) k.state_.fetch_and(~key_node::has_waiters, std::memory_order_release);\n', ''),
+    (LANE_QUEUE, '  if (n == 0) k.state_.fetch_and(~key_node::has_waiters, std::memory_order_release);\n', ''),
     found_by=[HISTORY])
 bug('the last pin is dropped without the mutex',
     (KEYED, 'if (left < key_node::one_pin) return', 'if (left < key_node::one_pin && k.state_.load() != 0) return'),
@@ -878,14 +879,14 @@ bug('a closed keyed semaphore aborts its waiters',
     (KEYED, '  if (is_closed()) return set_flags(pending, decides::some);\n', ''),
     found_by=keyed('close, cancel() | release, A and B wait'))
 bug('a refused decision is not tried again by the next release',
-    (LANE_QUEUE, '!inbox_.empty() || !standing_.empty()};', '!inbox_.empty()};'),
+    (LANE_QUEUE_HPP, '!inbox_.empty() || !standing_.empty()};', '!inbox_.empty()};'),
     found_by=keyed('a refusing executor | cancel | release B'))
 bug('a waiter that is granted as it comes is queued above the bound',
-    (KEYED, '  if (a == admission::granted && !is_cancelled) return true;\n', ''),
-    (KEYED, 'a == admission::queue_full', 'a == admission::queue_full && false'),
+    (LANE_QUEUE, '  if (a == admission::granted && !is_cancelled) return true;\n', ''),
+    (LANE_QUEUE, 'a == admission::queue_full', 'a == admission::queue_full && false'),
     found_by=[HISTORY, unit('keyed: bounded/zero_means_never_wait')])
 bug('new limits of keys are not looked at',
-    (KEYED, '         lanes_.limits() != limits_under(limit);', '         false;'),
+    (LANE_QUEUE, '         lanes_.limits() != limits_under(limit);', '         false;'),
     found_by=[HISTORY, unit('keyed: limits/set_limits_grants_at_once')])
 
 # ---- One limit for many processes: the server ----------------------------------------------------

@@ -25,7 +25,7 @@ COPIES = OUT / 'copies'  # what an earlier run has left there is removed
 JOBS = len(os.sched_getaffinity(0))
 
 CORE = 'src/core.cpp'
-KEYED = 'src/keyed_core.cpp'
+KEYED = ['src/keyed_core.cpp', 'src/lane_queue.cpp']
 STATISTICS = 'src/wait_statistics.cpp'
 ERROR = 'src/error.cpp'
 # What a unit test needs besides these, by how its name begins.
@@ -106,7 +106,7 @@ class Program:
 
 
 def stress(name, sources, flags, libraries='-pthread'):
-    return Program(name, [(s, '') for s in sources + [CORE, ERROR, KEYED]], libraries, flags)
+    return Program(name, [(s, '') for s in sources + [CORE, ERROR, *KEYED]], libraries, flags)
 
 
 THREAD = f'{SANITIZER} -fsanitize=thread'
@@ -118,7 +118,7 @@ PROGRAMS = {p.name: p for p in [
     # Not linked with -fsanitize=thread: the explorer answers the calls of ThreadSanitizer.
     Program('explorer', [('test/verify/model/explorer.cpp', '-O2 ' + MODEL[0]),
                          *((source, '-O2 ' + ''.join(MODEL)) for source in (
-                             'test/verify/model/programs.cpp', 'test/verify/model/keyed_programs.cpp', CORE, KEYED))],
+                             'test/verify/model/programs.cpp', 'test/verify/model/keyed_programs.cpp', CORE, *KEYED))],
             '-lboost_context'),
     stress('linearizability', ['test/verify/stress/linearizability.cpp'], '-O2'),
     stress('tsan', ['test/verify/stress/stress.cpp'], THREAD),
@@ -152,7 +152,7 @@ def unit_program(name, address):
     more = next((sources for beginning, sources in LIBRARY.items() if name.startswith(beginning)), [])
     return Program(f'{name}-address' if address else name,
                    [(unit_source(name), f'{test} -include {folder}/all.hpp'), ('test/unit/main.cpp', test),
-                    *((s, library) for s in [CORE, ERROR, KEYED, STATISTICS, *more])],
+                    *((s, library) for s in [CORE, ERROR, *KEYED, STATISTICS, *more])],
                    '-fsanitize=address -lboost_unit_test_framework -lboost_coroutine -lboost_context -pthread' +
                    (' -lhiredis' if name.startswith('redis_') else ''))
 

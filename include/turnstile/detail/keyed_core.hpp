@@ -36,7 +36,7 @@
 
 namespace turnstile::inline v1::detail {
 
-extern template class basic_strand<lane_queue>;  // src/keyed_core.cpp has it
+extern template class basic_strand<lane_queue>;  // src/lane_queue.cpp has it
 
 class TURNSTILE_API keyed_core : public basic_strand<lane_queue> {
  public:
