@@ -7,8 +7,9 @@
 // The core of a keyed semaphore. The word of the strand counts the permits of all keys, and each key has a node
 // with a word of its own (key_node.hpp). An acquire takes permits of both, or of none.
 //
-// Acquire. The look-up finds the node and claims permits of it, or only pins it. Then one compare-and-swap takes
-// permits of the total. If that fails, the claim is undone, which is a release of the key alone. The acquire
+// Acquire. The total is evaluated. The look-up finds the node and claims permits of it, or only pins it. Then one
+// compare-and-swap takes permits of the total, from the word that was evaluated. If the word has changed, it is
+// evaluated again. If it has too few then, the claim is undone, which is a release of the key alone. The acquire
 // waits like that of a plain semaphore, and the strand admits it. `queued` says that a waiter that is not
 // passed over is queued, or that mail is on its way. So acquires of other keys are granted at once beside a
 // key that waits for its own permits.
