@@ -82,7 +82,7 @@ class adaptive_rules {
     if (!is_complete(end)) return;
     if (is_overloaded())
       back_off();
-    else if (w.successes > 0)
+    else
       evaluate(mean(), w.in_use / w.successes, w.successes);
     begin_window(end);
   }
