@@ -95,6 +95,17 @@ BOOST_AUTO_TEST_CASE(finds_the_servers_from_below_and_from_above) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(finds_the_servers_if_they_get_faster_while_the_limit_grows) {
+  adaptive_limit adaptive({.initial = 1});
+  upstream u{adaptive};
+  while (adaptive.limit() < 6) u.end_one();
+  u.service = 20ms;
+  u.run(30s);
+  const std::size_t limit = settled(u);
+  BOOST_TEST(limit >= 18u);
+  BOOST_TEST(limit <= 31u);
+}
+
 BOOST_AUTO_TEST_CASE(stays_in_its_range) {
   adaptive_limit adaptive({.initial = 6, .lowest = 5, .highest = 9});
   upstream u{adaptive};
