@@ -126,6 +126,20 @@ BOOST_AUTO_TEST_CASE(quantiles_take_any_argument_and_any_wait) {
   BOOST_TEST((zero.read().quantile(0.5) == 0ns));
 }
 
+// No bucket tells them apart.
+BOOST_AUTO_TEST_CASE(waits_of_hours_count_as_the_longest) {
+  wait_statistics stats;
+  for (const auto w : {2h, 3h, 5h}) stats.add({}, w);
+  const auto r = stats.read();
+  BOOST_TEST((r.quantile(0.1) == 5h));
+  BOOST_TEST(r.within(4h) == 0u);
+  BOOST_TEST(r.within(5h) == 3u);
+  stats.add({}, 4h);
+  const auto later = stats.read().since(r);
+  BOOST_TEST(later.granted == 1u);
+  BOOST_TEST((later.longest() == 5h));
+}
+
 BOOST_AUTO_TEST_CASE(the_mean_is_exact) {
   wait_statistics stats;
   for (const auto w : {1ms, 2ms, 6ms}) stats.add({}, w);
