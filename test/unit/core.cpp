@@ -106,6 +106,16 @@ BOOST_AUTO_TEST_CASE(a_late_cancellation_does_nothing) {
   BOOST_TEST(read() == "");
 }
 
+// A timer may be that early.
+BOOST_AUTO_TEST_CASE(a_cancellation_before_the_wait_begins_counts) {
+  make(0);
+  fake& a = (*this)("a");
+  a.make_cancellable().cancel(outcome::timed_out);
+  BOOST_TEST(a.wait() == outcome::waiting);
+  BOOST_TEST(read() == "a!timed out");
+  BOOST_TEST(c->waiting() == 0u);
+}
+
 // More of them than the word can count.
 BOOST_AUTO_TEST_CASE(each_grant_comes_with_a_reference) {
   make(300);

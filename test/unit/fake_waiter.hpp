@@ -93,11 +93,16 @@ class fake final : public waiter {
     if (core* const c = std::exchange(granted_by_, nullptr)) c->drop_reference();
   }
 
-  outcome wait() {
+  // What wait() does first.
+  fake& make_cancellable() {
     if (!slot_) {
       slot_ = cancellation_ = new cancellation(*f_.c);
       slot_->add_reference();
     }
+    return *this;
+  }
+  outcome wait() {
+    make_cancellable();
     const outcome o = f_.c->wait(*this);
     if (o == outcome::granted) granted_by_ = f_.c;
     return o;
