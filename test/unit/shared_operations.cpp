@@ -120,6 +120,16 @@ BOOST_AUTO_TEST_CASE(an_operation_without_permits_has_no_lease_to_lose) {
   BOOST_TEST(run(1s) == "done!aborted");
 }
 
+BOOST_AUTO_TEST_CASE(an_acquire_that_fails_starts_no_operation) {
+  auto& a = make({.limit = 1});
+  turnstile::async_with_permit(a, 2, operation(), (*this)("two"));
+  BOOST_TEST(settle() == "two!exceeds");
+  a.close();
+  turnstile::async_with_permit(a, operation(), (*this)("late"));
+  BOOST_TEST(settle() == "late!closed");
+  BOOST_TEST(timer.cancel() == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(an_acquire_that_waits_is_not_cancelled_by_a_loss) {
   auto& a = make({.limit = 1});
   a.async_acquire_permit((*this)("a"));
