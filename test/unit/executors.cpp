@@ -6,6 +6,7 @@
 
 #define BOOST_TEST_MODULE executors
 
+#include "context_executor.hpp"
 #include "recorder.hpp"
 #include "support.hpp"
 
@@ -97,6 +98,20 @@ class custom_executor {
 
 static_assert(asio::execution::is_executor<custom_executor>::value);
 static_assert(asio::can_require_v<custom_executor, asio::execution::blocking_t::never_t>);
+
+// A context that is not one of Asio's.
+struct plain_context : asio::execution_context {
+  ~plain_context() {
+    shutdown();
+    destroy();
+  }
+};
+struct plain_executor : test::context_executor<plain_executor, plain_context> {
+  template <typename F>
+  void execute(F f) const {
+    f();
+  }
+};
 
 // Releases when it is asked for memory, as another thread may while a wait is being prepared.
 template <typename T>
@@ -294,19 +309,23 @@ BOOST_AUTO_TEST_CASE(a_handlers_executor_comes_first) {
 // A pool of threads that is neither the semaphore's nor known to it.
 BOOST_AUTO_TEST_CASE(a_handlers_executor_may_be_of_another_thread_pool) {
   asio::io_context context;
+  plain_context plain;
   asio::thread_pool own(1), other(1);
   semaphore of_context(context, 0);
+  turnstile::basic_semaphore<plain_executor> of_plain(plain_executor{{&plain}}, 0);
   turnstile::basic_semaphore<asio::thread_pool::executor_type> of_pool(own.get_executor(), 0);
   int there = 0;
   auto handler = asio::bind_executor(other.get_executor(), [&](error_code ec) {
     there += !ec && other.get_executor().running_in_this_thread();
   });
   of_context.async_acquire(handler);
+  of_plain.async_acquire(handler);
   of_pool.async_acquire(handler);
   of_context.release();
+  of_plain.release();
   of_pool.release();
   other.join();
-  BOOST_TEST(there == 2);
+  BOOST_TEST(there == 3);
 }
 
 BOOST_AUTO_TEST_CASE(a_strand_keeps_its_handlers_apart) {
