@@ -335,6 +335,44 @@ BOOST_AUTO_TEST_CASE(operations_that_end_early_are_kept_if_they_end_on_another_t
   BOOST_TEST((where == std::this_thread::get_id()));
 }
 
+namespace {
+
+// A value whose copy, by which it is kept, lets the initiation return, and waits until it has.
+struct slow {
+  slow() = default;
+  slow(test::barrier& b, test::barrier& e) : begins(&b), ends(&e) {}
+  slow(slow&&) = default;
+  slow(const slow& other) : begins(other.begins), ends(other.ends) {
+    begins->arrive_and_wait();
+    ends->arrive_and_wait();
+  }
+  test::barrier *begins = nullptr, *ends = nullptr;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(operations_that_end_while_the_initiation_returns_call_the_handler_once) {
+  test::barrier keeps(2), returned(2);
+  std::thread other;
+  const auto operation = [&](auto token) {
+    return asio::async_initiate<decltype(token), void(error_code, const slow&)>(
+        [&](auto h) {
+          other = std::thread([&, h = std::move(h)]() mutable {
+            std::move(h)(asio::error::eof, slow(keeps, returned));
+          });
+          keeps.arrive_and_wait();
+        },
+        token);
+  };
+  async_with_permit(sem, operation, [h = handler()](error_code ec, const slow&) { h(ec); });
+  poll();
+  BOOST_TEST(read() == "");
+  returned.arrive_and_wait();
+  other.join();
+  BOOST_TEST(read() == "done!eof");
+  BOOST_TEST(available_in_handler == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(operations_that_end_early_have_their_values_kept) {
   std::string referred = "referred";
   std::string* address = nullptr;
