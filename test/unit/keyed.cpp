@@ -5,7 +5,7 @@
 
 #define BOOST_TEST_MODULE keyed
 #include "context_executor.hpp"
-#include "journal.hpp"
+#include "keyed_fixture.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -23,7 +23,6 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 #include <new>
 #include <optional>
@@ -35,39 +34,13 @@
 
 using namespace test;
 
-using keyed = turnstile::keyed_semaphore<std::string>;
-
 static_assert(turnstile::acquirable<keyed::key_reference>);
 static_assert(std::is_copy_constructible_v<keyed::key_reference>);
 static_assert(std::is_nothrow_move_constructible_v<keyed>);
 
-namespace {
-
-struct fixture : journal {
-  keyed& make(turnstile::keyed_limits l) { return sem.emplace(io, l); }
-  // An acquire of the key, recorded as "<key><number>".
-  void acquire(const std::string& key, std::size_t n = 1) {
-    (*sem)[key].async_acquire_permit(n, (*this)(key + std::to_string(++numbers[key])));
-  }
-  std::string drop(const std::string& name) {
-    held.at(name).release();
-    return poll();
-  }
-  void check(std::size_t in_use, std::size_t waiting, std::size_t keys) {
-    BOOST_TEST(sem->in_use() == in_use);
-    BOOST_TEST(sem->waiting() == waiting);
-    BOOST_TEST(sem->size() == keys);
-  }
-
-  std::optional<keyed> sem;
-  std::map<std::string, int> numbers;
-};
-
-}  // namespace
-
 // ---- Limits -------------------------------------------------------------------------------------
 
-BOOST_FIXTURE_TEST_SUITE(limits, fixture)
+BOOST_FIXTURE_TEST_SUITE(limits, keyed_fixture)
 
 BOOST_AUTO_TEST_CASE(a_key_holds_at_most_its_limit) {
   make({.per_key = 2});
@@ -172,7 +145,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 // ---- Fairness -----------------------------------------------------------------------------------
 
-BOOST_FIXTURE_TEST_SUITE(fairness, fixture)
+BOOST_FIXTURE_TEST_SUITE(fairness, keyed_fixture)
 
 BOOST_AUTO_TEST_CASE(a_permit_goes_to_the_key_that_holds_fewest) {
   make({.per_key = 4, .total = 4});
@@ -234,7 +207,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 // ---- Bounded queues -----------------------------------------------------------------------------
 
-BOOST_FIXTURE_TEST_SUITE(bounded, fixture)
+BOOST_FIXTURE_TEST_SUITE(bounded, keyed_fixture)
 
 BOOST_AUTO_TEST_CASE(at_most_so_many_acquires_of_a_key_wait) {
   make({.per_key = 1, .max_waiting_per_key = 1});
@@ -275,7 +248,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 // ---- Keys ---------------------------------------------------------------------------------------
 
-BOOST_FIXTURE_TEST_SUITE(keys, fixture)
+BOOST_FIXTURE_TEST_SUITE(keys, keyed_fixture)
 
 BOOST_AUTO_TEST_CASE(a_key_exists_while_it_holds_or_waits) {
   make({.per_key = 1});
@@ -405,7 +378,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 // ---- Permits ------------------------------------------------------------------------------------
 
-BOOST_FIXTURE_TEST_SUITE(permits, fixture)
+BOOST_FIXTURE_TEST_SUITE(permits, keyed_fixture)
 
 BOOST_AUTO_TEST_CASE(split_and_merged_permits_belong_to_the_key) {
   make({.per_key = 4});
@@ -461,7 +434,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 // ---- Ends ---------------------------------------------------------------------------------------
 
-BOOST_FIXTURE_TEST_SUITE(ends, fixture)
+BOOST_FIXTURE_TEST_SUITE(ends, keyed_fixture)
 
 BOOST_AUTO_TEST_CASE(a_cancelled_head_lets_the_next_one_pass) {
   make({.per_key = 2, .total = 2});
@@ -533,11 +506,20 @@ BOOST_AUTO_TEST_CASE(waits_and_permits_follow_a_move) {
   BOOST_TEST(moved.limits().per_key == 7u);
 }
 
+BOOST_AUTO_TEST_CASE(a_move_to_itself_changes_nothing) {
+  keyed& same = make({.per_key = 1});
+  acquire("a");
+  acquire("a");
+  *sem = std::move(same);
+  BOOST_TEST(poll() == "a1");
+  BOOST_TEST(drop("a1") == "a2");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 // ---- Completion ---------------------------------------------------------------------------------
 
-BOOST_FIXTURE_TEST_SUITE(completion, fixture)
+BOOST_FIXTURE_TEST_SUITE(completion, keyed_fixture)
 
 BOOST_AUTO_TEST_CASE(handlers_are_never_called_inside_a_call) {
   make({.per_key = 1, .max_waiting = 1});
@@ -627,10 +609,10 @@ BOOST_AUTO_TEST_CASE(a_timed_acquire_gives_up) {
   };
   timed(patience, "granted");
   timed(std::chrono::milliseconds(-1), "no time");
+  BOOST_TEST(poll() == "granted no time!timed out");
   timed(std::chrono::milliseconds(1), "1 ms");
   timed(patience, "waits");
   BOOST_TEST(sem->waiting() == 2u);
-  BOOST_TEST(poll() == "granted no time!timed out");
   io.restart();
   io.run_one();
   BOOST_TEST(poll() == "1 ms!timed out");
