@@ -84,6 +84,19 @@ BOOST_AUTO_TEST_CASE(acquires_are_granted_in_their_order) {
   check(31, 0, 31);
 }
 
+BOOST_AUTO_TEST_CASE(try_acquire_takes_what_is_free) {
+  make({.per_key = 1});
+  permit a;
+  const auto calls = [&] {
+    a = (*sem)["a"].try_acquire_permit();
+    BOOST_TEST(!(*sem)["a"].try_acquire_permit());
+    BOOST_TEST(!(*sem)["busy"].try_acquire_permit());
+  };
+  BOOST_TEST(while_busy(calls) == "busy");
+  BOOST_TEST(a.count() == 1u);
+  check(2, 0, 2);
+}
+
 BOOST_AUTO_TEST_CASE(an_acquire_may_be_cancelled_at_once) {
   make({.per_key = 1});
   asio::cancellation_signal other;
