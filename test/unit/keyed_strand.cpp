@@ -175,23 +175,23 @@ BOOST_AUTO_TEST_SUITE_END()
 
 namespace {
 
-// While a permit is handed over, the permits for a hundred acquires come back.
+// While a permit is handed over, others come back, for many acquires.
 struct many : fixture {
   static constexpr std::size_t bound = 64;  // of what a call hands over for others
+  static constexpr int waits = 300, large = 40;
 
   many() {
-    make({.per_key = 200});
-    all = (*sem)["a"].try_acquire_permit(200);
-    for (int i = 0; i != 100; ++i)
-      (*sem)["a"].async_acquire_permit(
-          i == nth ? 2 : 1, on(i == nth ? refuses : completes, [this, i](error_code ec, permit) {
-            ++called;
-            if (i == nth)
-              write("the large one" + std::string(ec == errc::exceeds_limit ? "!" : ""));
-          }));
+    make({.per_key = 400});
+    all = (*sem)["a"].try_acquire_permit(400);
+    for (int i = 0; i != waits; ++i) {
+      if (i == large)
+        (*sem)["a"].async_acquire_permit(
+            2, asio::bind_cancellation_slot(signal.slot(), on(refuses, (*this)("large"))));
+      else
+        (*sem)["a"].async_acquire_permit(on(completes, [this](error_code, permit) { ++called; }));
+    }
   }
 
-  static constexpr int nth = 40;
   permit all;
   calling::script completes, refuses;
   int called = 0;
@@ -202,37 +202,45 @@ struct many : fixture {
 BOOST_FIXTURE_TEST_SUITE(many_completions, many)
 
 BOOST_AUTO_TEST_CASE(a_release_takes_a_strand_that_was_offered) {
-  make_busy([&] { all.release(60); });
+  make_busy([&] { all.release(200); });
   const std::size_t before = completes.handed_over;
   BOOST_TEST(before <= bound);
   all.release(10);  // some wait for it
   BOOST_TEST(completes.handed_over > before);
   BOOST_TEST(completes.handed_over <= before + bound);
   all.release();
-  poll();
-  BOOST_TEST(called == 100);
+  BOOST_TEST(poll() == "busy large");
+  BOOST_TEST(called == waits - 1);
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_left_behind_beside_a_waiter_of_another_context) {
   asio::io_context other;
   make_busy([&] {
-    all.release(150);
+    all.release();
     (*sem)["b"].async_acquire_permit(asio::bind_executor(other, (*this)("b")));
   });
-  BOOST_TEST(completes.handed_over == 99u);
+  BOOST_TEST(completes.handed_over == std::size_t(waits - 1));
   other.poll();
   BOOST_TEST(read() == "b");
 }
 
 BOOST_AUTO_TEST_CASE(a_grant_that_is_refused_under_a_lower_limit_exceeds_it) {
-  make_busy([&] { all.release(200); });
+  make_busy([&] { all.release(); });
   refuses.refusals = 1;
-  BOOST_TEST(completes.handed_over < std::size_t(nth));
   sem->set_limits({.per_key = 1});
   BOOST_TEST(refuses.refusals == 0);
   held.clear();
-  BOOST_TEST(poll() == "busy the large one!");
-  BOOST_TEST(called == 100);
+  BOOST_TEST(poll() == "busy large!exceeds");
+  BOOST_TEST(called == waits - 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_grant_that_is_refused_after_its_cancellation_is_cancelled) {
+  make_busy([&] { all.release(); });
+  refuses.refusals = 1;
+  signal.emit(asio::cancellation_type::terminal);
+  BOOST_TEST(refuses.refusals == 0);
+  BOOST_TEST(poll() == "busy large!aborted");
+  BOOST_TEST(called == waits - 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
