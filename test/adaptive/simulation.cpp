@@ -161,7 +161,7 @@ struct best_fixed {
 };
 
 // Tries limits from a fifth of the servers to ten times as many: all with two seeds, and the best three, and those
-// next to them, with all seeds.
+// next to the best one, with all seeds.
 best_fixed search_best(const scenario& s, chances& all) {
   const double servers =
       static_cast<double>(s.backend.at(0).servers) / static_cast<double>(s.load.limiters);
@@ -174,17 +174,16 @@ best_fixed search_best(const scenario& s, chances& all) {
                       goodput(r, s.settled, s.load.duration)};
   };
   std::vector<best_fixed> tried;
-  for (double limit = servers / 5; limit < 10 * servers; limit *= 1.12)
+  for (double limit = servers / 5; limit < 10 * servers; limit *= 1.2)
     if (const auto rounded = static_cast<std::size_t>(std::max(1.0, std::round(limit)));
         tried.empty() || tried.back().limit != rounded)
       tried.push_back(measure(rounded, 2));
   std::sort(tried.begin(), tried.end(),
             [](const best_fixed& a, const best_fixed& b) { return a.whole > b.whole; });
   std::vector<std::size_t> again;
-  for (std::size_t i = 0; i < tried.size() && i < 3; ++i)
-    for (const std::size_t limit :
-         {tried[i].limit - (tried[i].limit > 1), tried[i].limit, tried[i].limit + 1})
-      if (std::find(again.begin(), again.end(), limit) == again.end()) again.push_back(limit);
+  for (std::size_t i = 0; i < tried.size() && i < 3; ++i) again.push_back(tried[i].limit);
+  for (const std::size_t limit : {again[0] - (again[0] > 1), again[0] + 1})
+    if (std::find(again.begin(), again.end(), limit) == again.end()) again.push_back(limit);
   best_fixed best;
   for (const std::size_t limit : again) {
     const best_fixed b = measure(limit, all.size());
