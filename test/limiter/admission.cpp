@@ -109,6 +109,8 @@ void come_after_the_grant(bool per_client) {
   BOOST_TEST_REQUIRE(comes_true(io, [&] { return a.queued() == 1; }));
   holder.decision.reset();
   BOOST_TEST(a.queued() == 0U);
+  BOOST_TEST(a.in_use() == 1U);
+  BOOST_TEST(a.available() == 0U);
   next.ask(a, f);
   BOOST_TEST_REQUIRE(comes_true(io, [&] { return waiting.decision.has_value(); }));
   BOOST_TEST(waiting.decision->granted.has_value());

@@ -161,10 +161,13 @@ void admission::apply() {
   if (fleet_ && !clients_) fleet_->permits().set_max_waiting(limits_.max_queue);
 }
 
+std::size_t admission::in_use() const noexcept {
+  if (fleet_) return fleet_->permits().in_use();
+  return (clients_share() ? clients_->in_use() : permits_.in_use()) - 1;  // without own_permit_
+}
+
 std::size_t admission::available() const noexcept {
-  if (!fleet_ && !clients_share()) return permits_.available();
-  const std::size_t held = fleet_ ? fleet_->permits().in_use() : clients_->in_use();
-  const std::size_t all = limit() + (fleet_ ? 0 : 1);
+  const std::size_t all = limit(), held = in_use();
   return all > held ? all - held : 0;
 }
 

@@ -83,6 +83,8 @@ class admission {
   queue_limits limits() const;
 
   std::size_t limit() const noexcept { return fleet_ ? fleet_->limit() : permits_.limit() - 1; }
+  // The permits that connections hold, or are about to get.
+  std::size_t in_use() const noexcept;
   std::size_t available() const noexcept;
   std::size_t queued() const noexcept;
   std::size_t clients() const {

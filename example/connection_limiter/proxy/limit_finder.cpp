@@ -31,30 +31,30 @@ limit_finder::limit_finder(const auto_limit& a, std::size_t first)
                                                  .highest = a.highest,
                                                  .tolerable = tolerable_time}) {}
 
-void limit_finder::connected(steady_clock::time_point start, std::size_t active,
+void limit_finder::connected(steady_clock::time_point start, std::size_t in_use,
                              const error_code& ec) {
-  if (is_refusal(ec)) return overloaded(start, active);
+  if (is_refusal(ec)) return overloaded(start, in_use);
   const auto now = steady_clock::now();
   const bool is_slow = now - start > tolerable_time;
-  ended(is_slow ? start : now - usual_time, now, active,
+  ended(is_slow ? start : now - usual_time, now, in_use,
         ec ? outcome::ignored : outcome::succeeded);
 }
 
-void limit_finder::refused(steady_clock::time_point start, std::size_t active) {
+void limit_finder::refused(steady_clock::time_point start, std::size_t in_use) {
   // Later, the upstream may have waited in vain for the client.
-  if (steady_clock::now() - start <= tolerable_time) overloaded(start, active);
+  if (steady_clock::now() - start <= tolerable_time) overloaded(start, in_use);
 }
 
-void limit_finder::overloaded(steady_clock::time_point start, std::size_t active) {
+void limit_finder::overloaded(steady_clock::time_point start, std::size_t in_use) {
   // Refusals come so fast that the limiter's own limit is not reached. But the upstream's is.
   limit_.waited();
-  ended(start, steady_clock::now(), active, outcome::overloaded);
+  ended(start, steady_clock::now(), in_use, outcome::overloaded);
 }
 
 void limit_finder::ended(steady_clock::time_point start, steady_clock::time_point end,
-                         std::size_t active, outcome o) {
+                         std::size_t in_use, outcome o) {
   const std::lock_guard lock{mutex_};
-  limit_.ended(start, end, active, o);
+  limit_.ended(start, end, in_use, o);
 }
 
 }  // namespace connection_limiter

@@ -23,22 +23,22 @@ class limit_finder {
   // A connection found no free permit.
   void waited() { limit_.waited(); }
 
-  // An attempt to connect that began at `start` has ended just now, with that many active connections
+  // An attempt to connect that began at `start` has ended just now, with that many permits in use
   // at its start.
-  void connected(std::chrono::steady_clock::time_point start, std::size_t active,
+  void connected(std::chrono::steady_clock::time_point start, std::size_t in_use,
                  const error_code& ec);
 
   // The upstream has just closed that connection, and had sent nothing.
-  void refused(std::chrono::steady_clock::time_point start, std::size_t active);
+  void refused(std::chrono::steady_clock::time_point start, std::size_t in_use);
 
   std::size_t limit() const noexcept { return limit_.limit(); }
 
  private:
   using outcome = turnstile::adaptive_limit::outcome;
 
-  void overloaded(std::chrono::steady_clock::time_point start, std::size_t active);
+  void overloaded(std::chrono::steady_clock::time_point start, std::size_t in_use);
   void ended(std::chrono::steady_clock::time_point start, std::chrono::steady_clock::time_point end,
-             std::size_t active, outcome o);
+             std::size_t in_use, outcome o);
 
   std::mutex mutex_;  // guards ended() of
   turnstile::adaptive_limit limit_;

@@ -217,10 +217,11 @@ awaitable<ending> limiter::serve(connection& c, stream_socket client,
   const timeouts t = now();
   stream_socket upstream{client.get_executor()};
   const auto start = steady_clock::now();
-  const std::size_t active_at_start = stats_.active.now();
+  const std::size_t in_use =
+      admission_->in_use();  // the gauge misses those that are about to start
   const error_code ec = co_await upstream_.connect(upstream, t.connect_timeout);
   if (finder_) {
-    finder_->connected(start, active_at_start, ec);
+    finder_->connected(start, in_use, ec);
     adopt_found_limit();
   }
   if (ec) {
@@ -233,7 +234,7 @@ awaitable<ending> limiter::serve(connection& c, stream_socket client,
                            t.upstream_ended_timeout};
   const ending e = co_await relay(client, upstream, std::move(early), limits, c.bytes, stats_);
   if (finder_ && c.bytes.refused) {
-    finder_->refused(start, active_at_start);
+    finder_->refused(start, in_use);
     adopt_found_limit();
   }
   co_return e;
