@@ -2,7 +2,8 @@
 -- Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
 -- The server's half of a semaphore that many processes use, for Redis 6.0 and newer, and Valkey. It repeats sync() of
--- server.cpp: the functions have the same names and stand in the same order, and their comments are there.
+-- server.cpp: the functions that both have stand in the same order, and their comments are there. What only the script
+-- has is explained here.
 --
 -- KEYS[1]  turnstile:{NAME}
 -- ARGV     id serial epoch version lease slice limit set_limit lost held debt in_use keep
@@ -22,9 +23,8 @@
 -- doubles: to read numbers from text would take fifteen times as long. When the last member has left, only the field
 -- `state` remains.
 --
--- What most requests do not need is left until it is needed: the other members' sessions, and the functions that divide
--- the limit. For Lua makes the script's functions anew at each call, and the more names from outside they use, the longer
--- it takes.
+-- The script reads the other members' sessions, and creates the functions that divide the limit, only if a request needs
+-- them. Lua creates the functions of a script anew at each call, and this takes longer the more upvalues they have.
 
 local VERSION = 2  -- of the reply, and of what is stored; from 1 to 255
 local key = KEYS[1]
@@ -248,10 +248,11 @@ local function is_calm(m, free)
   return m.want <= m.share + free and m.need == 0 and m.recall == 0 and m.debt == 0
 end
 
--- If all members are calm and the shares are within the limit, there is nothing to divide: no target is above a share,
--- since the demands are not, so that nothing is granted or missing. A calm member has no turn, since it has no need.
--- If one of them wants more, and so much is free, all demands are met, and no other share changes. But as long as its
--- turn lasts, it may get less. Returns false if the limit has to be divided.
+-- Answers the request without the other members' sessions if it can. Returns false if the limit has to be divided.
+-- If all members are calm and the shares are within the limit, there is nothing to divide: no demand is above a share,
+-- so no target is, and nothing is granted or missing. A calm member waits for no turn, since it has no need.
+-- If only this member wants more, and that much is free, all demands are met, and no other share changes. This does not
+-- hold before `turn_end`: until then, the division may give the member less than it wants.
 local function serve_alone(s, m)
   if s.has_all or s.is_calm == 0 or s.used > s.limit then return false end
   local may_grow = not is_learning(s) and m.turn_end <= s.now
@@ -430,7 +431,7 @@ end
 
 -- ---- sync()
 
--- Not in a function, which would use most names of the script.
+-- This is the script itself and not a function, because a function would have most names of the script as upvalues.
 
 local a = ARGV
 local r = {  -- adding 0 makes a number of a text, in half of the time that tonumber() takes

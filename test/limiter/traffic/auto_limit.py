@@ -3,8 +3,9 @@
 
 """A server that takes 24, then 8, then 24 connections at once, and closes all others without an answer.
 
-64 clients ask again and again, and a request takes 50 ms. With --limit auto, the limit follows what the server
-takes within 5 s upwards and 15 s downwards, and nearly as much is served as with the best fixed limit.
+64 clients send one request after the other, and each takes 50 ms. With --limit auto, the limit must come near the
+server's number within 5 s if the number has risen, and within 15 s if it has fallen. After that, the server must answer
+at least 0.85 times as many requests as with the best fixed limit.
 """
 
 import asyncio
