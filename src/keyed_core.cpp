@@ -52,7 +52,7 @@ outcome keyed_core::wait(key_node& k, lane_waiter& x) noexcept {
 
 // Takes an amount that includes a pin off the word of the key, if that is s. Otherwise reads it again, and returns
 // false. The last pin goes under the mutex.
-inline bool keyed_core::drop(key_node& k, std::uint64_t& s, std::uint64_t amount) noexcept {
+bool keyed_core::drop(key_node& k, std::uint64_t& s, std::uint64_t amount) noexcept {
   const std::uint64_t left = s - amount;
   if (left < key_node::one_pin) return drop_last(k, s, left);
   // Releases what was done through this pin.

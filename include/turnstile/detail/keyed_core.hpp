@@ -100,7 +100,7 @@ class TURNSTILE_API keyed_core : public basic_strand<lane_queue> {
 
   outcome take_total_again(key_node& k, std::uint32_t n, bool beside_strand) noexcept;
   void announce(key_node& k, std::uint32_t n) noexcept;
-  bool drop(key_node& k, std::uint64_t& s, std::uint64_t amount) noexcept;
+  inline bool drop(key_node& k, std::uint64_t& s, std::uint64_t amount) noexcept;
   bool drop_last(key_node& k, std::uint64_t& s, std::uint64_t left) noexcept;
 
   lane_limits limits_;
