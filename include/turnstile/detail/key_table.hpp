@@ -88,7 +88,8 @@ class key_table final : public keyed_core {
   static std::size_t tree_of([[maybe_unused]] const Key& key) noexcept {
     if constexpr (has_hash) {
       // The hash of a number is the number. Each of its bits changes the upper bits of the product, or is one of them.
-      return std::uint64_t(std::hash<Key>()(key)) * 0xff51afd7ed558ccd >> (64 - tree_bits);
+      return std::uint64_t(std::hash<std::remove_const_t<Key>>()(key)) * 0xff51afd7ed558ccd >>
+             (64 - tree_bits);
     } else {
       return 0;
     }
