@@ -181,13 +181,12 @@ std::string lines_dropped(std::uint64_t n) {
 void serve(const options& o, const std::function<options()>& read_options) {
   // First of all, so that no other descriptor gets one of their numbers.
   std::vector<int> sockets = take_passed_sockets();
-  const sigset_t blocked_before =
-      block_signals();  // also for the threads of the writers, see below
+  // Also for the threads that may outlive the limiters: those of the writers, and of the upstream's name.
+  const sigset_t blocked_before = block_signals();
   line_writer output{STDOUT_FILENO, lines_dropped};
   line_writer errors{STDERR_FILENO, [format = o.format](std::uint64_t n) {
                        return logger{{}, format}.line(log_level::warning, "log", lines_dropped(n));
                      }};
-  pthread_sigmask(SIG_SETMASK, &blocked_before, nullptr);
   const logger log_to_stderr{[&](const std::string& line) { errors.write(line); }, o.format,
                              o.access_log};
   check_descriptors(o, log_to_stderr);
@@ -211,6 +210,7 @@ void serve(const options& o, const std::function<options()>& read_options) {
     log_to_stderr.warning("", text(passed.left(), " sockets of the service manager are not used; ",
                                    "expected the addresses of --listen and --admin"));
 
+  pthread_sigmask(SIG_SETMASK, &blocked_before, nullptr);
   std::size_t running = limiters.size();
   stop_on_signals(signals, limiters, running);
   read_limits_on_signal(hangup, read_options, limiters, running, log_to_stderr);
