@@ -50,6 +50,8 @@ class TURNSTILE_API keyed_core : public basic_strand<lane_queue> {
   // Takes n permits of the total, which w has, for a key that has claimed them. If that fails, the claim is undone,
   // and its pin stays.
   outcome take_total(key_node& k, std::uint32_t n, word w, bool beside_strand) noexcept {
+    // Acquires what the last holders of these permits have released. If the limits have changed since w was read, its
+    // epoch has, and this fails.
     if ((is_idle(w) || !beside_strand) &&
         word_.compare_exchange_strong(w, w + n, std::memory_order_acquire)) [[likely]]
       return outcome::granted;
