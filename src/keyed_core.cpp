@@ -18,12 +18,20 @@ keyed_core::keyed_core(const lane_limits& l) noexcept : basic_strand(0, l.total)
 keyed_core::~keyed_core() = default;
 
 outcome keyed_core::take_total_again(key_node& k, std::uint32_t n, bool beside_strand) noexcept {
-  // An acquire that can wait does not overtake the completions that the strand has yet to deliver.
-  const outcome o = beside_strand ? take<not_idle>(n, 0) : take<0>(n, 0);
-  if (o == outcome::granted) return o;
-  // Passes on what the last holders of these permits have released, which the claim has acquired.
-  if (k.state_.fetch_sub(n, std::memory_order_acq_rel) & key_node::has_waiters) announce(k, 0);
-  return o;
+  word w = word_.load(std::memory_order_acquire);
+  for (;;) {
+    outcome o = evaluate_total(w, n);
+    // An acquire that can wait does not overtake the completions that the strand has yet to deliver. And a lower limit
+    // of keys may have come after the claim.
+    if (o == outcome::granted && ((beside_strand && !is_idle(w)) || k.held() > per_key()))
+      o = outcome::waiting;
+    if (o != outcome::granted) {
+      // Passes on what the last holders of these permits have released, which the claim has acquired.
+      if (k.state_.fetch_sub(n, std::memory_order_acq_rel) & key_node::has_waiters) announce(k, 0);
+      return o;
+    }
+    if (word_.compare_exchange_weak(w, w + n, std::memory_order_acquire)) return o;
+  }
 }
 
 outcome keyed_core::wait(key_node& k, lane_waiter& x) noexcept {
@@ -146,7 +154,8 @@ lane_limits keyed_core::limits() const {
 void keyed_core::set_limits(const lane_limits& l) {
   {
     const std::scoped_lock lock(mutex_);
-    // A lower limit of a key first, a higher one last: so no mixture allows what neither the old nor the new limits do.
+    // A lower limit of a key first, a higher one last: so no mixture allows what neither the old nor the new limits
+    // do. A claim that has met the old one is compared with the new one (take_total_again()).
     const bool lower = l.per_key < limits_.per_key;
     limits_ = l;
     if (lower) queue_.set_limits(l);

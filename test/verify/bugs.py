@@ -872,8 +872,14 @@ bug('the total is taken whatever has changed since it was looked at',
     (KEYED_HPP, 'word_.compare_exchange_strong(w, w + n, std::memory_order_acquire)',
      '(word_.fetch_add(n, std::memory_order_acquire), true)'),
     found_by=[explorer()])
+bug('a claim is not compared with a lower limit of keys',
+    (KEYED, ' || k.held() > per_key()))', '))'),
+    found_by=keyed('wait A | try A, lower per_key, raise the total'))
 bug('an acquire of a key overtakes completions that the strand has yet to deliver',
     (KEYED_HPP, '(is_idle(w) || !beside_strand) &&', ''),
+    found_by=[explorer()])
+bug('an acquire of a key overtakes them where the total has changed',
+    (KEYED, 'beside_strand && !is_idle(w)', 'beside_strand && false'),
     found_by=[explorer()])
 bug('a closed keyed semaphore aborts its waiters',
     (KEYED, '  if (is_closed()) return set_flags(pending, decides::some);\n', ''),

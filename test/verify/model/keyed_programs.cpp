@@ -887,6 +887,25 @@ void both_limits_wait::expect() {
   model::check(b.tickets[1].what == outcome::exceeds_limit, "granted what neither limit allows");
 }
 
+// Under neither limits may the key have two.
+PROGRAM(both_limits_claimed, "keyed: wait A | try A, lower per_key, raise the total", 2)
+void both_limits_claimed::prepare() {
+  make_table({2, 1});
+  b.per_key = 1;
+  b.total = 2;
+}
+void both_limits_claimed::thread(int i) {
+  if (i == 0) {
+    start(0, A);
+  } else {
+    try_acquire(1, A);
+    set_limits({1, 2});
+  }
+}
+void both_limits_claimed::expect() {
+  model::check(b.held[A] == 1, "one is allowed by both limits");
+}
+
 // ---- Bounded waiting ----
 
 PROGRAM(bounded_two, "keyed, one place: wait | wait | release, one key", 3)
@@ -1168,6 +1187,7 @@ std::span<program* const> keyed_programs() {
       &lower_total_instance,
       &both_limits_instance,
       &both_limits_wait_instance,
+      &both_limits_claimed_instance,
       &bounded_two_instance,
       &bounded_keys_instance,
       &bounded_place_instance,
