@@ -2,8 +2,7 @@
 -- Distributed under the Boost Software License, Version 1.0 (see LICENSE)
 
 -- The server's half of a semaphore that many processes use, for Redis 6.0 and newer, and Valkey. It repeats sync() of
--- server.cpp: the functions that both have stand in the same order, and their comments are there. What only the script
--- has is explained here.
+-- server.cpp: what both do stands in the same order, and is explained there.
 --
 -- KEYS[1]  turnstile:{NAME}
 -- ARGV     id serial epoch version lease slice limit set_limit lost held debt in_use keep
@@ -19,35 +18,31 @@
 -- of this script.
 --
 -- The key is one hash without a time to live, so that it is lost as a whole or not at all. The field `state` has the
--- numbers of `state`, and each member's id those of its `session`, in the order of pack_state() and pack_session(), as
+-- numbers of `state`, and each member's id those of its `session`, in the order in which they are packed, as
 -- doubles: to read numbers from text would take fifteen times as long. When the last member has left, only the field
 -- `state` remains.
 --
--- The script reads the other members' sessions, and creates the functions that divide the limit, only if a request needs
--- them. Lua creates the functions of a script anew at each call, and this takes longer the more upvalues they have.
+-- Lua creates the functions of a script anew at each call. So a function of server.cpp that is called at one place is
+-- not a function here: its statements follow a comment with its name. The functions that divide the limit are created,
+-- and the other members' sessions read, only if a request needs them.
 
 local VERSION = 2  -- of the reply, and of what is stored; from 1 to 255
-local key = KEYS[1]
+local key, a = KEYS[1], ARGV
 
--- The run id changes with each start of the server, and is another one on a replica. If there is none, as behind some
--- proxies, the server is taken for one that has just been started, once. The age is needed only if there is no state.
-local function server_facts(is_new)
-  local info, time = redis.call('INFO', 'server'), redis.call('TIME')
-  local _, last = info:find('run_id:', 1, true)  -- a pattern would take ten times as long to get there
-  local uptime = is_new and info:match('uptime_in_seconds:(-?%d+)')
-  return {
-    run_id = last and info:match('^%w+', last + 1) or 'unknown',
-    wall = time[1] * 1000000 + time[2],
-    age = (uptime or 0) * 1000000
-  }
-end
+-- The request. Adding 0 makes a number of a text, in half of the time that tonumber() takes.
+local id, serial, epoch, version, lease, slice, limit, set_limit =
+  a[1], a[2] + 0, a[3] + 0, a[4] + 0, a[5] + 0, a[6] + 0, a[7] + 0, a[8] + 0
+local lost, held, debt, in_use, keep, want, need, leave =
+  a[9] == '1', a[10] + 0, a[11] + 0, a[12] + 0, a[13] + 0, a[14] + 0, a[15] + 0, a[16] == '1'
+
+local OK, CLAIMED, LATE, NO_LIMIT = 0, 1, 2, 3
 
 -- ---- C++'s library --------------------------------------------------------------------------------
 
 local floor, max, min = math.floor, math.max, math.min
 local function clamp(x, low, high) return max(low, min(x, high)) end
 
--- ---- Storage --------------------------------------------------------------------------------------
+-- ---- Format --------------------------------------------------------------------------------------
 
 -- Two numbers are kept beside those of server.hpp, so that most requests need no other session than the member's own:
 --
@@ -56,28 +51,6 @@ local function clamp(x, low, high) return max(low, min(x, high)) end
 
 -- A byte for the version, doubles with the lowest byte first, and a text.
 local STATE, SESSION = '<Bddddddddddddds', '<ddddddddddddd'
-
-local function pack_state(s)
-  return struct.pack(STATE, VERSION, s.limit, s.lease, s.slice, s.used, s.now, s.wall, s.learning_until, s.version,
-    s.epoch, s.turns, s.idle_wanted, s.soonest_end, s.is_calm, s.run_id)
-end
-
-local function unpack_state(text)
-  local _, limit, lease, slice, used, now, wall, learning_until, version, epoch, turns, idle_wanted, soonest_end,
-    is_calm, run_id = struct.unpack(STATE, text)
-  return {
-    limit = limit, lease = lease, slice = slice, used = used, now = now, wall = wall, learning_until = learning_until,
-    version = version, epoch = epoch, turns = turns, idle_wanted = idle_wanted, soonest_end = soonest_end,
-    is_calm = is_calm, run_id = run_id, sessions = {}
-  }
-end
-
-local function new_state()
-  return {
-    limit = 0, lease = 0, slice = 0, used = 0, now = 0, wall = 0, learning_until = 0, version = 0, epoch = 0,
-    turns = 0, idle_wanted = 0, soonest_end = 0, is_calm = 0, run_id = '', sessions = {}
-  }
-end
 
 local function pack_session(m)
   return struct.pack(SESSION, m.ends, m.serial, m.epoch, m.version, m.token, m.share, m.recall, m.debt, m.in_use,
@@ -94,152 +67,185 @@ local function unpack_session(text)
   }
 end
 
-local function new_session()
-  return {
-    ends = 0, serial = 0, epoch = 0, version = 0, token = 0, share = 0, recall = 0, debt = 0,
-    in_use = 0, want = 0, need = 0, turn = 0, turn_end = 0
+-- ---- What is stored ------------------------------------------------------------------------------
+
+if not id:find('^[0-9a-f]+$') then return redis.error_reply('ERR the id must be of lower-case hexadecimal digits') end
+
+local stored = redis.pcall('HMGET', key, 'state', id)
+if stored.err and not stored.err:find('WRONGTYPE') then return stored end
+if stored.err or not stored[1] and redis.call('EXISTS', key) == 1 then
+  return redis.error_reply('TURNSTILE the key holds something else than a semaphore')
+end
+local s
+if not stored[1] then
+  s = {
+    limit = 0, lease = 0, slice = 0, used = 0, now = 0, wall = 0, learning_until = 0, version = 0, epoch = 0,
+    turns = 0, idle_wanted = 0, soonest_end = 0, is_calm = 0, run_id = ''
+  }
+elseif stored[1]:byte() ~= VERSION then
+  return redis.error_reply('TURNSTILE the key was written by another version of this script, or by another program')
+else
+  local _, limit, lease, slice, used, now, wall, learning_until, version, epoch, turns, idle_wanted, soonest_end,
+    is_calm, run_id = struct.unpack(STATE, stored[1])
+  s = {
+    limit = limit, lease = lease, slice = slice, used = used, now = now, wall = wall, learning_until = learning_until,
+    version = version, epoch = epoch, turns = turns, idle_wanted = idle_wanted, soonest_end = soonest_end,
+    is_calm = is_calm, run_id = run_id
   }
 end
+local m = stored[2] and unpack_session(stored[2])  -- the session of the member, if it has one
+local sessions  -- all of them, by their ids, once they have been read
+local gone = {}  -- the ids of those that have ended since
 
-local function load_all(s)
-  if s.has_all then return end
-  s.has_all, s.gone = true, {}
+local function load_all()
+  if sessions then return end
+  sessions = { [id] = m or nil }
   local fields = redis.call('HGETALL', key)
   for i = 1, #fields, 2 do
-    local id = fields[i]
-    if id ~= 'state' and not s.sessions[id] then s.sessions[id] = unpack_session(fields[i + 1]) end
+    local other = fields[i]
+    if other ~= 'state' and other ~= id then sessions[other] = unpack_session(fields[i + 1]) end
   end
 end
 
--- What changes in another member's session has a new version, except for the debt. If Redis refuses to write, it does
--- so at the first command, before anything is written. Lua cannot pass any number of arguments at once.
-local function store(s, r)
-  if not s.has_all then
-    redis.call('HSET', key, 'state', pack_state(s), r.id, pack_session(s.sessions[r.id]))
-    return
-  end
-  local fields, gone = { 'state', pack_state(s) }, {}
-  for id, m in pairs(s.sessions) do
-    if id == r.id or m.version ~= m.stored_version or m.debt ~= m.stored_debt then
-      fields[#fields + 1] = id
-      fields[#fields + 1] = pack_session(m)
-    end
-  end
-  for _, id in ipairs(s.gone) do
-    if not s.sessions[id] then gone[#gone + 1] = id end
-  end
-  for i = 1, #fields, 200 do redis.call('HSET', key, unpack(fields, i, min(i + 199, #fields))) end
-  for i = 1, #gone, 200 do redis.call('HDEL', key, unpack(gone, i, min(i + 199, #gone))) end
-end
+-- ---- The server's facts ---------------------------------------------------------------------------
 
--- ---- server.cpp -----------------------------------------------------------------------------------
+-- The run id changes with each start of the server, and is another one on a replica. If there is none, as behind some
+-- proxies, the server is taken for one that has just been started, once.
+local info, time = redis.call('INFO', 'server'), redis.call('TIME')
+local _, last = info:find('run_id:', 1, true)  -- a pattern would take ten times as long to get there
+local run_id = last and info:match('^%w+', last + 1) or 'unknown'
+local wall = time[1] * 1000000 + time[2]
 
-local OK, CLAIMED, LATE, NO_LIMIT = 0, 1, 2, 3
+-- ---- sync() of server.cpp -------------------------------------------------------------------------
 
-local function given_up_after(lease) return floor(lease / 3) * 2 end
-local function longest_step(lease) return floor(lease / 3) end
-
-local function is_learning(s) return s.now < s.learning_until end
-local function excess(s) return max(0, s.used - s.limit) end
-local function set_share(s, m, share)
+local function excess() return max(0, s.used - s.limit) end
+local function set_share(m, share)
   s.used = s.used + share - m.share
   m.share = share
 end
-local function next_version(s)
+local function next_version()
   s.version = s.version + 1
   return s.version
 end
 
--- ---- Time
-
-local function move_time(s, wall)
-  s.now = s.now + clamp(wall - s.wall, 0, longest_step(s.lease))
-  s.wall = wall
+if s.limit == 0 and limit == 0 and set_limit == 0 then
+  return { serial, NO_LIMIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 end
+if leave or not m then load_all() end
 
-local function end_leases(s)
-  if s.now < s.soonest_end then return end
-  load_all(s)
-  for id, m in pairs(s.sessions) do
-    if m.ends <= s.now then
-      s.used = s.used - m.share
-      s.sessions[id] = nil
-      s.gone[#s.gone + 1] = id
+-- move_time()
+s.now = s.now + clamp(wall - s.wall, 0, floor(s.lease / 3))
+s.wall = wall
+
+-- end_leases()
+if s.now >= s.soonest_end then
+  load_all()
+  for other, x in pairs(sessions) do
+    if x.ends <= s.now then
+      s.used = s.used - x.share
+      sessions[other] = nil
+      gone[#gone + 1] = other
     end
   end
+  m = sessions[id]
 end
 
-local function begin_learning_if_needed(s, r, f)
-  local is_new = s.run_id == ''
-  local may_have_lost
-  if is_new then
-    may_have_lost = r.version > 0 or f.age < given_up_after(s.lease)
+if sessions and next(sessions) == nil then
+  s.lease = lease
+  s.slice = slice
+end
+
+-- begin_learning_if_needed()
+local is_other_server = s.run_id ~= run_id
+local may_have_lost = is_other_server
+if s.run_id == '' then
+  local age = (info:match('uptime_in_seconds:(-?%d+)') or 0) * 1000000
+  may_have_lost = version > 0 or age < floor(s.lease / 3) * 2
+end
+if may_have_lost then s.learning_until = s.now + s.lease end
+s.version = max(s.version, version)
+if is_other_server then
+  s.version = max(s.version + 1, wall)
+  s.epoch = s.version
+  s.run_id = run_id
+end
+local is_learning = s.now < s.learning_until
+
+local status = OK
+local left_version  -- of the reply to a member that leaves
+if m and serial <= m.serial then
+  status = LATE
+else
+  if set_limit > 0 then
+    s.limit = set_limit
+  elseif s.limit == 0 then
+    s.limit = limit
+  end
+  if leave then
+    if m then
+      set_share(m, 0)
+      sessions[id] = nil
+      gone[#gone + 1] = id
+    end
+    left_version = s.version
   else
-    may_have_lost = s.run_id ~= f.run_id
-  end
-  if may_have_lost then s.learning_until = s.now + s.lease end
-  s.version = max(s.version, r.version)
-  if s.run_id ~= f.run_id then
-    s.version = max(s.version + 1, f.wall)
-    s.epoch = s.version
-  end
-  s.run_id = f.run_id
-end
+    if not m then
+      m = {
+        ends = 0, serial = 0, epoch = 0, version = 0, token = 0, share = 0, recall = 0, debt = 0,
+        in_use = 0, want = 0, need = 0, turn = 0, turn_end = 0
+      }
+      sessions[id] = m
+    end
 
--- ---- The report of a member
+    -- take_report(), up to claim()
+    if m.version == 0 then m.version = next_version() end
 
-local function claim(s, m, r)
-  local known = m.share
-  if r.lost then
-    local is_restored = m.epoch ~= s.epoch and m.ends - s.now > floor(s.lease / 3)
-    if r.epoch ~= s.epoch and not is_restored then known = 0 end
-    r.held = max(r.in_use, min(r.held, known))
-    r.keep = min(r.keep, r.held)
-  end
-  local is_claim = r.held > m.share
-  if is_claim then
-    set_share(s, m, r.held)
-    m.version = next_version(s)
-    m.token = m.version
-  end
-  local claimed = max(0, r.held - known)
-  if not is_learning(s) then
-    m.debt = m.debt + min(claimed, excess(s))
-  else
-    m.debt = max(m.debt, r.debt, r.lost and claimed or 0)
-  end
-  return is_claim
-end
+    -- claim()
+    local known = m.share
+    if lost then
+      local is_restored = m.epoch ~= s.epoch and m.ends - s.now > floor(s.lease / 3)
+      if epoch ~= s.epoch and not is_restored then known = 0 end
+      held = max(in_use, min(held, known))
+      keep = min(keep, held)
+    end
+    if held > m.share then
+      set_share(m, held)
+      m.version = next_version()
+      m.token = m.version
+      status = CLAIMED
+    end
+    local claimed = max(0, held - known)
+    if not is_learning then
+      m.debt = m.debt + min(claimed, excess())
+    else
+      m.debt = max(m.debt, debt, lost and claimed or 0)
+    end
 
-local function give_back(s, m, r)
-  local unheard = r.epoch == s.epoch and m.share - r.held or 0
-  if m.share ~= r.keep + unheard then m.version = next_version(s) end
-  set_share(s, m, r.keep + unheard)
-  m.debt = clamp(m.debt - (r.held - r.keep), 0, m.share)
-end
+    -- give_back()
+    local unheard = epoch == s.epoch and m.share - held or 0
+    if m.share ~= keep + unheard then m.version = next_version() end
+    set_share(m, keep + unheard)
+    m.debt = clamp(m.debt - (held - keep), 0, m.share)
 
-local function take_report(s, m, r)
-  if m.version == 0 then m.version = next_version(s) end
-  local claimed = claim(s, m, r)
-  give_back(s, m, r)
-  if m.epoch ~= s.epoch and m.share > 0 and not claimed then
-    m.version = next_version(s)
-    m.token = m.version
+    -- the rest of take_report()
+    if m.epoch ~= s.epoch and m.share > 0 and status ~= CLAIMED then
+      m.version = next_version()
+      m.token = m.version
+    end
+    m.serial = serial
+    m.epoch = s.epoch
+    m.ends = s.now + s.lease
+    m.in_use = in_use
+    m.want = want
+    m.need = 0
+    if need <= s.limit then m.need = need end
+    if m.need <= m.share then
+      m.turn = 0
+    elseif m.turn == 0 then
+      s.turns = s.turns + 1
+      m.turn = s.turns
+    end
   end
-  m.serial = r.serial
-  m.epoch = s.epoch
-  m.ends = s.now + s.lease
-  m.in_use = r.in_use
-  m.want = r.want
-  m.need = 0
-  if r.need <= s.limit then m.need = r.need end
-  if m.need <= m.share then
-    m.turn = 0
-  elseif m.turn == 0 then
-    s.turns = s.turns + 1
-    m.turn = s.turns
-  end
-  return claimed and CLAIMED or OK
 end
 
 -- ---- Shares
@@ -248,25 +254,24 @@ local function is_calm(m, free)
   return m.want <= m.share + free and m.need == 0 and m.recall == 0 and m.debt == 0
 end
 
--- Answers the request without the other members' sessions if it can. Returns false if the limit has to be divided.
--- If all members are calm and the shares are within the limit, there is nothing to divide: no demand is above a share,
--- so no target is, and nothing is granted or missing. A calm member waits for no turn, since it has no need.
+-- Whether the request is answered without the other members' sessions. If not, the limit has to be divided. If all
+-- members are calm and the shares are within the limit, there is nothing to divide: no demand is above a share, so no
+-- target is, and nothing is granted or missing. A calm member waits for no turn, since it has no need.
 -- If only this member wants more, and that much is free, all demands are met, and no other share changes. This does not
 -- hold before `turn_end`: until then, the division may give the member less than it wants.
-local function serve_alone(s, m)
-  if s.has_all or s.is_calm == 0 or s.used > s.limit then return false end
-  local may_grow = not is_learning(s) and m.turn_end <= s.now
-  if not is_calm(m, may_grow and s.limit - s.used or 0) then return false end
-  if m.want > m.share then
-    set_share(s, m, m.want)
-    m.version = next_version(s)
+local is_served = status == LATE
+if not is_served and not sessions and s.is_calm == 1 and s.used <= s.limit then
+  local may_grow = not is_learning and m.turn_end <= s.now
+  is_served = is_calm(m, may_grow and s.limit - s.used or 0)
+  if is_served and m.want > m.share then
+    set_share(m, m.want)
+    m.version = next_version()
     m.token = m.version
   end
-  return true
 end
 
--- Looks at all members, and returns the rows of those whose news have changed.
-local function divide_anew(s)
+local changed = {}  -- the rows of the members whose news have changed
+if not is_served then
   -- table.sort is not stable. What is in order already, as it mostly is here, costs one comparison for each element.
   local function stable_sort(list, less, first, last)
     if first >= last then return end
@@ -288,15 +293,15 @@ local function divide_anew(s)
   end
 
   -- table.sort has the order of the server's locale, which for lower-case hexadecimal digits is that of the bytes.
-  local function make_rows(s)
+  local function make_rows()
     local ids, rows = {}, {}
-    for id in pairs(s.sessions) do ids[#ids + 1] = id end
+    for other in pairs(sessions) do ids[#ids + 1] = other end
     table.sort(ids)
-    for i, id in ipairs(ids) do
-      local m = s.sessions[id]
+    for i, other in ipairs(ids) do
+      local m = sessions[other]
       local is_silent = m.ends - s.now < s.lease - floor(s.lease / 4)
       rows[i] = {
-        id = id,
+        id = other,
         m = m,
         demand = min(m.want, is_silent and m.share or s.limit),
         target = 0,
@@ -313,7 +318,7 @@ local function divide_anew(s)
     return rows
   end
 
-  local function set_targets(s, rows)
+  local function set_targets(rows)
     local left = s.limit
     local rest = {}
     for _, r in ipairs(rows) do
@@ -347,12 +352,12 @@ local function divide_anew(s)
     end
   end
 
-  local function grant(s, rows)
+  local function grant(rows)
     for _, r in ipairs(rows) do
       local m = r.m
       local n = min(r.target - m.share, s.limit - s.used)
       if n > 0 then
-        set_share(s, m, m.share + n)
+        set_share(m, m.share + n)
         if m.turn > 0 and m.share >= m.need then
           m.turn = 0
           m.turn_end = s.now + s.slice
@@ -361,10 +366,10 @@ local function divide_anew(s)
     end
   end
 
-  local function recall(s, rows)
-    local missing = excess(s)
+  local function recall(rows)
+    local missing = excess()
     for _, r in ipairs(rows) do
-      r.m.debt = min(r.m.debt, excess(s))
+      r.m.debt = min(r.m.debt, excess())
       r.m.recall = r.m.debt
       missing = missing + max(0, r.target - r.m.share) - r.m.recall
     end
@@ -383,31 +388,29 @@ local function divide_anew(s)
     return wanted
   end
 
-  local function divide(s, rows)
+  local function divide(rows)
     local was_wanted = s.idle_wanted > 0
-    if is_learning(s) then
+    if is_learning then
       s.idle_wanted = 0
       for _, r in ipairs(rows) do r.m.recall = r.m.debt end
     else
-      set_targets(s, rows)
-      grant(s, rows)
-      recall(s, rows)
+      set_targets(rows)
+      grant(rows)
+      recall(rows)
       s.idle_wanted = wanted_of_idle(rows)
     end
-    local changed = {}
     for _, r in ipairs(rows) do
       local is_asked = s.idle_wanted > 0 and not was_wanted and r.m.share > 0
       if r.m.share ~= r.share or r.m.recall ~= r.recall or is_asked then
-        r.m.version = next_version(s)
+        r.m.version = next_version()
         if r.m.share > r.share then r.m.token = r.m.version end
         changed[#changed + 1] = r
       end
     end
-    return changed
   end
 
   -- After all sessions were looked at.
-  local function summarize(s, rows)
+  local function summarize(rows)
     s.soonest_end = 2 ^ 53 - 1
     s.is_calm = 1
     for _, r in ipairs(rows) do
@@ -416,90 +419,49 @@ local function divide_anew(s)
     end
   end
 
-  load_all(s)
-  local rows = make_rows(s)
-  local changed = divide(s, rows)
-  summarize(s, rows)
-  return changed
+  load_all()
+  local rows = make_rows()
+  divide(rows)
+  summarize(rows)
 end
 
--- ---- News
+-- ---- The answer -----------------------------------------------------------------------------------
 
-local function news_about(s, m)
-  return s.epoch, m.version, m.share, m.recall, m.debt, s.idle_wanted, m.token, s.limit, s.lease, s.slice
-end
-
--- ---- sync()
-
--- This is the script itself and not a function, because a function would have most names of the script as upvalues.
-
-local a = ARGV
-local r = {  -- adding 0 makes a number of a text, in half of the time that tonumber() takes
-  id = a[1], serial = a[2] + 0, epoch = a[3] + 0, version = a[4] + 0, lease = a[5] + 0, slice = a[6] + 0,
-  limit = a[7] + 0, set_limit = a[8] + 0, lost = a[9] == '1', held = a[10] + 0, debt = a[11] + 0,
-  in_use = a[12] + 0, keep = a[13] + 0, want = a[14] + 0, need = a[15] + 0, leave = a[16] == '1'
-}
-if not r.id:find('^[0-9a-f]+$') then return redis.error_reply('ERR the id must be of lower-case hexadecimal digits') end
-
-local stored = redis.pcall('HMGET', key, 'state', r.id)
-if stored.err and not stored.err:find('WRONGTYPE') then return stored end
-if stored.err or not stored[1] and redis.call('EXISTS', key) == 1 then
-  return redis.error_reply('TURNSTILE the key holds something else than a semaphore')
-end
-if stored[1] and stored[1]:byte() ~= VERSION then
-  return redis.error_reply('TURNSTILE the key was written by another version of this script, or by another program')
-end
-local s = stored[1] and unpack_state(stored[1]) or new_state()
-if stored[2] then s.sessions[r.id] = unpack_session(stored[2]) end
-local f = server_facts(s.run_id == '')
-
-if s.limit == 0 and r.limit == 0 and r.set_limit == 0 then
-  return { r.serial, NO_LIMIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-end
-if r.leave or not s.sessions[r.id] then load_all(s) end
-move_time(s, f.wall)
-end_leases(s)
-if next(s.sessions) == nil then
-  s.lease = r.lease
-  s.slice = r.slice
-end
-begin_learning_if_needed(s, r, f)
-local m = s.sessions[r.id]
-if m and r.serial <= m.serial then
-  store(s, r)
-  return { r.serial, LATE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-end
-if r.set_limit > 0 then
-  s.limit = r.set_limit
-elseif s.limit == 0 then
-  s.limit = r.limit
-end
-
-local status, version = OK, nil
-if r.leave then
-  if m then
-    set_share(s, m, 0)
-    s.sessions[r.id] = nil
-    s.gone[#s.gone + 1] = r.id
-  end
-  version = s.version
+-- What changes in another member's session has a new version, except for the debt. If Redis refuses to write, it does
+-- so at the first command, before anything is written. Lua cannot pass any number of arguments at once.
+local state = struct.pack(STATE, VERSION, s.limit, s.lease, s.slice, s.used, s.now, s.wall, s.learning_until, s.version,
+  s.epoch, s.turns, s.idle_wanted, s.soonest_end, s.is_calm, s.run_id)
+if not sessions then
+  redis.call('HSET', key, 'state', state, id, pack_session(m))
 else
-  if not m then
-    m = new_session()
-    s.sessions[r.id] = m
+  local fields, left = { 'state', state }, {}
+  for other, x in pairs(sessions) do
+    if other == id or x.version ~= x.stored_version or x.debt ~= x.stored_debt then
+      fields[#fields + 1] = other
+      fields[#fields + 1] = pack_session(x)
+    end
   end
-  status = take_report(s, m, r)
+  for _, other in ipairs(gone) do
+    if not sessions[other] then left[#left + 1] = other end
+  end
+  for i = 1, #fields, 200 do redis.call('HSET', key, unpack(fields, i, min(i + 199, #fields))) end
+  for i = 1, #left, 200 do redis.call('HDEL', key, unpack(left, i, min(i + 199, #left))) end
 end
-local changed = not serve_alone(s, m) and divide_anew(s) or {}
-store(s, r)
+if status == LATE then return { serial, LATE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } end
+
 for _, row in ipairs(changed) do
-  if row.id ~= r.id then
+  local x = row.m
+  if row.id ~= id then
     redis.call('PUBLISH', key .. ':news:' .. row.id,
-      string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f', news_about(s, row.m)))
+      string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f', s.epoch, x.version, x.share, x.recall, x.debt,
+        s.idle_wanted, x.token, s.limit, s.lease, s.slice))
   end
 end
 local learning_left = max(0, s.learning_until - s.now)
-if r.leave then
-  return { r.serial, status, learning_left, s.epoch, version, 0, 0, 0, 0, 0, s.limit, s.lease, s.slice }
+if leave then
+  return { serial, status, learning_left, s.epoch, left_version, 0, 0, 0, 0, 0, s.limit, s.lease, s.slice }
 end
-return { r.serial, status, learning_left, news_about(s, m) }
+return {
+  serial, status, learning_left, s.epoch, m.version, m.share, m.recall, m.debt, s.idle_wanted, m.token, s.limit,
+  s.lease, s.slice
+}
