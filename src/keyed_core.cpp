@@ -21,17 +21,26 @@ outcome keyed_core::take_total_again(key_node& k, std::uint32_t n, bool beside_s
   word w = word_.load(std::memory_order_acquire);
   for (;;) {
     outcome o = evaluate_total(w, n);
-    // An acquire that can wait does not overtake the completions that the strand has yet to deliver. And a lower limit
-    // of keys may have come after the claim.
-    if (o == outcome::granted && ((beside_strand && !is_idle(w)) || k.held() > per_key()))
-      o = outcome::waiting;
-    if (o != outcome::granted) {
-      // Passes on what the last holders of these permits have released, which the claim has acquired.
-      if (k.state_.fetch_sub(n, std::memory_order_acq_rel) & key_node::has_waiters) announce(k, 0);
-      return o;
-    }
+    // An acquire that can wait does not overtake the completions that the strand has yet to deliver.
+    if (o == outcome::granted && beside_strand && !is_idle(w)) o = outcome::waiting;
+    // The limit of a key may have become lower since the claim, which is undone if the key holds too much.
+    const std::uint32_t limit = o == outcome::granted ? per_key() : 0;
+    if (undo_claim(k, n, limit)) return o == outcome::granted ? outcome::waiting : o;
     if (word_.compare_exchange_weak(w, w + n, std::memory_order_acquire)) return o;
   }
+}
+
+// If the key holds more than the limit. One step: of two claims that are above it together, only one is undone. While
+// the strand has taken permits of the total that it has yet to give to a key, no acquire takes the total (`queued`).
+bool keyed_core::undo_claim(key_node& k, std::uint32_t n, std::uint32_t limit) noexcept {
+  std::uint64_t s = k.state_.load(std::memory_order_acquire);
+  do {
+    if (key_node::held(s) <= limit) return false;
+    // Passes on what the last holders of these permits have released, which the claim has acquired.
+  } while (!k.state_.compare_exchange_weak(s, s - n, std::memory_order_acq_rel,
+                                           std::memory_order_acquire));
+  if (s & key_node::has_waiters) announce(k, 0);
+  return true;
 }
 
 outcome keyed_core::wait(key_node& k, lane_waiter& x) noexcept {
@@ -155,7 +164,7 @@ void keyed_core::set_limits(const lane_limits& l) {
   {
     const std::scoped_lock lock(mutex_);
     // A lower limit of a key first, a higher one last: so no mixture allows what neither the old nor the new limits
-    // do. A claim that has met the old one is compared with the new one (take_total_again()).
+    // do. take_total_again() compares claims that were made before with the lower limit.
     const bool lower = l.per_key < limits_.per_key;
     limits_ = l;
     if (lower) queue_.set_limits(l);

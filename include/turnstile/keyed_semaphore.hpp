@@ -209,8 +209,8 @@ class basic_keyed_semaphore {
     /// Takes n permits of this key if that is possible at once: if the limits allow it, no acquire of the key
     /// waits, and no other acquire is next. Waiting acquires of keys that are passed over do not matter.
     ///
-    /// It may also fail at a moment at which another thread queues an acquire, or at which an acquire of the same key
-    /// finds too few permits of the total. @returns an empty permit if it fails, or n is zero.
+    /// It may also fail at a moment at which another thread queues an acquire or changes the limits, or at which an
+    /// acquire of the same key finds too few permits of the total. @returns an empty permit if it fails, or n is zero.
     /// @throws std::bad_alloc if there is no memory for a new key; and what `Compare` or copying the key throws.
     [[nodiscard]] permit try_acquire_permit(std::size_t n = 1) const {
       const auto found = impl_->get_core()->acquire(key_, n, false);

@@ -873,11 +873,15 @@ bug('the total is taken whatever has changed since it was looked at',
      '(word_.fetch_add(n, std::memory_order_acquire), true)'),
     found_by=[explorer()])
 bug('a claim is not compared with a lower limit of keys',
-    (KEYED, ' || k.held() > per_key()))', '))'),
+    (KEYED, 'o == outcome::granted ? per_key() : 0;', 'o == outcome::granted ? state_word::max : 0;'),
     found_by=keyed('wait A | try A, lower per_key, raise the total'))
 bug('an acquire of a key overtakes completions that the strand has yet to deliver',
     (KEYED_HPP, '(is_idle(w) || !beside_strand) &&', ''),
     found_by=[explorer()])
+bug('two claims above a lower limit of a key are both undone',
+    (KEYED, 'compare_exchange_weak(s, s - n, std::memory_order_acq_rel,\n                                           std::memory_order_acquire)',
+     'fetch_sub(n, std::memory_order_acq_rel)'),
+    found_by=keyed('try A | try A | lower per_key, raise the total'))
 bug('an acquire of a key overtakes them where the total has changed',
     (KEYED, 'beside_strand && !is_idle(w)', 'beside_strand && false'),
     found_by=[explorer()])

@@ -9,8 +9,8 @@
 //
 // Acquire. The total is evaluated. The look-up finds the node and claims permits of it, or only pins it. Then one
 // compare-and-swap takes permits of the total, from the word that was evaluated. If the word has changed, it is
-// evaluated again, and so is what the key holds, since the limits may have changed. If too few are left then, the
-// claim is undone, which is a release of the key alone. The acquire waits like that of a plain semaphore, and the
+// evaluated again, and so is what the key holds, since the limits may have changed. If the total has too few then, or
+// the key holds too many, the claim is undone, which is a release of the key alone. The acquire waits like that of a plain semaphore, and the
 // strand admits it. `queued` says that a waiter that is not passed over is queued, or that mail is on its way. So
 // acquires of other keys are granted at once beside a key that waits for its own permits.
 //
@@ -50,8 +50,8 @@ class TURNSTILE_API keyed_core : public basic_strand<lane_queue> {
   // Takes n permits of the total, which w has, for a key that has claimed them. If that fails, the claim is undone,
   // and its pin stays.
   outcome take_total(key_node& k, std::uint32_t n, word w, bool beside_strand) noexcept {
-    // Acquires what the last holders of these permits have released. If the limits have changed since w was read, its
-    // epoch has, and this fails.
+    // Acquires what the last holders of these permits have released. If other limits are in force than when w was
+    // read, its epoch has changed, and this fails.
     if ((is_idle(w) || !beside_strand) &&
         word_.compare_exchange_strong(w, w + n, std::memory_order_acquire)) [[likely]]
       return outcome::granted;
@@ -101,6 +101,7 @@ class TURNSTILE_API keyed_core : public basic_strand<lane_queue> {
   void drop_object() noexcept override {}
 
   outcome take_total_again(key_node& k, std::uint32_t n, bool beside_strand) noexcept;
+  bool undo_claim(key_node& k, std::uint32_t n, std::uint32_t limit) noexcept;
   void announce(key_node& k, std::uint32_t n) noexcept;
   inline bool drop(key_node& k, std::uint64_t& s, std::uint64_t amount) noexcept;
   bool drop_last(key_node& k, std::uint64_t& s, std::uint64_t left) noexcept;

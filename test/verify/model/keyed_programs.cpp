@@ -906,6 +906,20 @@ void both_limits_claimed::expect() {
   model::check(b.held[A] == 1, "one is allowed by both limits");
 }
 
+PROGRAM(both_limits_claimed_twice, "keyed: try A | try A | lower per_key, raise the total", 3)
+void both_limits_claimed_twice::prepare() {
+  make_table({2, 1});
+  b.per_key = 1;
+  b.total = 2;
+}
+void both_limits_claimed_twice::thread(int i) {
+  if (i == 2)
+    set_limits({1, 2});
+  else
+    try_acquire(i, A);
+}
+void both_limits_claimed_twice::expect() { model::check(b.held[A] == 1, "both are refused"); }
+
 // ---- Bounded waiting ----
 
 PROGRAM(bounded_two, "keyed, one place: wait | wait | release, one key", 3)
@@ -1188,6 +1202,7 @@ std::span<program* const> keyed_programs() {
       &both_limits_instance,
       &both_limits_wait_instance,
       &both_limits_claimed_instance,
+      &both_limits_claimed_twice_instance,
       &bounded_two_instance,
       &bounded_keys_instance,
       &bounded_place_instance,
