@@ -19,7 +19,8 @@ void swap(permit& a, permit& b) noexcept;
 
 namespace detail {
 permit make_permit(permit_owner& o, std::size_t n) noexcept;
-void forget_core_permit(permit& p) noexcept;
+template <typename Owner>
+void forget_permit_of(permit& p) noexcept;
 permit_owner* owner_of(const permit& p) noexcept;
 }
 
@@ -122,7 +123,8 @@ class [[nodiscard]] permit {
  private:
   friend void swap(permit&, permit&) noexcept;
   friend permit detail::make_permit(detail::permit_owner&, std::size_t) noexcept;
-  friend void detail::forget_core_permit(permit&) noexcept;
+  template <typename Owner>
+  friend void detail::forget_permit_of(permit&) noexcept;
   friend detail::permit_owner* detail::owner_of(const permit&) noexcept;
 
   // Takes over a reference to o.
@@ -146,11 +148,12 @@ inline permit make_permit(permit_owner& o, std::size_t n) noexcept { return {o, 
 
 inline permit_owner* owner_of(const permit& p) noexcept { return p.owner_; }
 
-// What p.forget() does, for a permit that is empty or of a core.
-inline void forget_core_permit(permit& p) noexcept {
+// What p.forget() does, for a permit that is empty or of that kind of owner.
+template <typename Owner>
+inline void forget_permit_of(permit& p) noexcept {
   p.count_ = 0;
   if (permit_owner* const o = std::exchange(p.owner_, nullptr))
-    static_cast<core*>(o)->drop_reference();
+    static_cast<Owner*>(o)->drop_reference();
 }
 
 }  // namespace detail

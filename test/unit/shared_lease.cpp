@@ -123,6 +123,21 @@ BOOST_AUTO_TEST_CASE(after_the_deadline_nothing_is_granted_and_acquires_wait) {
   BOOST_TEST(a.in_use() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(a_permit_is_of_the_lease_under_which_it_was_granted) {
+  auto& a = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  a.async_acquire_permit((*this)("b"));
+  BOOST_TEST(settle() == "a");
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "");
+  BOOST_TEST(a.lease() == lease_state::lost);
+  engine->set_fault(fault::none);
+  BOOST_TEST(run(1s) == "");
+  held.at("a").release();
+  BOOST_TEST(settle() == "b");
+  BOOST_TEST(held.at("b").valid());
+}
+
 BOOST_AUTO_TEST_CASE(a_loss_is_told_once_to_each_that_waits_for_it) {
   auto& a = make({.limit = 1});
   a.async_acquire_permit((*this)("a"));

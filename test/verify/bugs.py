@@ -639,7 +639,7 @@ bug('permits do not share ownership of the core',
     (CORE_HPP, '  c()->drop_reference();\n', ''), (CORE, '  give_back(n);\n  drop_reference();\n', '  give_back(n);\n'),
     (PERMIT, 'if (detail::permit_owner* const o = std::exchange(owner_, nullptr)) o->drop_object();',
      'owner_ = nullptr;'),
-    (PERMIT, '    static_cast<core*>(o)->drop_reference();\n', '    {}\n'),
+    (PERMIT, '    static_cast<Owner*>(o)->drop_reference();\n', '    {}\n'),
     (PERMIT, '    owner_->add_object();\n', ''),
     (PERMIT, 'noexcept { return {o, n}; }', 'noexcept {\n  o.drop_object();\n  return {o, n};\n}'),
     found_by=[unit('permits: outliving_the_semaphore/all_members_of_a_permit_work_without_its_semaphore', address=True)], row='H3')
@@ -711,8 +711,8 @@ bug('an exception of a handler does not leave run()',
     (ASIO, '      op.call();', '      try {\n        op.call();\n      } catch (...) {\n      }'),
     found_by=[unit('lifetime: throwing_handlers/throwing_handlers_leave_nothing_half_done')], row='H9')
 bug('permits are passed on after the handler has returned',
-    (COMPLETION, '      forget_core_permit(permit_);  // they belong to the handler now\n      std::move(handler_)(ec);',
-     '      std::move(handler_)(ec);\n      forget_core_permit(permit_);'),
+    (COMPLETION, '      detail::forget_permit_of<core>(permit_);  // they belong to the handler now\n      std::move(handler_)(ec);',
+     '      std::move(handler_)(ec);\n      detail::forget_permit_of<core>(permit_);'),
     found_by=[unit('lifetime: throwing_handlers/throwing_handlers_leave_nothing_half_done')], row='H9')
 bug("there is no work on the handler's executor",
     (ASIO, '{ s.work_started(); }', '{}'), (ASIO, '    if (scheduler_) scheduler_->work_finished();\n', ''),
@@ -1117,8 +1117,8 @@ bug('a permit is valid until a turn notices that the lease is lost',
     (SHARED_HPP, 'lease_number_.load(std::memory_order_acquire) && valid_for() > 0', 'lease_number_.load(std::memory_order_acquire)'),
     found_by=[unit('shared_semaphore: permits/a_permit_is_valid_until_the_deadline')], row='F4')
 bug('a permit is of the lease at the initiation of its acquire',
-    (INITIATE_SHARED, 'void note_grant() noexcept { mark_ = core_->mark(); }', 'void note_grant() noexcept {}'),
-    found_by=[unit('shared_lease: loss/after_the_deadline_nothing_is_granted_and_acquires_wait')])
+    (INITIATE_SHARED, 'void note() noexcept { mark_ = core_->mark(); }', 'void note() noexcept {}'),
+    found_by=[unit('shared_lease: loss/a_permit_is_of_the_lease_under_which_it_was_granted')])
 bug('merged permits are of the younger lease',
     (SHARED_PERMIT, 'mark_.lease = (std::min)(', 'mark_.lease = (std::max)('),
     found_by=[unit('shared_semaphore: permits/permits_of_two_leases_are_valid_as_the_older_one')])

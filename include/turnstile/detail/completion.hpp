@@ -67,7 +67,7 @@ struct completion {
     if constexpr (WithPermit) {
       std::move(handler_)(ec, std::move(permit_));
     } else {
-      forget_core_permit(permit_);  // they belong to the handler now
+      detail::forget_permit_of<core>(permit_);  // they belong to the handler now
       std::move(handler_)(ec);
     }
     TURNSTILE_HANDLER_INVOCATION_END;

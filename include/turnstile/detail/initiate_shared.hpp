@@ -23,23 +23,45 @@ namespace turnstile::inline v1 {
 
 namespace detail {
 
+// What a permit is granted under. An acquire without a permit object has no use for it.
+template <bool WithPermit>
+class granted_under {
+ public:
+  explicit granted_under(const shared_core& c) noexcept : core_(&c), mark_(c.mark()) {}
+  void note() noexcept { mark_ = core_->mark(); }
+  grant_mark noted() const noexcept { return mark_; }
+  // The share may have come during the initiation.
+  grant_mark latest() const noexcept { return core_->mark_since(mark_); }
+
+ private:
+  const shared_core* core_;
+  grant_mark mark_;
+};
+template <>
+class granted_under<false> {
+ public:
+  explicit granted_under(const shared_core&) noexcept {}
+  void note() noexcept {}
+};
+
 // The handler of an acquire. All that is associated with the user's handler is associated with this one.
 template <typename Handler, bool WithPermit>
 class shared_handler {
  public:
   template <typename H>
   shared_handler(H&& handler, const shared_core& c)
-      : handler_(std::forward<H>(handler)), core_(&c), mark_(c.mark()) {}
+      : handler_(std::forward<H>(handler)), under_(c) {}
 
   // At the grant, if it comes later than the initiation.
-  void note_grant() noexcept { mark_ = core_->mark(); }
+  void note_grant() noexcept { under_.note(); }
 
   void operator()(error_code ec, permit p) {
     if constexpr (WithPermit) {
-      if (p) mark_ = core_->mark_since(mark_);  // the share may have come during the initiation
-      std::move(handler_)(ec, make_shared_permit(std::move(p), mark_));
+      // Without a permit, the core may be gone.
+      const grant_mark m = p ? under_.latest() : under_.noted();
+      std::move(handler_)(ec, make_shared_permit(std::move(p), m));
     } else {
-      p.forget();  // they belong to the handler now
+      detail::forget_permit_of<waiter_gate>(p);  // they belong to the handler now
       std::move(handler_)(ec);
     }
   }
@@ -48,8 +70,7 @@ class shared_handler {
 
  private:
   Handler handler_;
-  const shared_core* core_;
-  grant_mark mark_;
+  [[no_unique_address]] granted_under<WithPermit> under_;
 };
 
 template <typename Executor, bool WithPermit>

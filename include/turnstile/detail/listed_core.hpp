@@ -81,6 +81,7 @@ class TURNSTILE_API waiter_gate final : public permit_owner {
   static void end_wait() noexcept {}
   outcome wait(listed_waiter& x) noexcept;
 
+  inline void drop_reference() noexcept;
   void add_object() noexcept override;
   void drop_object() noexcept override;
 
@@ -155,6 +156,7 @@ class TURNSTILE_API listed_core : public core {
 };
 
 counter& waiter_gate::get_counter() noexcept { return core_; }
+void waiter_gate::drop_reference() noexcept { core_.drop_reference(); }
 
 template <typename Operation, typename Handler>
 bool waiter_gate::departure::begins(Operation& x, Handler& h) noexcept {
