@@ -30,8 +30,9 @@ outcome keyed_core::take_total_again(key_node& k, std::uint32_t n, bool beside_s
   }
 }
 
-// If the key holds more than the limit. One step: of two claims that are above it together, only one is undone. While
-// the strand has taken permits of the total that it has yet to give to a key, no acquire takes the total (`queued`).
+// Undoes it if the key holds more than the limit, in one step: of two claims that are above it together, one stays.
+// What the strand has granted is part of what the key holds, or is yet to be added. Then `queued` is set, and no
+// acquire takes the total.
 bool keyed_core::undo_claim(key_node& k, std::uint32_t n, std::uint32_t limit) noexcept {
   std::uint64_t s = k.state_.load(std::memory_order_acquire);
   do {

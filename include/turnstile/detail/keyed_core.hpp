@@ -10,9 +10,9 @@
 // Acquire. The total is evaluated. The look-up finds the node and claims permits of it, or only pins it. Then one
 // compare-and-swap takes permits of the total, from the word that was evaluated. If the word has changed, it is
 // evaluated again, and so is what the key holds, since the limits may have changed. If the total has too few then, or
-// the key holds too many, the claim is undone, which is a release of the key alone. The acquire waits like that of a plain semaphore, and the
-// strand admits it. `queued` says that a waiter that is not passed over is queued, or that mail is on its way. So
-// acquires of other keys are granted at once beside a key that waits for its own permits.
+// the key holds too many, the claim is undone, which is a release of the key alone. The acquire waits like that of a
+// plain semaphore, and the strand admits it. `queued` says that a waiter that is not passed over is queued, or that
+// mail is on its way. So acquires of other keys are granted at once beside a key that waits for its own permits.
 //
 // Release. If no acquire of the key waits, and `queued` is not set, the permits leave the total and then the key:
 // until the second step the permits keep the node, and the node keeps the core. Otherwise they leave the key
