@@ -26,6 +26,7 @@ outcome keyed_core::take_total_again(key_node& k, std::uint32_t n, bool beside_s
     // The limit of a key may have become lower since the claim, which is undone if the key holds too much.
     const std::uint32_t limit = o == outcome::granted ? per_key() : 0;
     if (undo_claim(k, n, limit)) return o == outcome::granted ? outcome::waiting : o;
+    // As in take_total().
     if (word_.compare_exchange_weak(w, w + n, std::memory_order_acquire)) return o;
   }
 }
