@@ -875,6 +875,9 @@ bug('the total is taken whatever has changed since it was looked at',
 bug('a claim is not compared with a lower limit of keys',
     (KEYED, 'o == outcome::granted ? per_key() : 0;', 'o == outcome::granted ? state_word::max : 0;'),
     found_by=keyed('wait A | try A, lower per_key, raise the total'))
+bug('a grant of the strand leaves the queue open before it comes to the key',
+    (LANE_QUEUE, 'return {1, next_->permits_, true, true};', 'return {1, next_->permits_, true, false};'),
+    found_by=keyed('try A | try B, wait A, release B | lower per_key, raise the total'))
 bug('an acquire of a key overtakes completions that the strand has yet to deliver',
     (KEYED_HPP, '(is_idle(w) || !beside_strand) &&', ''),
     found_by=[explorer()])

@@ -920,6 +920,29 @@ void both_limits_claimed_twice::thread(int i) {
 }
 void both_limits_claimed_twice::expect() { model::check(b.held[A] == 1, "both are refused"); }
 
+// The second try of an acquire meets a grant of the strand that has left the total and has not come to the key.
+PROGRAM(claimed_beside_strand,
+        "keyed: try A | try B, wait A, release B | lower per_key, raise the total", 3)
+void claimed_beside_strand::prepare() {
+  make_table({2, 1});
+  b.per_key = 1;
+  b.total = 3;
+}
+void claimed_beside_strand::thread(int i) {
+  if (i == 0) {
+    try_acquire(0, A);
+  } else if (i == 1) {
+    const bool holds = try_acquire(1, B);
+    start(2, A);
+    if (holds) release(1);
+  } else {
+    set_limits({1, 3});
+  }
+}
+void claimed_beside_strand::expect() {
+  model::check(b.held[A] == 1, "one is allowed by both limits");
+}
+
 // ---- Bounded waiting ----
 
 PROGRAM(bounded_two, "keyed, one place: wait | wait | release, one key", 3)
@@ -1203,6 +1226,7 @@ std::span<program* const> keyed_programs() {
       &both_limits_wait_instance,
       &both_limits_claimed_instance,
       &both_limits_claimed_twice_instance,
+      &claimed_beside_strand_instance,
       &bounded_two_instance,
       &bounded_keys_instance,
       &bounded_place_instance,
