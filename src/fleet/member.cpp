@@ -59,6 +59,15 @@ void member::note_use(number now, const local& l) {
   if (share_ > 0 || l.want > 0) needed_at_ = now;
 }
 
+// Also before an answer: what was granted under a lease that has ended is lost, even if the answer begins a new one.
+void member::end_if_due(number now) {
+  if (!valid_ || now < deadline_) return;
+  valid_ = false;
+  lost_ = true;
+  has_ended_ = true;
+  had_share_ = had_share_ || share_ > 0;
+}
+
 // ---- When it speaks ------------------------------------------------------------------------------
 
 bool member::leaves_next(number now, const local& l) const {
@@ -111,11 +120,9 @@ request member::make_request(number now, const local& l) {
 
 orders member::step(number now, const local& l) {
   orders o;
-  if (valid_ && now >= deadline_) {
-    valid_ = false;
-    lost_ = true;
-    o.lost = share_ > 0 || l.in_use > 0;
-  }
+  end_if_due(now);
+  const bool had_share = std::exchange(had_share_, false);
+  if (std::exchange(has_ended_, false)) o.lost = had_share || l.in_use > 0;
   note_use(now, l);
   if (in_flight_ && now >= sent_at_ + patience(lease_)) failed(now, sent_.serial);
 
@@ -150,6 +157,7 @@ void member::answered(number now, const reply& r) {
     return;
   }
   if (!is_news) return failed(now, r.serial);
+  end_if_due(now);
   in_flight_ = unanswered_ = false;
   ceiling_ = largest;
   retry_at_ = backoff_ = 0;

@@ -86,6 +86,7 @@ class member {
   number due(const local& l) const;
   request make_request(number now, const local& l);
   void note_use(number now, const local& l);
+  void end_if_due(number now);
   void hear(const news& n);
 
   const options options_;
@@ -96,6 +97,9 @@ class member {
 
   bool valid_ = false;  // there is a lease, unless the deadline has passed since the last step()
   bool lost_ = false;   // there was one, and none since
+  bool has_ended_ =
+      false;  // one has ended, which the next step() reports if anything was held under it
+  bool had_share_ = false;
   bool has_joined_ = false;
   bool is_fresh_ = false;  // the share has grown since the last step()
   bool leaving_ = false;

@@ -105,6 +105,13 @@ void world::check_grant(const process& p, const waiter& w) {
   last_token_ = p.member.token();
 }
 
+// What was granted under a lease that has ended is reported as lost, before anything is granted under another one.
+void world::check_loss(const process& p, bool is_reported) {
+  if (is_reported || now_ + p.offset < p.deadline) return;
+  for (const operation& x : p.inside)
+    if (!x.is_lost) violate(p.id + " has lost its lease, and does not report it");
+}
+
 // No wait without a timer.
 void world::check_timer(const process& p) {
   const number wait = p.wake_at - (now_ + p.offset);

@@ -103,6 +103,29 @@ BOOST_AUTO_TEST_CASE(an_answer_that_comes_after_its_deadline_grants_nothing) {
   BOOST_TEST(!m.may_grant(now));
 }
 
+// A process that was stopped may read an answer before it looks at the clock.
+BOOST_AUTO_TEST_CASE(a_loss_is_reported_if_an_answer_is_read_first) {
+  join(3);
+  while (!o.send) step_at(o.wake_at);
+  now += deadline;  // that of the answer, too
+  m.answered(now, answer(2, 3));
+  BOOST_TEST(step().lost);
+  BOOST_TEST(o.usable == 0);
+  BOOST_TEST(!step().lost);
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_is_reported_if_the_answer_begins_a_new_lease) {
+  join(3);
+  const number end = now + deadline;
+  while (!o.send) step_at(o.wake_at);
+  now = end;
+  m.answered(now, answer(2, 3));
+  BOOST_TEST(step().lost);
+  BOOST_TEST(o.usable == 3);
+  BOOST_TEST(m.may_grant(now));
+  BOOST_TEST(!step().lost);
+}
+
 BOOST_AUTO_TEST_CASE(it_is_renewed_every_fifth_of_it) {
   join(3);
   const number joined = now;

@@ -56,11 +56,15 @@ struct places {
   static std::uint64_t in_byte(unsigned p, std::uint64_t n) { return n << (8 * p); }
 
   void enter(unsigned p, unsigned n) {
+    // The leases are read first, then what is inside, then the time. So a lease that has not ended was valid when its
+    // permits were read. One that was renewed meanwhile may seem to have ended: too few are counted then, never too many.
+    std::array<std::int64_t, processes> ends;
+    for (unsigned q = 0; q != processes; ++q) ends[q] = valid_until[q];
     const std::uint64_t all = inside.fetch_add(in_byte(p, n)) + in_byte(p, n);
-    // A lease that has just been renewed may seem to have ended. Then too few are counted, and never too many.
+    const std::int64_t time = now();
     std::uint64_t valid = 0;
     for (unsigned q = 0; q != processes; ++q)
-      if (valid_until[q] > now()) valid += all >> (8 * q) & 255;
+      if (ends[q] > time) valid += all >> (8 * q) & 255;
     if (valid > limit) wrong = all;
     ++grants[p];
   }
@@ -90,7 +94,8 @@ class process {
       const unsigned n = random_() % 64 == 0 ? 1 + static_cast<unsigned>(random_() % limit) : 1;
       const auto permit = co_await semaphore_.async_acquire_permit(n);
       const std::uint64_t lease_number = losses_;
-      all_.valid_until[number_] = places::now() + semaphore_.valid_for().count();
+      const std::int64_t time = places::now();  // first: the process may be stopped at any moment
+      all_.valid_until[number_] = time + semaphore_.valid_for().count();
       all_.enter(number_, n);
       timer.expires_after(std::chrono::microseconds(random_() % 20000));
       co_await timer.async_wait(asio::deferred);

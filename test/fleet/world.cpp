@@ -157,6 +157,7 @@ void world::step(const process_ptr& p) {
       while (!p->queue.empty() && p->queue.front().n > limit)
         p->queue.pop_front();  // exceeds_limit
     o = p->member.step(clock, p->reading());
+    check_loss(*p, o.lost);
     if (o.lost) {
       ++figures_.losses;
       trace(p.get(), "has lost its lease");

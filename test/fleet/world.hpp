@@ -78,6 +78,7 @@ class world {
   void check_leases(const fleet::state& before, const fleet::request& r,
                     const fleet::result& result);
   void check_grant(const process& p, const waiter& w);
+  void check_loss(const process& p, bool is_reported);
   void check_timer(const process& p);
   void check_all();
   void check_shares_are_fair();

@@ -319,6 +319,22 @@ BOOST_AUTO_TEST_CASE(a_late_answer_is_an_answer_if_its_lease_is_valid) {
   BOOST_TEST(a.valid_for().count() == 9'900'000);
 }
 
+// A process that was stopped may read the answer to a renewal before any timer runs.
+BOOST_AUTO_TEST_CASE(an_answer_that_is_read_after_the_deadline_does_not_hide_the_loss) {
+  auto& a = make({.limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  a.async_wait_lost((*this)("lost"));
+  engine->set_fault(fault::reply_late);
+  BOOST_TEST(run(3100ms) == "");  // it has been renewed
+  clock.jump(10s);
+  engine->set_fault(fault::none);
+  BOOST_TEST(poll() == "lost!lost");
+  run(1s);
+  BOOST_TEST(a.lease() == lease_state::valid);
+  BOOST_TEST(!held.at("a").valid());
+}
+
 BOOST_AUTO_TEST_CASE(without_messages_it_asks_every_slice) {
   auto& a = make({.limit = 1});
   auto& b = make({.limit = 1});

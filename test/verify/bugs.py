@@ -980,7 +980,11 @@ bug('the deadline counts from the answer',
 bug('the lease is given up when the server ends it',
     (MEMBER, 'deadline_ = sent_at_ + given_up_after(lease_);', 'deadline_ = sent_at_ + lease_;'), found_by=[fleet], row='F4')
 bug('the deadline is not observed',
-    (MEMBER, 'if (valid_ && now >= deadline_) {', 'if (valid_ && now < 0) {'), found_by=[fleet], row='F4')
+    (MEMBER, 'if (!valid_ || now < deadline_) return;', 'if (!valid_ || now >= 0) return;'), found_by=[fleet], row='F4')
+bug('an answer that comes after the deadline hides the loss',
+    (MEMBER, '  end_if_due(now);\n  in_flight_', '  in_flight_'),
+    found_by=[fleet, fleet_member, fleet_exhaustive,
+              unit('shared_lease: loss/an_answer_that_is_read_after_the_deadline_does_not_hide_the_loss')], row='F4')
 bug('an answer to an older request renews the lease',
     (MEMBER, 'if (r.serial != sent_.serial || !unanswered_) {', 'if (!unanswered_) {'), found_by=[fleet], row='F4')
 bug('a failed request is not sent anew',
