@@ -193,7 +193,7 @@ class basic_shared_semaphore {
   /// `void(turnstile::error_code)`
   template <typename Token = detail::default_token_t<executor_type>>
   decltype(auto) async_acquire(std::size_t n, Token&& token = Token()) {
-    return acquire<false>(token, n);
+    return acquire<false, Token>(token, n);
   }
 
   /// Acquires one permit asynchronously. The permit releases itself. Completes like `async_acquire`. With an error, the permit is
@@ -215,7 +215,7 @@ class basic_shared_semaphore {
   /// `void(turnstile::error_code, turnstile::shared_permit)`
   template <typename Token = detail::default_token_t<executor_type>>
   decltype(auto) async_acquire_permit(std::size_t n, Token&& token = Token()) {
-    return acquire<true>(token, n);
+    return acquire<true, Token>(token, n);
   }
 
   /// Acquires one permit asynchronously, or gives up after a time, with `errc::timed_out`. As `basic_semaphore` does, without a
@@ -239,7 +239,7 @@ class basic_shared_semaphore {
   template <typename Token = detail::default_token_t<executor_type>>
   decltype(auto) async_acquire_for(std::chrono::steady_clock::duration patience, std::size_t n,
                                    Token&& token = Token()) {
-    return acquire<false>(token, n, patience);
+    return acquire<false, Token>(token, n, patience);
   }
 
   /// Acquires one permit asynchronously, or gives up after a time. The permit releases itself.
@@ -262,7 +262,7 @@ class basic_shared_semaphore {
   template <typename Token = detail::default_token_t<executor_type>>
   decltype(auto) async_acquire_permit_for(std::chrono::steady_clock::duration patience,
                                           std::size_t n, Token&& token = Token()) {
-    return acquire<true>(token, n, patience);
+    return acquire<true, Token>(token, n, patience);
   }
 
   /// Takes n permits if this process's share suffices. Never makes a request, and never asks for a larger share: it fails until an
@@ -309,7 +309,7 @@ class basic_shared_semaphore {
   decltype(auto) async_set_limit(std::size_t limit, Token&& token = Token()) {
     if (limit == 0 || limit > (max)())
       throw std::invalid_argument("turnstile: the limit of a shared semaphore is of 1 to max()");
-    return wait(token, detail::shared_core::limit_set, limit);
+    return wait<Token>(token, detail::shared_core::limit_set, limit);
   }
 
   /// Waits until this semaphore loses a lease under which it had a share or permits in use, and completes with `errc::lease_lost`: at
@@ -321,7 +321,7 @@ class basic_shared_semaphore {
   /// `void(turnstile::error_code)`
   template <typename Token = detail::default_token_t<executor_type>>
   decltype(auto) async_wait_lost(Token&& token = Token()) {
-    return wait(token, detail::shared_core::lease_lost);
+    return wait<Token>(token, detail::shared_core::lease_lost);
   }
 
   /// Closes the semaphore, waits until its permits have come back, gives the share and the lease back, and completes then, without
@@ -333,7 +333,7 @@ class basic_shared_semaphore {
   /// `void(turnstile::error_code)`
   template <typename Token = detail::default_token_t<executor_type>>
   decltype(auto) async_leave(Token&& token = Token()) {
-    return wait(token, detail::shared_core::left);
+    return wait<Token>(token, detail::shared_core::left);
   }
 
   /// Completes everything that waits with `operation_aborted`.
@@ -408,15 +408,6 @@ class basic_shared_semaphore {
 
 /// The shared semaphore for most uses.
 using shared_semaphore = basic_shared_semaphore<>;
-
-namespace detail {
-
-template <typename Executor>
-struct watch_of<basic_shared_semaphore<Executor>> {
-  using type = loss_watch;
-};
-
-}  // namespace detail
 
 }  // namespace turnstile::inline v1
 

@@ -47,6 +47,8 @@ class measured_semaphore {
  public:
   /// The type of the semaphore's executor.
   using executor_type = typename Semaphore::executor_type;
+  /// The type of the semaphore's permits: `permit`, or a type that is derived from it, such as `shared_permit`.
+  using permit_type = decltype(std::declval<Semaphore&>().try_acquire_permit());
 
   /// Measures this semaphore.
   measured_semaphore(Semaphore& sem, wait_statistics& stats) : sem_(sem), stats_(&stats) {}
@@ -66,22 +68,22 @@ class measured_semaphore {
   /// @tparam Token a completion token for `void(turnstile::error_code)`.
   template <typename Token = detail::default_token_t<executor_type>>
   decltype(auto) async_acquire(std::size_t n, Token&& token = Token()) const {
-    return initiate<detail::acquire, void(error_code)>(token, n);
+    return initiate<detail::acquire, void(error_code), Token>(token, n);
   }
 
   /// Acquires one permit asynchronously. The permit releases itself.
-  /// @tparam Token a completion token for `void(turnstile::error_code, turnstile::permit)`.
+  /// @tparam Token a completion token for `void(turnstile::error_code, permit_type)`.
   template <typename Token = detail::default_token_t<executor_type>>
-    requires(!detail::count_not_token<Token, void(error_code, permit)>)
+    requires(!detail::count_not_token<Token, void(error_code, permit_type)>)
   decltype(auto) async_acquire_permit(Token&& token = Token()) const {
     return async_acquire_permit(std::size_t(1), std::forward<Token>(token));
   }
 
   /// Acquires n permits asynchronously. The permits release themselves.
-  /// @tparam Token a completion token for `void(turnstile::error_code, turnstile::permit)`.
+  /// @tparam Token a completion token for `void(turnstile::error_code, permit_type)`.
   template <typename Token = detail::default_token_t<executor_type>>
   decltype(auto) async_acquire_permit(std::size_t n, Token&& token = Token()) const {
-    return initiate<detail::acquire_permit, void(error_code, permit)>(token, n);
+    return initiate<detail::acquire_permit, void(error_code, permit_type), Token>(token, n);
   }
 
   /// Acquires one permit asynchronously, or gives up after a time.
@@ -98,24 +100,25 @@ class measured_semaphore {
   template <typename Token = detail::default_token_t<executor_type>>
   decltype(auto) async_acquire_for(std::chrono::steady_clock::duration patience, std::size_t n,
                                    Token&& token = Token()) const {
-    return initiate<detail::acquire_for, void(error_code)>(token, patience, n);
+    return initiate<detail::acquire_for, void(error_code), Token>(token, patience, n);
   }
 
   /// Acquires one permit asynchronously, or gives up after a time. The permit releases itself.
-  /// @tparam Token a completion token for `void(turnstile::error_code, turnstile::permit)`.
+  /// @tparam Token a completion token for `void(turnstile::error_code, permit_type)`.
   template <typename Token = detail::default_token_t<executor_type>>
-    requires(!detail::count_not_token<Token, void(error_code, permit)>)
+    requires(!detail::count_not_token<Token, void(error_code, permit_type)>)
   decltype(auto) async_acquire_permit_for(std::chrono::steady_clock::duration patience,
                                           Token&& token = Token()) const {
     return async_acquire_permit_for(patience, std::size_t(1), std::forward<Token>(token));
   }
 
   /// Acquires n permits asynchronously, or gives up after a time. The permits release themselves.
-  /// @tparam Token a completion token for `void(turnstile::error_code, turnstile::permit)`.
+  /// @tparam Token a completion token for `void(turnstile::error_code, permit_type)`.
   template <typename Token = detail::default_token_t<executor_type>>
   decltype(auto) async_acquire_permit_for(std::chrono::steady_clock::duration patience,
                                           std::size_t n, Token&& token = Token()) const {
-    return initiate<detail::acquire_permit_for, void(error_code, permit)>(token, patience, n);
+    return initiate<detail::acquire_permit_for, void(error_code, permit_type), Token>(token,
+                                                                                      patience, n);
   }
 
   /// Takes n permits if that is possible at once. @returns whether they were taken.
@@ -127,9 +130,9 @@ class measured_semaphore {
 
   /// Takes n permits if that is possible at once. The permits release themselves. @returns an empty permit if
   /// they could not be taken.
-  [[nodiscard]] permit try_acquire_permit(std::size_t n = 1) const
+  [[nodiscard]] permit_type try_acquire_permit(std::size_t n = 1) const
       noexcept(noexcept(sem_->try_acquire_permit(n))) {
-    permit p = sem_->try_acquire_permit(n);
+    permit_type p = sem_->try_acquire_permit(n);
     if (p) stats_->add({}, std::chrono::nanoseconds::zero());
     return p;
   }

@@ -51,11 +51,11 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
       "turnstile: async_with_permit takes a completion token for the signature of the operation: a "
       "handler that can be called with what the operation completes with, or use_awaitable and the "
       "like");
+  using permit_type = decltype(sem.try_acquire_permit(n));
   // An acquire that has not started refers to what it acquires from, whatever that is.
   return asio::async_initiate<Token, Signatures...>(
-      initiate_with_permit<typename Semaphore::executor_type,
-                           typename watch_of<std::remove_const_t<Semaphore>>::type, Signatures...>(
-          sem.get_executor()),
+      initiate_with_permit<typename Semaphore::executor_type, typename watch_of<permit_type>::type,
+                           Signatures...>(sem.get_executor()),
       token, sem.async_acquire_permit(n, asio::deferred), std::forward<Operation>(operation));
 }
 

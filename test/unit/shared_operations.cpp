@@ -46,6 +46,23 @@ struct fixture : shared_fixture {
   auto operation() { return timer.async_wait(asio::deferred); }
   void end_operation() { timer.expires_after(-1s); }
 
+  // A permit is granted, and the deadline passes before its completion and any timer run.
+  std::string start_late(turnstile::shared_options o) {
+    auto& a = make(std::move(o));
+    a.async_acquire_permit((*this)("a"));
+    settle();
+    held.clear();  // its share is 1
+    const auto starts = [this](auto token) {
+      write("started");
+      return timer.async_wait(std::move(token));
+    };
+    turnstile::async_with_permit(a, starts, (*this)("done"));
+    clock.jump(10s);
+    engine->set_fault(fault::request_lost);
+    read();
+    return run(1s);
+  }
+
   asio::steady_timer timer{io, 1h};
   std::function<void()> ends;
 };
@@ -109,6 +126,29 @@ BOOST_AUTO_TEST_CASE(an_operation_does_not_start_under_a_lease_that_was_lost) {
   engine->set_fault(fault::request_lost);
   clock.advance(11s);
   BOOST_TEST(poll() == "done!lost");
+}
+
+BOOST_AUTO_TEST_CASE(an_operation_does_not_start_after_the_deadline) {
+  BOOST_TEST(start_late({.limit = 1}) == "done!lost");
+}
+
+BOOST_AUTO_TEST_CASE(without_the_check_an_operation_starts_until_the_timer_runs) {
+  BOOST_TEST(start_late({.limit = 1, .check_every_grant = false}) == "started done!lost");
+}
+
+BOOST_AUTO_TEST_CASE(with_keep_an_operation_starts_after_the_deadline) {
+  BOOST_TEST(start_late({.limit = 1, .when_unreachable = unreachable::keep}) ==
+             "started done!lost");
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_lease_cancels_the_operation_of_a_measured_semaphore) {
+  auto& a = make({.limit = 1});
+  turnstile::wait_statistics stats;
+  turnstile::async_with_permit(turnstile::measured(a, stats), operation(), (*this)("done"));
+  BOOST_TEST(settle() == "");
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "done!lost");
+  BOOST_TEST(stats.read().granted == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(an_operation_without_permits_has_no_lease_to_lose) {
@@ -226,13 +266,43 @@ BOOST_AUTO_TEST_CASE(it_can_be_measured) {
   auto& a = make({.limit = 1});
   turnstile::wait_statistics stats;
   auto m = turnstile::measured(a, stats);
-  m.async_acquire_permit([&](error_code ec, permit p) {
+  m.async_acquire_permit([&](error_code ec, shared_permit p) {
     write("a" + text_of(ec));
-    p.release();
+    BOOST_TEST(p.valid());
+    BOOST_TEST(p.token() == a.token());
   });
-  BOOST_TEST(settle() == "a");
-  BOOST_TEST(bool(m.try_acquire_permit()));
-  BOOST_TEST(stats.read().granted == 2u);
+  m.async_acquire_permit_for(1h, [&](error_code ec, permit) { write("b" + text_of(ec)); });
+  BOOST_TEST(settle() == "a b");
+  BOOST_TEST(m.try_acquire_permit().valid());
+  BOOST_TEST(stats.read().granted == 3u);
+}
+
+// As Asio does.
+BOOST_AUTO_TEST_CASE(a_handler_that_is_an_lvalue_is_copied) {
+  auto& a = make({.limit = 8});
+  turnstile::wait_statistics stats;
+  const auto m = turnstile::measured(a, stats);
+  std::function<void(error_code)> one = [this](error_code ec) { write("one" + text_of(ec)); };
+  std::function<void(error_code, shared_permit)> two = [this](error_code ec, const permit&) {
+    write("two" + text_of(ec));
+  };
+  const auto initiate = [&](const auto&... acquires) {
+    (acquires(), ...);
+    BOOST_TEST(bool(one));
+    BOOST_TEST(bool(two));
+  };
+  initiate([&] { a.async_acquire(one); }, [&] { a.async_acquire(1, one); },
+           [&] { a.async_acquire_for(1h, one); }, [&] { a.async_acquire_for(1h, 1, one); },
+           [&] { a.async_acquire_permit(two); }, [&] { a.async_acquire_permit(1, two); },
+           [&] { a.async_acquire_permit_for(1h, two); },
+           [&] { a.async_acquire_permit_for(1h, 1, two); });
+  initiate([&] { m.async_acquire(one); }, [&] { m.async_acquire(1, one); },
+           [&] { m.async_acquire_for(1h, one); }, [&] { m.async_acquire_for(1h, 1, one); },
+           [&] { m.async_acquire_permit(two); }, [&] { m.async_acquire_permit(1, two); },
+           [&] { m.async_acquire_permit_for(1h, two); },
+           [&] { m.async_acquire_permit_for(1h, 1, two); });
+  initiate([&] { a.async_wait_lost(one); }, [&] { a.async_set_limit(1, one); },
+           [&] { a.async_leave(one); });
 }
 
 BOOST_AUTO_TEST_CASE(it_can_be_moved_to_another_executor_type) {

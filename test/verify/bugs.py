@@ -31,6 +31,8 @@ SHARED, SHARED_HPP, TURN = 'src/shared_core.cpp', DETAIL + 'shared_core.hpp', 's
 LISTED, LISTED_HPP = 'src/listed_core.cpp', DETAIL + 'listed_core.hpp'
 INITIATE_SHARED, SHARED_PERMIT = DETAIL + 'initiate_shared.hpp', 'include/turnstile/shared_permit.hpp'
 LOSS, TIMER_ALARM = DETAIL + 'loss_listener.hpp', DETAIL + 'timer_alarm.hpp'
+LOSS_RELAY, WITH_PERMIT = DETAIL + 'loss_relay.hpp', 'include/turnstile/with_permit.hpp'
+SHARED_SEMAPHORE, STATISTICS = 'include/turnstile/shared_semaphore.hpp', 'include/turnstile/statistics.hpp'
 MEMORY, MEMORY_ENGINE, TIME = 'src/memory_state.cpp', 'include/turnstile/memory_engine.hpp', 'src/time_source.cpp'
 TEXT = 'src/fleet/text.cpp'
 ANSWER, CALLER, DIALOGUE, LISTENER, PIPE, URL, CLIENT = (
@@ -1075,6 +1077,21 @@ bug('operations are not told of a loss',
 bug('one operation is told of a loss',
     (LOSS, 'if (l) l->lost();', 'if (l) return l->lost();'),
     found_by=[unit('shared_operations: with_permit/a_lost_lease_cancels_all_operations')], row='F4')
+bug('an operation starts after the deadline',
+    (LOSS_RELAY, ' || !core_->confirm())', ')'),
+    found_by=[unit('shared_operations: with_permit/an_operation_does_not_start_after_the_deadline')], row='F3')
+bug('an operation with the permit of a measured shared semaphore is not told of a loss',
+    (WITH_PERMIT, 'using permit_type = decltype(sem.try_acquire_permit(n));', 'using permit_type = permit;'),
+    found_by=[unit('shared_operations: with_permit/a_lost_lease_cancels_the_operation_of_a_measured_semaphore')])
+bug('a handler of a shared acquire that is an lvalue is moved from',
+    (SHARED_SEMAPHORE, 'return acquire<true, Token>(token, n);', 'return acquire<true>(token, n);'),
+    found_by=[unit('shared_operations: others/a_handler_that_is_an_lvalue_is_copied')])
+bug('a handler of an event that is an lvalue is moved from',
+    (SHARED_SEMAPHORE, 'wait<Token>(token, detail::shared_core::lease_lost)', 'wait(token, detail::shared_core::lease_lost)'),
+    found_by=[unit('shared_operations: others/a_handler_that_is_an_lvalue_is_copied')])
+bug('a handler of a measured acquire that is an lvalue is moved from',
+    (STATISTICS, 'initiate<detail::acquire, void(error_code), Token>(token, n)', 'initiate<detail::acquire, void(error_code)>(token, n)'),
+    found_by=[unit('shared_operations: others/a_handler_that_is_an_lvalue_is_copied')])
 bug('an operation that has ended is told of a loss',
     (LOSS, 'if (l.is_listed_) unlink(l);', ''),
     found_by=[unit('shared_operations: with_permit/a_loss_after_the_end_of_the_operation_does_nothing')])

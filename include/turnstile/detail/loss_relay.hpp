@@ -9,6 +9,7 @@
 #include <turnstile/detail/loss_listener.hpp>
 #include <turnstile/detail/relay.hpp>
 #include <turnstile/detail/shared_core.hpp>
+#include <turnstile/detail/with_permit.hpp>
 #include <turnstile/shared_permit.hpp>
 
 #include <boost/asio/cancellation_type.hpp>
@@ -27,12 +28,13 @@ class loss_relay final : public relay, public loss_listener {
  public:
   loss_relay(relay::owner& o, const Executor& ex) : relay(o), executor_(ex) {}
 
-  // Before the operation starts. False if the lease is lost already.
+  // Before the operation starts. False if the lease is lost already. After the deadline it is, even if no timer has run.
   bool watch(const shared_permit& p) noexcept {
     if (!p) return true;
     core_ = &shared_core_of(p);
     core_->listeners().add(*this);
-    if (core_->mark().lease != mark_of(p).lease) lost_.store(true, std::memory_order_relaxed);
+    if (core_->mark().lease != mark_of(p).lease || !core_->confirm())
+      lost_.store(true, std::memory_order_relaxed);
     return !is_lost();
   }
   // While the permit is there.
@@ -73,6 +75,10 @@ struct loss_watch {
   static constexpr bool watches = true;
   template <typename Executor>
   using relay_type = loss_relay<Executor>;
+};
+template <>
+struct watch_of<shared_permit> {
+  using type = loss_watch;
 };
 
 }  // namespace turnstile::inline v1::detail

@@ -129,6 +129,9 @@ class TURNSTILE_API shared_core final : public listed_core {
   }
   void orphan() noexcept override;
   void abandon() noexcept override;
+  bool confirm() noexcept override {
+    return !checks_ || time() < deadline_.load(std::memory_order_acquire) || expire();
+  }
 
  private:
   class inlet;
@@ -152,9 +155,6 @@ class TURNSTILE_API shared_core final : public listed_core {
   }
 
   std::int64_t time() const noexcept override { return manual_ ? manual_->now() : boot_time(); }
-  bool confirm() noexcept override {
-    return !checks_ || time() < deadline_.load(std::memory_order_acquire) || expire();
-  }
   void begin_or_end_of_waits() noexcept override { kick(); }
   void take_permits(std::size_t n) noexcept override;
   std::uint32_t ballast_permits() const noexcept override { return ballast; }

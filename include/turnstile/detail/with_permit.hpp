@@ -46,14 +46,15 @@
 
 namespace turnstile::inline v1::detail {
 
-// Whether the permits may be lost while the operation runs. Those of a shared semaphore may (loss_relay.hpp): then the
-// relay emits a cancellation, and the handler gets errc::lease_lost in place of the operation's error.
+// Whether the permits may be lost while the operation runs, by their type. Those of a shared semaphore may
+// (loss_relay.hpp): then the relay emits a cancellation, and the handler gets errc::lease_lost in place of the operation's
+// error.
 struct no_watch {
   static constexpr bool watches = false;
   template <typename Executor>
   using relay_type = relay;
 };
-template <typename Semaphore>
+template <typename Permit>
 struct watch_of {
   using type = no_watch;
 };
