@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <functional>
+#include <mutex>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -30,6 +31,7 @@ class measured_database {
 
   // One line for each metric. Call it once a minute.
   std::string metrics() {
+    const std::scoped_lock lock(mutex_);
     const auto now = waits_.read();
     const auto minute = now.since(std::exchange(last_, now));
     std::ostringstream out;
@@ -42,6 +44,7 @@ class measured_database {
  private:
   turnstile::bounded_semaphore connections_;
   turnstile::wait_statistics waits_;
+  std::mutex mutex_;
   turnstile::wait_statistics::reading last_;
 };
 

@@ -64,7 +64,7 @@ class adaptive_limit {
     std::size_t initial = 8;
     /// The limit never falls below this value, which is at least 1.
     std::size_t lowest = 1;
-    /// The limit never rises above this value. A semaphore takes at most `semaphore::max()`.
+    /// The limit never rises above this value, which is at least `initial`. A semaphore takes at most `semaphore::max()`.
     std::size_t highest = 1000;
     /// How long a window lasts at least.
     std::chrono::nanoseconds window = std::chrono::milliseconds(250);

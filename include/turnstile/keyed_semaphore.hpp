@@ -305,7 +305,8 @@ class basic_keyed_semaphore {
     return {l.per_key, l.total, l.max_waiting_per_key, l.max_waiting};
   }
 
-  /// Changes all four limits at once. To change one of them, start from `limits()`.
+  /// Changes all four limits at once. To change one of them, start from `limits()`: a limit that is left out becomes what it is by
+  /// default.
   ///
   /// If a limit is raised, waiting acquires are granted at once. If it is lowered, nothing is taken from keys that hold
   /// permits: such a key gets no permit until it holds fewer than the new limit. Waiting acquires that need

@@ -22,7 +22,8 @@ enum class unreachable {
 
 /// What a shared semaphore knows about its lease.
 enum class lease_state {
-  /// It has no lease: it has not been used yet, it gave its lease up because it was idle, or the server has not answered yet.
+  /// It has no lease: it has not been used yet, it gave its lease up because it was idle, or the server has not given it one yet,
+  /// whatever the reason.
   joining,
   /// It has a lease.
   valid,

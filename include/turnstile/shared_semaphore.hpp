@@ -325,8 +325,9 @@ class basic_shared_semaphore {
   }
 
   /// Closes the semaphore, waits until its permits have come back, gives the share and the lease back, and completes then, without
-  /// an error also if the lease was lost meanwhile. Use it to shut down: the destructor starts the same, but nothing tells when it is
-  /// done. A cancellation ends the wait only.
+  /// an error also if the lease was lost meanwhile. If the server does not answer, that is when the lease has ended, after two thirds of
+  /// it at most. Use it to shut down: the destructor starts the same, but nothing tells when it is done. A cancellation ends the wait
+  /// only.
   /// @tparam Token a completion token for the signature.
   ///
   /// @par Signature
@@ -345,7 +346,8 @@ class basic_shared_semaphore {
 
   /// Returns the limit of all processes as it was told last, without a request; 0 if it is not known yet.
   std::size_t limit() const noexcept { return core().total_limit(); }
-  /// Returns how many of these permits this process may use, as it was told last.
+  /// Returns how many of these permits this process may use, as it was told last. After a loss, it stays as it was until there is
+  /// another lease.
   std::size_t share() const noexcept { return core().share(); }
   /// Returns how many permits this process uses.
   std::size_t in_use() const noexcept { return core().in_use(); }

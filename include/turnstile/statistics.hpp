@@ -149,8 +149,8 @@ class measured_semaphore {
 };
 
 /// Returns a semaphore through which every acquire is counted and timed.
-/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, a key of a `basic_keyed_semaphore` or
-/// another `acquirable` type.
+/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, a `basic_shared_semaphore`, a key of a
+/// `basic_keyed_semaphore` or another `acquirable` type.
 /// @param sem the semaphore. It stays usable by itself. What is acquired directly is not measured.
 /// @param stats where to count.
 template <acquirable Semaphore>

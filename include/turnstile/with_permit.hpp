@@ -75,8 +75,9 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
 /// Permits that are available are taken inside this call, unless the token is lazy, such as
 /// `boost::asio::use_awaitable` or `boost::asio::deferred`, the default of most executors.
 ///
-/// If the lease of a shared semaphore is lost, the operation gets a terminal cancellation, and the error is
-/// `errc::lease_lost` in place of the operation's.
+/// If the lease of a shared semaphore is lost, the operation gets a terminal cancellation, and `errc::lease_lost` takes
+/// the place of its error. If it succeeds nevertheless, that is what the handler gets: so success does not mean that the
+/// lease was valid until the end. The operation does not see its permit, and so has no token.
 ///
 /// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, a `basic_shared_semaphore`, a key of a
 /// `basic_keyed_semaphore`, or another `acquirable` type.
@@ -137,6 +138,9 @@ decltype(auto) with_permit(signature_list<Signatures...>, Semaphore& sem, std::s
 /// @li `errc::closed`: the semaphore is closed;
 /// @li `errc::exceeds_limit`: n permits can never be granted;
 /// @li `errc::queue_full`: the acquire would have had to wait, and as many as `max_waiting()` waited already;
+/// @li `errc::lease_lost`: the lease of a shared semaphore was lost before the start of the operation, or while it ran;
+/// @li the other errors of the semaphore's acquires: for a shared one, `errc::unreachable`, `errc::no_limit` and
+///     `errc::not_a_semaphore`;
 /// @li the errors of the operation.
 ///
 /// If the initiation of the operation throws, the permits are released, and the exception leaves the
@@ -172,8 +176,8 @@ decltype(auto) async_with_permit(Semaphore&& sem, std::size_t n, Operation&& ope
 }
 
 /// Runs one asynchronous operation while holding one permit. Like the overload for n permits.
-/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, a key of a `basic_keyed_semaphore`, or
-/// another `acquirable` type.
+/// @tparam Semaphore a `basic_semaphore`, a `basic_bounded_semaphore`, a `basic_shared_semaphore`, a key of a
+/// `basic_keyed_semaphore`, or another `acquirable` type.
 /// @tparam Operation the type of `operation`.
 /// @tparam Token a completion token for the signature.
 template <
