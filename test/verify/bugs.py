@@ -659,6 +659,7 @@ bug('an operation refers to the object that it was started on',
     counter* const& core_;
     Owner& operator*() const noexcept { return static_cast<Owner&>(*core_); }
     Owner* operator->() const noexcept { return &**this; }
+    operator Owner*() const noexcept { return &**this; }
   };
   owner_of owner_;  // from'''),
     found_by=[unit('lifetime: moves/waits_and_permits_follow_the_state')], row='H11')
