@@ -43,7 +43,10 @@ bool shared_core::work() noexcept try {
     if (o.send) {
       const bool is_wrong = after > o.send->in_use && (o.send->lost || after > o.send->keep);
       if (is_wrong || !c.send(*o.send)) {
-        if ((word_.load(std::memory_order_relaxed) & orphaned) && !c.has_engine()) return finish();
+        if ((word_.load(std::memory_order_relaxed) & orphaned) && !c.has_engine()) {
+          note_loss();  // no step comes at the deadline
+          return finish();
+        }
         c.member.failed(now, o.send->serial);
         continue;
       }
@@ -103,13 +106,22 @@ void shared_core::read_answer(number serial, std::string_view error,
   events_->end_waits(outcome::not_a_semaphore, event::limit_set - 1, event::limit_set);
 }
 
+// What was granted under the lease is not valid any more. First nothing is granted, so that nothing else is lost, also if
+// another lease has begun.
+void shared_core::note_loss() noexcept {
+  core::set_limit(ballast);
+  lease_number_.fetch_add(1, std::memory_order_acq_rel);
+  events_->end_waits(outcome::lease_lost, event::lease_lost - 1, event::lease_lost);
+  listeners_.tell();
+}
+
 // Puts in force what the member says, and ends the waits that end by it. If what waits first fits, it was put back into
 // the queue after a grant, and perhaps no other call comes.
 void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcept {
   contents& c = *contents_;
   const fleet::member& m = c.member;
   const bool is_loss = std::exchange(c.missed_loss, false) || o.lost;
-  if (is_loss) lease_number_.fetch_add(1, std::memory_order_acq_rel);
+  if (is_loss) note_loss();
   share_.store(static_cast<std::size_t>(m.share()), std::memory_order_relaxed);
   token_.store(static_cast<std::uint64_t>(m.token()), std::memory_order_release);
   learning_until_.store(m.learning_until(), std::memory_order_relaxed);
@@ -120,8 +132,9 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
   deadline_.store(m.deadline(), std::memory_order_release);
 
   const auto usable = (std::min)(static_cast<std::size_t>((std::max<number>)(o.usable, 0)), most);
-  // After a grant was refused, the limit is the ballast.
-  if (was_refused_.exchange(false, std::memory_order_acq_rel) || usable != c.usable || fits) {
+  // After a loss, and after a grant was refused, the limit is the ballast.
+  if (was_refused_.exchange(false, std::memory_order_acq_rel) || is_loss || usable != c.usable ||
+      fits) {
     c.usable = usable;
     core::set_limit(ballast + usable);
   }
@@ -129,10 +142,6 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
     if (total_limit() == 0 && !c.sets_limit) c.compare_limits(limit);
     total_limit_.store(limit, std::memory_order_relaxed);
     set_most(limit);
-  }
-  if (is_loss) {
-    events_->end_waits(outcome::lease_lost, event::lease_lost - 1, event::lease_lost);
-    listeners_.tell();
   }
   if (std::exchange(c.refuses, o.refuse) != o.refuse)
     refuse(o.refuse ? outcome::unreachable : outcome::waiting);

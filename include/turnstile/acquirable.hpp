@@ -25,7 +25,7 @@ struct permit_handler {
 ///
 /// Such a type has a member type `executor_type` and the member functions `get_executor()`,
 /// `try_acquire_permit()`, `try_acquire_permit(n)`, `async_acquire_permit(token)` and
-/// `async_acquire_permit(n, token)`, with the meaning that they have for `basic_semaphore`. The permits may be of a type that is derived from `permit`.
+/// `async_acquire_permit(n, token)`, with the meaning that they have for `basic_semaphore`. The permits may be of a type that is derived from `permit`, the same for all of these functions.
 ///
 /// @tparam T the type.
 template <typename T>

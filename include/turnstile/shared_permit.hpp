@@ -20,6 +20,15 @@ class shared_permit;
 void swap(shared_permit& a, shared_permit& b) noexcept;
 
 namespace detail {
+template <typename Permit>
+struct watch_of;
+struct loss_watch;
+// Here, so that every use of a shared_permit sees it.
+template <>
+struct watch_of<shared_permit> {
+  using type = loss_watch;
+};
+
 shared_permit make_shared_permit(permit&& p, const grant_mark& m) noexcept;
 const grant_mark& mark_of(const shared_permit& p) noexcept;
 

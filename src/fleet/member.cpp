@@ -176,8 +176,10 @@ void member::answered(number now, const reply& r) {
   learning_until_ = now + r.learning_left;
   deadline_ = sent_at_ + given_up_after(lease_);
   renew_at_ = sent_at_ + renewed_after(lease_);
-  valid_ = now < deadline_;
-  lost_ = !valid_;
+  if (valid_)
+    end_if_due(now);  // the lease may have become shorter
+  else
+    lost_ = !(valid_ = now < deadline_);
 }
 
 void member::failed(number now, number serial) {

@@ -126,6 +126,17 @@ BOOST_AUTO_TEST_CASE(a_loss_is_reported_if_the_answer_begins_a_new_lease) {
   BOOST_TEST(!step().lost);
 }
 
+BOOST_AUTO_TEST_CASE(a_loss_is_reported_if_the_answer_makes_the_lease_shorter) {
+  join(3);
+  while (!o.send) step_at(o.wake_at);
+  now += 2000 * ms;
+  reply r = answer(2, 3);
+  r.news.lease = 1000 * ms;
+  m.answered(now, r);
+  BOOST_TEST(step().lost);
+  BOOST_TEST(!m.may_grant(now));
+}
+
 BOOST_AUTO_TEST_CASE(it_is_renewed_every_fifth_of_it) {
   join(3);
   const number joined = now;

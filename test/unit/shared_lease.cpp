@@ -335,6 +335,24 @@ BOOST_AUTO_TEST_CASE(an_answer_that_is_read_after_the_deadline_does_not_hide_the
   BOOST_TEST(!held.at("a").valid());
 }
 
+// One answer ends a lease and begins the next one, with a larger share.
+BOOST_AUTO_TEST_CASE(a_loss_comes_before_what_is_granted_under_the_next_lease) {
+  auto& a = make({.limit = 2});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  a.async_wait_lost((*this)("lost"));
+  engine->set_fault(fault::request_lost);
+  a.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(9s) == "");
+  engine->set_fault(fault::reply_late);
+  BOOST_TEST(run(500ms) == "");  // the server has one more request, shortly before the deadline
+  clock.jump(1s);
+  engine->set_fault(fault::none);
+  BOOST_TEST(poll() == "lost!lost b");
+  BOOST_TEST(!held.at("a").valid());
+  BOOST_TEST(held.at("b").valid());
+}
+
 BOOST_AUTO_TEST_CASE(without_messages_it_asks_every_slice) {
   auto& a = make({.limit = 1});
   auto& b = make({.limit = 1});

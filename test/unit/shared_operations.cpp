@@ -241,6 +241,15 @@ BOOST_AUTO_TEST_CASE(the_operation_may_outlive_the_semaphore_and_is_cancelled_by
   BOOST_TEST(run(11s) == "done!lost");
 }
 
+BOOST_AUTO_TEST_CASE(the_operation_may_outlive_semaphore_and_engine_and_is_cancelled) {
+  make({.limit = 1});
+  turnstile::async_with_permit(semaphores.back(), operation(), (*this)("done"));
+  settle();
+  semaphores.clear();
+  engine.reset();
+  BOOST_TEST(run(11s) == "done!lost");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 // ---- Timed acquires, measured(), tokens -----------------------------------------------------------

@@ -984,6 +984,9 @@ bug('the lease is given up when the server ends it',
     (MEMBER, 'deadline_ = sent_at_ + given_up_after(lease_);', 'deadline_ = sent_at_ + lease_;'), found_by=[fleet], row='F4')
 bug('the deadline is not observed',
     (MEMBER, 'if (!valid_ || now < deadline_) return;', 'if (!valid_ || now >= 0) return;'), found_by=[fleet], row='F4')
+bug('an answer that makes the lease shorter hides the loss',
+    (MEMBER, '  if (valid_)\n    end_if_due(now);  // the lease may have become shorter\n  else\n    lost_ = !(valid_ = now < deadline_);', '  valid_ = now < deadline_;\n  lost_ = !valid_;'),
+    found_by=[fleet_member], row='F4')
 bug('an answer that comes after the deadline hides the loss',
     (MEMBER, '  end_if_due(now);\n  in_flight_', '  in_flight_'),
     found_by=[fleet, fleet_member, fleet_exhaustive,
@@ -1073,11 +1076,18 @@ bug('a loss ends async_leave and async_set_limit, too',
     (TURN, 'outcome::lease_lost, event::lease_lost - 1, event::lease_lost', 'outcome::lease_lost, 0'),
     found_by=[unit('shared_lease: loss/a_loss_ends_no_other_event')])
 bug('operations are not told of a loss',
-    (TURN, '    listeners_.tell();\n', ''),
+    (TURN, '  listeners_.tell();\n', ''),
     found_by=[unit('shared_operations: with_permit/a_lost_lease_cancels_the_operation_and_is_its_error')], row='F4')
 bug('one operation is told of a loss',
     (LOSS, 'if (l) l->lost();', 'if (l) return l->lost();'),
     found_by=[unit('shared_operations: with_permit/a_lost_lease_cancels_all_operations')], row='F4')
+bug('a loss comes after what is granted under the next lease',
+    (TURN, '  if (is_loss) note_loss();\n', ''),
+    (TURN, '  if (std::exchange(c.refuses, o.refuse)', '  if (is_loss) note_loss();\n  if (std::exchange(c.refuses, o.refuse)'),
+    found_by=[unit('shared_lease: loss/a_loss_comes_before_what_is_granted_under_the_next_lease')], row='F4')
+bug('without its engine, a destroyed semaphore reports no loss',
+    (TURN, '          note_loss();  // no step comes at the deadline\n', ''),
+    found_by=[unit('shared_operations: with_permit/the_operation_may_outlive_semaphore_and_engine_and_is_cancelled')])
 bug('an operation starts after the deadline',
     (LOSS_RELAY, ' || !core_->confirm())', ')'),
     found_by=[unit('shared_operations: with_permit/an_operation_does_not_start_after_the_deadline')], row='F3')
@@ -1176,7 +1186,7 @@ bug('an acquire that its executor refused leaves the list',
     (LISTED, '    core_.come_back(*waiter_);\n', '    core_.drop_reference();\n'),
     found_by=[unit('shared_operations: others/a_waiter_that_was_put_back_is_granted_again_without_another_call')])
 bug('what was put back waits for another call',
-    (TURN, ' || usable != c.usable || fits)', ' || usable != c.usable)'),
+    (TURN, ' || usable != c.usable ||\n      fits)', ' || usable != c.usable)'),
     found_by=[unit('shared_operations: others/a_waiter_that_was_put_back_is_granted_again_without_another_call')])
 bug('a cancelled acquire is still wanted until it is destroyed',
     (LISTED_HPP, 'if (!w.list_) return true;', 'if (!w.list_ || !is_granted_) return true;'),

@@ -9,7 +9,6 @@
 #include <turnstile/detail/loss_listener.hpp>
 #include <turnstile/detail/relay.hpp>
 #include <turnstile/detail/shared_core.hpp>
-#include <turnstile/detail/with_permit.hpp>
 #include <turnstile/shared_permit.hpp>
 
 #include <boost/asio/cancellation_type.hpp>
@@ -75,10 +74,6 @@ struct loss_watch {
   static constexpr bool watches = true;
   template <typename Executor>
   using relay_type = loss_relay<Executor>;
-};
-template <>
-struct watch_of<shared_permit> {
-  using type = loss_watch;
 };
 
 }  // namespace turnstile::inline v1::detail

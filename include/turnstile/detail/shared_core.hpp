@@ -166,6 +166,7 @@ class TURNSTILE_API shared_core final : public listed_core {
   bool read_mail() noexcept;
   void read_answer(std::int64_t serial, std::string_view error,
                    const std::vector<std::int64_t>& numbers) noexcept;
+  void note_loss() noexcept;
   void publish(const fleet::orders& o, std::int64_t now, bool fits) noexcept;
   bool end_of_leaving(bool is_quiet) noexcept;
   bool finish() noexcept;
