@@ -43,10 +43,10 @@ bool shared_core::work() noexcept try {
     if (o.send) {
       const bool is_wrong = after > o.send->in_use && (o.send->lost || after > o.send->keep);
       if (is_wrong || !c.send(*o.send)) {
-        if ((word_.load(std::memory_order_relaxed) & orphaned) && !c.has_engine()) {
-          note_loss();  // no step comes at the deadline
+        // Permits in use are lost at the deadline.
+        if ((word_.load(std::memory_order_relaxed) & orphaned) && !c.has_engine() &&
+            (after == 0 || c.member.deadline() == 0))
           return finish();
-        }
         c.member.failed(now, o.send->serial);
         continue;
       }
@@ -106,10 +106,11 @@ void shared_core::read_answer(number serial, std::string_view error,
   events_->end_waits(outcome::not_a_semaphore, event::limit_set - 1, event::limit_set);
 }
 
-// What was granted under the lease is not valid any more. First nothing is granted, so that nothing else is lost, also if
-// another lease has begun.
+// What was granted under the lease is not valid any more. This comes before anything of the next lease, which may have
+// begun.
 void shared_core::note_loss() noexcept {
-  core::set_limit(ballast);
+  state_.store(lease_state::lost, std::memory_order_release);
+  deadline_.store(0, std::memory_order_release);
   lease_number_.fetch_add(1, std::memory_order_acq_rel);
   events_->end_waits(outcome::lease_lost, event::lease_lost - 1, event::lease_lost);
   listeners_.tell();
@@ -121,7 +122,11 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
   contents& c = *contents_;
   const fleet::member& m = c.member;
   const bool is_loss = std::exchange(c.missed_loss, false) || o.lost;
-  if (is_loss) note_loss();
+  const auto usable = (std::min)(static_cast<std::size_t>((std::max<number>)(o.usable, 0)), most);
+  if (is_loss) {
+    if (usable != c.usable) core::set_limit(ballast);
+    note_loss();
+  }
   share_.store(static_cast<std::size_t>(m.share()), std::memory_order_relaxed);
   token_.store(static_cast<std::uint64_t>(m.token()), std::memory_order_release);
   learning_until_.store(m.learning_until(), std::memory_order_relaxed);
@@ -131,10 +136,8 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
                std::memory_order_release);
   deadline_.store(m.deadline(), std::memory_order_release);
 
-  const auto usable = (std::min)(static_cast<std::size_t>((std::max<number>)(o.usable, 0)), most);
-  // After a loss, and after a grant was refused, the limit is the ballast.
-  if (was_refused_.exchange(false, std::memory_order_acq_rel) || is_loss || usable != c.usable ||
-      fits) {
+  // After a grant was refused, the limit is the ballast.
+  if (was_refused_.exchange(false, std::memory_order_acq_rel) || usable != c.usable || fits) {
     c.usable = usable;
     core::set_limit(ballast + usable);
   }

@@ -105,4 +105,6 @@ inline shared_permit make_shared_permit(permit&& p, const grant_mark& m) noexcep
 
 }  // namespace turnstile::inline v1
 
+#include <turnstile/detail/loss_relay.hpp>  // for async_with_permit
+
 #endif

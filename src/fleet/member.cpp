@@ -68,6 +68,11 @@ void member::end_if_due(number now) {
   had_share_ = had_share_ || share_ > 0;
 }
 
+bool member::report_end(const local& l) {
+  const bool had_share = std::exchange(had_share_, false);
+  return std::exchange(has_ended_, false) && (had_share || l.in_use > 0);
+}
+
 // ---- When it speaks ------------------------------------------------------------------------------
 
 bool member::leaves_next(number now, const local& l) const {
@@ -121,8 +126,6 @@ request member::make_request(number now, const local& l) {
 orders member::step(number now, const local& l) {
   orders o;
   end_if_due(now);
-  const bool had_share = std::exchange(had_share_, false);
-  if (std::exchange(has_ended_, false)) o.lost = had_share || l.in_use > 0;
   note_use(now, l);
   if (in_flight_ && now >= sent_at_ + patience(lease_)) failed(now, sent_.serial);
 
@@ -130,6 +133,7 @@ orders member::step(number now, const local& l) {
     o.usable = usable();
     is_fresh_ = false;
     o.again = true;
+    o.lost = report_end(l);
     return o;
   }
   if (!in_flight_ && due(l) <= now) {
@@ -144,6 +148,7 @@ orders member::step(number now, const local& l) {
   o.wake_at = in_flight_ ? sent_at_ + patience(lease_) : due(l);
   if (valid_) o.wake_at = std::min(o.wake_at, deadline_);
   if (valid_ && share_ > 0) o.wake_at = std::min(o.wake_at, use_until_);
+  o.lost = report_end(l);  // last, as there may be no memory for a request
   return o;
 }
 

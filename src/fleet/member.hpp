@@ -87,6 +87,7 @@ class member {
   request make_request(number now, const local& l);
   void note_use(number now, const local& l);
   void end_if_due(number now);
+  bool report_end(const local& l);
   void hear(const news& n);
 
   const options options_;

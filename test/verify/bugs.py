@@ -987,8 +987,12 @@ bug('the deadline is not observed',
 bug('an answer that makes the lease shorter hides the loss',
     (MEMBER, '  if (valid_)\n    end_if_due(now);  // the lease may have become shorter\n  else\n    lost_ = !(valid_ = now < deadline_);', '  valid_ = now < deadline_;\n  lost_ = !valid_;'),
     found_by=[fleet_member], row='F4')
-bug('an answer that comes after the deadline hides the loss',
+bug('an answer that begins a new lease hides the loss',
     (MEMBER, '  end_if_due(now);\n  in_flight_', '  in_flight_'),
+    found_by=[fleet_member, unit('shared_lease: loss/a_loss_comes_before_what_is_granted_under_the_next_lease')], row='F4')
+bug('an answer that comes after its deadline hides the loss',
+    (MEMBER, '  end_if_due(now);\n  in_flight_', '  in_flight_'),
+    (MEMBER, '  if (valid_)\n    end_if_due(now);  // the lease may have become shorter\n  else\n    lost_ = !(valid_ = now < deadline_);', '  valid_ = now < deadline_;\n  lost_ = !valid_;'),
     found_by=[fleet, fleet_member, fleet_exhaustive,
               unit('shared_lease: loss/an_answer_that_is_read_after_the_deadline_does_not_hide_the_loss')], row='F4')
 bug('an answer to an older request renews the lease',
@@ -1082,11 +1086,11 @@ bug('one operation is told of a loss',
     (LOSS, 'if (l) l->lost();', 'if (l) return l->lost();'),
     found_by=[unit('shared_operations: with_permit/a_lost_lease_cancels_all_operations')], row='F4')
 bug('a loss comes after what is granted under the next lease',
-    (TURN, '  if (is_loss) note_loss();\n', ''),
+    (TURN, '    note_loss();\n  }\n', '  }\n'),
     (TURN, '  if (std::exchange(c.refuses, o.refuse)', '  if (is_loss) note_loss();\n  if (std::exchange(c.refuses, o.refuse)'),
     found_by=[unit('shared_lease: loss/a_loss_comes_before_what_is_granted_under_the_next_lease')], row='F4')
 bug('without its engine, a destroyed semaphore reports no loss',
-    (TURN, '          note_loss();  // no step comes at the deadline\n', ''),
+    (TURN, ' &&\n            (after == 0 || c.member.deadline() == 0))', ')'),
     found_by=[unit('shared_operations: with_permit/the_operation_may_outlive_semaphore_and_engine_and_is_cancelled')])
 bug('an operation starts after the deadline',
     (LOSS_RELAY, ' || !core_->confirm())', ')'),
@@ -1186,7 +1190,7 @@ bug('an acquire that its executor refused leaves the list',
     (LISTED, '    core_.come_back(*waiter_);\n', '    core_.drop_reference();\n'),
     found_by=[unit('shared_operations: others/a_waiter_that_was_put_back_is_granted_again_without_another_call')])
 bug('what was put back waits for another call',
-    (TURN, ' || usable != c.usable ||\n      fits)', ' || usable != c.usable)'),
+    (TURN, ' || usable != c.usable || fits)', ' || usable != c.usable)'),
     found_by=[unit('shared_operations: others/a_waiter_that_was_put_back_is_granted_again_without_another_call')])
 bug('a cancelled acquire is still wanted until it is destroyed',
     (LISTED_HPP, 'if (!w.list_) return true;', 'if (!w.list_ || !is_granted_) return true;'),
