@@ -107,7 +107,7 @@ void shared_core::read_answer(number serial, std::string_view error,
 }
 
 // What was granted under the lease is not valid any more. This comes before anything of the next lease, which may have
-// begun.
+// begun. The deadline goes before the number: a permit with the next number was not granted under the old deadline.
 void shared_core::note_loss() noexcept {
   state_.store(lease_state::lost, std::memory_order_release);
   deadline_.store(0, std::memory_order_release);

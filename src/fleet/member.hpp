@@ -98,8 +98,8 @@ class member {
 
   bool valid_ = false;  // there is a lease, unless the deadline has passed since the last step()
   bool lost_ = false;   // there was one, and none since
-  bool has_ended_ =
-      false;  // one has ended, which the next step() reports if anything was held under it
+  // One has ended, which the next step() reports if anything was held under it.
+  bool has_ended_ = false;
   bool had_share_ = false;
   bool has_joined_ = false;
   bool is_fresh_ = false;  // the share has grown since the last step()
