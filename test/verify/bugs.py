@@ -984,15 +984,18 @@ bug('the lease is given up when the server ends it',
     (MEMBER, 'deadline_ = sent_at_ + given_up_after(lease_);', 'deadline_ = sent_at_ + lease_;'), found_by=[fleet], row='F4')
 bug('the deadline is not observed',
     (MEMBER, 'if (!valid_ || now < deadline_) return;', 'if (!valid_ || now >= 0) return;'), found_by=[fleet], row='F4')
+ends_silently = (
+    MEMBER, '  if (valid_)\n    end_if_due(now);  // the lease may have become shorter\n  else\n    lost_ = !(valid_ = now < deadline_);',
+    '  valid_ = now < deadline_;\n  lost_ = !valid_;')
 bug('an answer that makes the lease shorter hides the loss',
-    (MEMBER, '  if (valid_)\n    end_if_due(now);  // the lease may have become shorter\n  else\n    lost_ = !(valid_ = now < deadline_);', '  valid_ = now < deadline_;\n  lost_ = !valid_;'),
+    ends_silently,
     found_by=[fleet_member], row='F4')
 bug('an answer that begins a new lease hides the loss',
     (MEMBER, '  end_if_due(now);\n  in_flight_', '  in_flight_'),
     found_by=[fleet_member, unit('shared_lease: loss/a_loss_comes_before_what_is_granted_under_the_next_lease')], row='F4')
 bug('an answer that comes after its deadline hides the loss',
     (MEMBER, '  end_if_due(now);\n  in_flight_', '  in_flight_'),
-    (MEMBER, '  if (valid_)\n    end_if_due(now);  // the lease may have become shorter\n  else\n    lost_ = !(valid_ = now < deadline_);', '  valid_ = now < deadline_;\n  lost_ = !valid_;'),
+    ends_silently,
     found_by=[fleet, fleet_member, fleet_exhaustive,
               unit('shared_lease: loss/an_answer_that_is_read_after_the_deadline_does_not_hide_the_loss')], row='F4')
 bug('an answer to an older request renews the lease',

@@ -16,6 +16,8 @@
 // Memory orders. Raising `turns_` releases what the caller did before, in the inbox or the list; the thread that has the
 // turn acquires it, and what the thread before it did to the member. That thread publishes the number of the lease, the
 // token and the state before the deadline: a call that acquires the deadline sees the lease that it belongs to.
+// When a lease ends, it first takes the deadline away, and then changes the number: a call that acquires the next number does
+// not see the old deadline.
 // `was_refused_` is released after the limit was lowered, so the turn that takes it sets the limit later. The rest is
 // relaxed: numbers that nothing else depends on, or that a mutex orders.
 //
