@@ -121,6 +121,8 @@ outcome listed_core::wait_listed(listed_waiter& x) noexcept {
   return o;
 }
 
+void listed_core::look_again() noexcept { set_flags(pending, decides::none); }
+
 listed_core::waits listed_core::get_waits() const noexcept {
   const std::lock_guard<std::mutex> lock(list_mutex_);
   waits w{permits_, 0, first_since_};
@@ -148,6 +150,19 @@ void listed_core::set_most(std::size_t n) noexcept {
     most_ = n;
   }
   end_waits(outcome::exceeds_limit, n);
+}
+
+void listed_core::cancel_listed() noexcept {
+  {
+    const std::lock_guard<std::mutex> lock(list_mutex_);
+    for (listed_link* l = list_.next; l != &list_; l = l->next)
+      to_waiter(l).cancellation_->note(outcome::aborted);
+  }
+  // Also if nothing is queued: the strand may be about to put a waiter back.
+  if (is_closed())
+    run_if_needed();
+  else
+    cancel_all();
 }
 
 void listed_core::end_waits(outcome o, std::size_t above, std::size_t most) noexcept {

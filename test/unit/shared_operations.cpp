@@ -63,6 +63,28 @@ struct fixture : shared_fixture {
     return run(1s);
   }
 
+  // `x` is delivered while `y` was granted, too. Then the deadline passes, so that the grant of `y` does not stand.
+  std::string end_beside_a_late_grant(void (shared_semaphore::*end)() noexcept) {
+    auto& a = make({.limit = 2});
+    a.async_acquire(2, (*this)("all"));
+    settle();
+    std::function<void()> first = [&] {
+      BOOST_TEST(a.in_use() == 2u);
+      clock.jump(10s);
+      engine->set_fault(fault::request_lost);
+      (a.*end)();
+    };
+    a.async_acquire(asio::bind_executor(calling{{&io}, &first}, (*this)("x")));
+    a.async_acquire((*this)("y"));
+    settle();
+    read();
+    a.release(2);
+    const std::string ended = poll();
+    BOOST_TEST(a.in_use() == 1u);
+    BOOST_TEST(a.waiting() == 0u);
+    return ended;
+  }
+
   asio::steady_timer timer{io, 1h};
   std::function<void()> ends;
 };
@@ -387,6 +409,37 @@ BOOST_AUTO_TEST_CASE(a_late_grant_whose_permit_was_released_meanwhile_leaves_the
   a.async_acquire_permit((*this)("b"));
   BOOST_TEST(run(1s) == "lost!lost b");
   BOOST_TEST(!a.try_acquire());
+}
+
+BOOST_AUTO_TEST_CASE(cancel_ends_a_waiter_whose_grant_does_not_stand) {
+  BOOST_TEST(end_beside_a_late_grant(&shared_semaphore::cancel) == "x y!aborted");
+}
+
+BOOST_AUTO_TEST_CASE(close_ends_a_waiter_whose_grant_does_not_stand) {
+  BOOST_TEST(end_beside_a_late_grant(&shared_semaphore::close) == "x y!closed");
+}
+
+// So many waiters that the strand reads of the cancellation before it delivers the last ones.
+BOOST_AUTO_TEST_CASE(cancel_ends_a_waiter_whose_grant_turns_out_later_not_to_stand) {
+  constexpr int waiters = 40, cancels_at = 1, jumps_at = 36;
+  auto& a = make({.limit = waiters + 1});
+  a.async_acquire(waiters + 1, (*this)("all"));
+  BOOST_TEST(settle() == "all");
+  std::function<void()> calls[waiters + 1];
+  calls[0] = [&] { a.release(waiters); };
+  calls[cancels_at] = [&] { a.cancel(); };
+  calls[jumps_at] = [&] { clock.jump(10s); };
+  int granted = 0, aborted = 0;
+  for (auto& call : calls)
+    a.async_acquire(asio::bind_executor(calling{{&io}, &call}, [&](error_code ec) {
+      ++(ec == asio::error::operation_aborted ? aborted : granted);
+    }));
+  settle();
+  engine->set_fault(fault::request_lost);
+  a.release();
+  poll();
+  BOOST_TEST(granted == jumps_at + 1);
+  BOOST_TEST(aborted == waiters - jumps_at);
 }
 
 BOOST_AUTO_TEST_CASE(an_aborted_waiter_that_its_executor_refused_is_told_by_the_next_call) {

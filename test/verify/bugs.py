@@ -1059,8 +1059,17 @@ bug('no grant is compared with the deadline',
     (SHARED_HPP, 'return !checks_ || time()', 'return true || time()'),
     found_by=[unit('shared_lease: loss/a_process_that_was_stopped_grants_nothing_past_its_deadline')], row='F3')
 bug('a grant to the queue is not compared with the deadline',
-    (LISTED_HPP, 'if (!core_.confirm()) return false;', 'if (false) return false;'),
+    (LISTED_HPP, 'if (!core_.confirm()) {', 'if (false) {'),
     found_by=[unit('shared_lease: loss/a_process_that_was_stopped_grants_nothing_to_its_queue')], row='F3')
+bug('a closed waiter whose grant does not stand is not told',
+    (LISTED_HPP, 'core_.look_again();', ''),
+    found_by=[unit('shared_operations: others/close_ends_a_waiter_whose_grant_does_not_stand')])
+bug('a cancellation forgets a waiter whose grant does not stand later',
+    (LISTED, '      to_waiter(l).cancellation_->note(outcome::aborted);\n', '      ;\n'),
+    found_by=[unit('shared_operations: others/cancel_ends_a_waiter_whose_grant_turns_out_later_not_to_stand')])
+bug('a cancellation forgets a waiter that is being put back',
+    (LISTED, '  if (is_closed())\n    run_if_needed();\n  else\n    cancel_all();\n', '  core::cancel();\n'),
+    found_by=[unit('shared_operations: others/cancel_ends_a_waiter_whose_grant_does_not_stand')])
 bug('an acquire that meets the deadline fails instead of waiting',
     (SHARED_HPP, 'take_permits(n);\n    return outcome::waiting;', 'take_permits(n);\n    return outcome::unreachable;'),
     found_by=[unit('shared_lease: loss/an_acquire_that_meets_the_deadline_waits_in_its_turn')], row='F3')
@@ -1172,7 +1181,7 @@ bug('async_leave does not close',
     (INITIATE_SHARED, '      c.close();\n', ''),
     found_by=[unit('shared_lease: the_end/leaving_waits_for_the_permits')], row='F15')
 bug('cancel() leaves out events',
-    (SHARED_HPP, 'core::cancel();\n    events_->cancel();', 'core::cancel();'),
+    (SHARED_HPP, 'cancel_listed();\n    events_->cancel();', 'core::cancel();'),
     found_by=[unit('shared_lease: the_end/cancel_ends_all_waits')])
 bug('a timer that was cancelled still rings',
     (TIMER_ALARM, '      if (manual_) manual_->clear();\n      timer_.reset();', '      if (manual_) manual_->clear();'),

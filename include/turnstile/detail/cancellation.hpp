@@ -34,6 +34,12 @@ class cancellation : public mail {
   // needs a reference to *this of its own.
   TURNSTILE_API void request(outcome o) noexcept;
 
+  // Like request(), if another call ends the wait. But if the waiter has been granted, and the grant does not stand, it ends with
+  // that outcome. The caller has a reference to the core.
+  void note(outcome o) noexcept {
+    if (claim(o)) core_.drop_reference();
+  }
+
   // Called by the waiter when the wait has ended. Drops the waiter's reference to *this.
   TURNSTILE_API void finish() noexcept;
 

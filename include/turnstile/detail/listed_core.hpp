@@ -112,6 +112,9 @@ class TURNSTILE_API listed_core : public core {
   // Ends the waits of the acquires for more than `above` permits and no more than `most`.
   void end_waits(outcome o, std::size_t above = 0, std::size_t most = max) noexcept;
 
+  // Like cancel(). Those that have been granted, and whose grants do not stand, are aborted, too.
+  void cancel_listed() noexcept;
+
   // Gives back what a grant has taken that does not stand, with its reference.
   void take_back(std::size_t n) noexcept {
     take_permits(n);  // fewer, if another call has released more than it held
@@ -132,6 +135,9 @@ class TURNSTILE_API listed_core : public core {
   virtual void begin_or_end_of_waits() noexcept {}
   // Gives n permits back, or as many as are in use.
   virtual void take_permits(std::size_t n) noexcept { give_back(n); }
+
+  // Has the strand, which this thread holds, look at the queue again, as it does not after an executor has refused.
+  void look_again() noexcept;
 
   bool has_waits() const noexcept { return list_.next != &list_; }
   outcome wait_listed(listed_waiter& x) noexcept;
@@ -165,7 +171,10 @@ bool waiter_gate::departure::begins(Operation& x, Handler& h) noexcept {
   if (is_granted_) {
     // In this order: if the lease is lost and renewed meanwhile, the permit is of the lost one.
     h.note_grant();
-    if (!core_.confirm()) return false;  // the strand puts it back into the queue
+    if (!core_.confirm()) {
+      core_.look_again();
+      return false;  // the strand puts it back into the queue
+    }
   }
   if (!w.list_) return true;  // it has left the list before, and its executor has refused it
   waiter_ = &w;

@@ -126,7 +126,7 @@ class TURNSTILE_API shared_core final : public listed_core {
   void withdraw_limit() noexcept { announced_limits_.fetch_sub(1, std::memory_order_relaxed); }
 
   void cancel_all() noexcept {
-    core::cancel();
+    cancel_listed();
     events_->cancel();
   }
   void orphan() noexcept override;
