@@ -163,6 +163,31 @@ BOOST_AUTO_TEST_CASE(with_keep_an_operation_starts_after_the_deadline) {
              "started done!lost");
 }
 
+BOOST_AUTO_TEST_CASE(an_operation_starts_while_a_part_of_the_share_is_recalled) {
+  auto& a = make({.limit = 2});
+  auto& b = make({.limit = 2});
+  a.async_acquire((*this)("a"));
+  BOOST_TEST(settle() == "a");
+  asio::io_context own;
+  const auto starts = [this](auto token) {
+    write("started");
+    return timer.async_wait(std::move(token));
+  };
+  turnstile::async_with_permit(a, starts, asio::bind_executor(own.get_executor(), (*this)("done")));
+  b.async_acquire((*this)("b"));
+  BOOST_TEST(run(100ms) == "");
+  BOOST_TEST(a.in_use() == 2u);
+  own.poll();
+  BOOST_TEST(read() == "started");
+  a.release();
+  BOOST_TEST(run(100ms) == "b");
+  timer.cancel();
+  poll();
+  own.restart();
+  own.poll();
+  BOOST_TEST(read() == "done!aborted");
+}
+
 BOOST_AUTO_TEST_CASE(a_lost_lease_cancels_the_operation_of_a_measured_semaphore) {
   auto& a = make({.limit = 1});
   turnstile::wait_statistics stats;
@@ -409,6 +434,36 @@ BOOST_AUTO_TEST_CASE(a_late_grant_whose_permit_was_released_meanwhile_leaves_the
   a.async_acquire_permit((*this)("b"));
   BOOST_TEST(run(1s) == "lost!lost b");
   BOOST_TEST(!a.try_acquire());
+}
+
+// Another thread may hold the strand for that long.
+BOOST_AUTO_TEST_CASE(a_grant_whose_lease_was_lost_before_its_completion_is_not_of_the_next_lease) {
+  auto& a = make({.limit = 2});
+  memory_engine others_engine(io, server);
+  shared_semaphore other(io, others_engine, {.name = "name", .limit = 2});
+  a.async_acquire(2, (*this)("first"));
+  BOOST_TEST(settle() == "first");
+  std::function<void()> first = [&] {
+    BOOST_TEST(a.in_use() == 2u);  // `x` and `y`
+    other.async_acquire_permit(2, (*this)("other"));
+    engine->set_fault(fault::request_lost);
+    BOOST_TEST(run(20s) == "other");
+    engine->set_fault(fault::none);
+    BOOST_TEST(run(1s) == "");
+    BOOST_TEST(a.lease() == lease_state::valid);
+  };
+  a.async_acquire_permit(asio::bind_executor(calling{{&io}, &first}, (*this)("x")));
+  a.async_acquire_permit((*this)("y"));
+  settle();
+  a.release(2);
+  BOOST_TEST(!first);
+  BOOST_TEST(settle() == "x");
+  BOOST_TEST(!held.at("x").valid());
+  BOOST_TEST(held.at("other").valid());
+  BOOST_TEST(a.waiting() == 1u);
+  held.clear();
+  BOOST_TEST(run(1s) == "y");
+  BOOST_TEST(held.at("y").valid());
 }
 
 BOOST_AUTO_TEST_CASE(cancel_ends_a_waiter_whose_grant_does_not_stand) {

@@ -4,8 +4,10 @@
 // Shared semaphores on several threads: no more permits than the limit, and no acquire is forgotten. For ThreadSanitizer, too.
 
 #define BOOST_TEST_MODULE shared_threads
+#include "context_executor.hpp"
 #include "support.hpp"
 
+#include <turnstile/manual_clock.hpp>
 #include <turnstile/memory_engine.hpp>
 #include <turnstile/shared_semaphore.hpp>
 
@@ -18,11 +20,13 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -109,6 +113,15 @@ void start_workers(asio::thread_pool& pool, shared_semaphore& s, counters& c, in
   for (int i = 0; i != workers; ++i) std::make_shared<worker>(pool, s, c, times, i)->start();
 }
 
+// Takes its time before it accepts a function. The strand is held meanwhile.
+struct slow : context_executor<slow, asio::thread_pool> {
+  template <typename F>
+  void execute(F&& f) const {
+    for (int i = 0; i != 100; ++i) std::this_thread::yield();
+    context->get_executor().execute(std::forward<F>(f));
+  }
+};
+
 turnstile::shared_options options() {
   return {.name = "name", .limit = limit, .lease = 600s, .slice = 1ms, .linger = 10ms};
 }
@@ -189,6 +202,61 @@ BOOST_AUTO_TEST_CASE(losses_forget_no_acquire) {
   BOOST_TEST(c.others == 0);
   BOOST_TEST(a.in_use() == 0u);
   BOOST_TEST(a.waiting() == 0u);
+  pool.stop();
+  pool.join();
+}
+
+// In each round, the lease of `a` is lost, and the next one begins, while another thread delivers what it has granted.
+BOOST_AUTO_TEST_CASE(valid_permits_are_never_more_than_the_limit_although_leases_are_lost) {
+  using fault = turnstile::memory_engine::fault;
+  const watchdog dog;
+  asio::thread_pool pool(3);
+  turnstile::manual_clock clock;
+  turnstile::memory_server server(clock);
+  turnstile::memory_engine engine(pool, server), others_engine(pool, server);
+  shared_semaphore a(pool, engine, options()), b(pool, others_engine, options());
+  std::size_t most = 0;
+  for (int round = 0; round != 200; ++round) {
+    std::atomic<bool> has_all = false;
+    a.async_acquire(limit, [&](error_code) { has_all = true; });
+    BOOST_TEST(eventually([&] {
+      clock.advance(1ms);
+      return has_all.load();
+    }));
+
+    std::mutex mutex;
+    std::vector<shared_permit> permits;
+    std::atomic<std::size_t> called = 0;
+    const auto keep = [&](error_code, shared_permit p) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      permits.push_back(std::move(p));
+      ++called;
+    };
+    for (std::size_t i = 0; i != limit; ++i) {
+      a.async_acquire_permit(asio::bind_executor(slow{{&pool}}, keep));
+      b.async_acquire_permit(keep);
+    }
+    asio::post(pool, [&] { a.release(limit); });
+    engine.set_fault(fault::request_lost);
+    clock.jump(600s);
+    clock.advance(1ms);
+    engine.set_fault(fault::none);
+    for (int i = 0; i != 50; ++i) {
+      clock.advance(1ms);
+      std::this_thread::yield();
+    }
+    a.cancel();
+    b.cancel();
+    BOOST_TEST(eventually([&] { return called == 2 * limit; }));
+
+    std::size_t valid = 0;
+    for (const shared_permit& p : permits)
+      if (p.valid()) valid += p.count();
+    most = std::max(most, valid);
+    permits.clear();
+  }
+  BOOST_TEST(most <= limit);
+  BOOST_TEST(a.in_use() + b.in_use() == 0u);
   pool.stop();
   pool.join();
 }

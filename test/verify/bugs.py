@@ -1061,6 +1061,13 @@ bug('no grant is compared with the deadline',
 bug('a grant to the queue is not compared with the deadline',
     (LISTED_HPP, 'if (!core_.confirm()) {', 'if (false) {'),
     found_by=[unit('shared_lease: loss/a_process_that_was_stopped_grants_nothing_to_its_queue')], row='F3')
+bug('a grant whose lease was lost before its completion is one of the next lease',
+    (SHARED_HPP, '(is_in_time() && fits())', 'is_in_time()'),
+    found_by=[unit('shared_operations: others/a_grant_whose_lease_was_lost_before_its_completion_is_not_of_the_next_lease'),
+              unit('shared_threads: valid_permits_are_never_more_than_the_limit_although_leases_are_lost')], row='F11')
+bug('an operation does not start while more is in use than is usable',
+    (LOSS_RELAY, '!core_->is_in_time())', '!core_->confirm())'),
+    found_by=[unit('shared_operations: with_permit/an_operation_starts_while_a_part_of_the_share_is_recalled')])
 bug('a closed waiter whose grant does not stand is not told',
     (LISTED_HPP, 'core_.look_again();', ''),
     found_by=[unit('shared_operations: others/close_ends_a_waiter_whose_grant_does_not_stand')])
@@ -1069,7 +1076,8 @@ bug('a cancellation forgets a waiter whose grant does not stand later',
     found_by=[unit('shared_operations: others/cancel_ends_a_waiter_whose_grant_turns_out_later_not_to_stand')])
 bug('a cancellation forgets a waiter that is being put back',
     (LISTED, '  if (is_closed())\n    run_if_needed();\n  else\n    cancel_all();\n', '  core::cancel();\n'),
-    found_by=[unit('shared_operations: others/cancel_ends_a_waiter_whose_grant_does_not_stand')])
+    found_by=[unit('shared_operations: others/cancel_ends_a_waiter_whose_grant_does_not_stand'),
+              unit('shared_threads: valid_permits_are_never_more_than_the_limit_although_leases_are_lost')])
 bug('an acquire that meets the deadline fails instead of waiting',
     (SHARED_HPP, 'take_permits(n);\n    return outcome::waiting;', 'take_permits(n);\n    return outcome::unreachable;'),
     found_by=[unit('shared_lease: loss/an_acquire_that_meets_the_deadline_waits_in_its_turn')], row='F3')
@@ -1105,7 +1113,7 @@ bug('without its engine, a destroyed semaphore reports no loss',
     (TURN, ' &&\n            (after == 0 || c.member.deadline() == 0))', ')'),
     found_by=[unit('shared_operations: with_permit/the_operation_may_outlive_semaphore_and_engine_and_is_cancelled')])
 bug('an operation starts after the deadline',
-    (LOSS_RELAY, ' || !core_->confirm())', ')'),
+    (LOSS_RELAY, ' || !core_->is_in_time())', ')'),
     found_by=[unit('shared_operations: with_permit/an_operation_does_not_start_after_the_deadline')], row='F3')
 bug('an operation with the permit of a measured shared semaphore is not told of a loss',
     (WITH_PERMIT, 'using permit_type = decltype(sem.try_acquire_permit(n));', 'using permit_type = permit;'),

@@ -131,9 +131,13 @@ class TURNSTILE_API shared_core final : public listed_core {
   }
   void orphan() noexcept override;
   void abandon() noexcept override;
-  bool confirm() noexcept override {
+  // Nothing is granted, and no operation started, after the deadline.
+  bool is_in_time() noexcept {
     return !checks_ || time() < deadline_.load(std::memory_order_acquire) || expire();
   }
+  // The lease may have been lost since the strand granted the permits, and the next one may have begun. They belong to
+  // that one if all that is in use fits into its share.
+  bool confirm() noexcept override { return !checks_ || (is_in_time() && fits()); }
 
  private:
   class inlet;
@@ -161,6 +165,12 @@ class TURNSTILE_API shared_core final : public listed_core {
   void take_permits(std::size_t n) noexcept override;
   std::uint32_t ballast_permits() const noexcept override { return ballast; }
 
+  bool fits() const noexcept {
+    // Acquire: limit_under() reads the limit that was stored before this word.
+    word w = word_.load(std::memory_order_acquire);
+    const std::uint32_t limit = limit_under(w);
+    return used(w) <= limit;
+  }
   bool expire() noexcept;
   void kick() noexcept;
   void take_turns() noexcept;
