@@ -128,8 +128,10 @@ std::int64_t shared_core::valid_for() const noexcept {
 }
 
 lease_state shared_core::lease() const noexcept {
+  // In this order: the state of a lease is seen with its deadline.
+  const number deadline = deadline_.load(std::memory_order_acquire);
   const lease_state s = state_.load(std::memory_order_acquire);
-  const number deadline = deadline_.load(std::memory_order_acquire), now = time();
+  const number now = time();
   if (s != lease_state::left && deadline != 0 && now >= deadline) return lease_state::lost;
   if (s == lease_state::learning && now >= learning_until_.load(std::memory_order_relaxed))
     return lease_state::valid;

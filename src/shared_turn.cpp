@@ -111,6 +111,7 @@ void shared_core::read_answer(number serial, std::string_view error,
 void shared_core::note_loss() noexcept {
   state_.store(lease_state::lost, std::memory_order_release);
   deadline_.store(0, std::memory_order_release);
+  covered_.store(0, std::memory_order_relaxed);
   lease_number_.fetch_add(1, std::memory_order_acq_rel);
   events_->end_waits(outcome::lease_lost, event::lease_lost - 1, event::lease_lost);
   listeners_.tell();
@@ -122,7 +123,10 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
   contents& c = *contents_;
   const fleet::member& m = c.member;
   const bool is_loss = std::exchange(c.missed_loss, false) || o.lost;
-  const auto usable = (std::min)(static_cast<std::size_t>((std::max<number>)(o.usable, 0)), most);
+  const auto to_permits = [](number n) {
+    return (std::min)(static_cast<std::size_t>((std::max<number>)(n, 0)), most);
+  };
+  const std::size_t usable = to_permits(o.usable);
   if (is_loss) {
     if (usable != c.usable) core::set_limit(ballast);
     note_loss();
@@ -132,8 +136,14 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
   learning_until_.store(m.learning_until(), std::memory_order_relaxed);
   // A member that loses its lease while it leaves has left, but its permits have not.
   const lease_state state = m.state(now);
+  // What was granted without a lease, with `keep`, is not of the one that begins.
+  if (!checks_ && state_.load(std::memory_order_relaxed) == lease_state::lost && m.deadline() != 0)
+    lease_number_.fetch_add(1, std::memory_order_acq_rel);
   state_.store(state == lease_state::left && in_use() > 0 ? lease_state::lost : state,
                std::memory_order_release);
+  // At least what is usable, so that a grant under the limit is not refused again and again.
+  const std::size_t covered = std::max(usable, to_permits(m.share() - m.debt()));
+  covered_.store(m.deadline() == 0 ? 0 : covered, std::memory_order_relaxed);
   deadline_.store(m.deadline(), std::memory_order_release);
 
   // After a grant was refused, the limit is the ballast.

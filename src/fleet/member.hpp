@@ -71,6 +71,7 @@ class member {
   lease_state state(number now) const;
   number deadline() const { return valid_ ? deadline_ : 0; }
   number share() const { return share_; }
+  number debt() const { return debt_; }  // so much of the share is only claimed
   number limit() const { return limit_; }
   number token() const { return token_; }
   number learning_until() const { return learning_until_; }

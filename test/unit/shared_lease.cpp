@@ -252,6 +252,26 @@ BOOST_AUTO_TEST_CASE(with_keep_grants_go_on_and_are_not_valid) {
   BOOST_TEST(!held.at("b").valid());
 }
 
+BOOST_AUTO_TEST_CASE(with_keep_what_is_granted_without_a_lease_is_not_valid_under_the_next_one) {
+  auto& a = make({.limit = 1, .when_unreachable = unreachable::keep});
+  memory_engine others_engine(io, server);
+  shared_semaphore other(io, others_engine, {.name = "name", .limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  engine->set_fault(fault::request_lost);
+  engine->drop_messages(true);
+  other.async_acquire_permit((*this)("other"));
+  BOOST_TEST(run(11s) == "");
+  held.at("a").release();
+  a.async_acquire_permit((*this)("b"));
+  BOOST_TEST(run(10s) == "b other");
+  engine->set_fault(fault::none);
+  BOOST_TEST(run(1s) == "");
+  BOOST_TEST(a.lease() == lease_state::valid);
+  BOOST_TEST(held.at("other").valid());
+  BOOST_TEST(!held.at("b").valid());
+}
+
 BOOST_AUTO_TEST_CASE(
     a_semaphore_that_loses_its_lease_while_it_leaves_has_left_when_its_permits_are_back) {
   auto& a = make({.limit = 1});

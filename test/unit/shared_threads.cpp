@@ -113,13 +113,15 @@ void start_workers(asio::thread_pool& pool, shared_semaphore& s, counters& c, in
   for (int i = 0; i != workers; ++i) std::make_shared<worker>(pool, s, c, times, i)->start();
 }
 
-// Takes its time before it accepts a function. The strand is held meanwhile.
+// Accepts a function when the test has come so far, or after a while. The strand is held meanwhile.
 struct slow : context_executor<slow, asio::thread_pool> {
   template <typename F>
   void execute(F&& f) const {
-    for (int i = 0; i != 100; ++i) std::this_thread::yield();
+    for (int i = 0; i != 2000 && *phase < awaited; ++i) std::this_thread::yield();
     context->get_executor().execute(std::forward<F>(f));
   }
+  const std::atomic<int>* phase;
+  int awaited;
 };
 
 turnstile::shared_options options() {
@@ -206,7 +208,8 @@ BOOST_AUTO_TEST_CASE(losses_forget_no_acquire) {
   pool.join();
 }
 
-// In each round, the lease of `a` is lost, and the next one begins, while another thread delivers what it has granted.
+// In each round, the lease of `a` is lost, `b` may get its share, and the next lease of `a` begins, while another thread
+// delivers what it has granted.
 BOOST_AUTO_TEST_CASE(valid_permits_are_never_more_than_the_limit_although_leases_are_lost) {
   using fault = turnstile::memory_engine::fault;
   const watchdog dog;
@@ -214,15 +217,20 @@ BOOST_AUTO_TEST_CASE(valid_permits_are_never_more_than_the_limit_although_leases
   turnstile::manual_clock clock;
   turnstile::memory_server server(clock);
   turnstile::memory_engine engine(pool, server), others_engine(pool, server);
-  shared_semaphore a(pool, engine, options()), b(pool, others_engine, options());
+  auto o = options();
+  o.lease = 1s;
+  shared_semaphore a(pool, engine, o), b(pool, others_engine, o);
+  const auto run_until = [&](auto condition) {
+    while (!condition()) {
+      clock.advance(10ms);
+      std::this_thread::yield();
+    }
+  };
   std::size_t most = 0;
   for (int round = 0; round != 200; ++round) {
     std::atomic<bool> has_all = false;
     a.async_acquire(limit, [&](error_code) { has_all = true; });
-    BOOST_TEST(eventually([&] {
-      clock.advance(1ms);
-      return has_all.load();
-    }));
+    run_until([&] { return has_all.load(); });
 
     std::mutex mutex;
     std::vector<shared_permit> permits;
@@ -232,21 +240,23 @@ BOOST_AUTO_TEST_CASE(valid_permits_are_never_more_than_the_limit_although_leases
       permits.push_back(std::move(p));
       ++called;
     };
-    for (std::size_t i = 0; i != limit; ++i) {
-      a.async_acquire_permit(asio::bind_executor(slow{{&pool}}, keep));
-      b.async_acquire_permit(keep);
-    }
+    std::atomic<int> phase = 0;
+    for (std::size_t i = 0; i != limit; ++i)
+      a.async_acquire_permit(asio::bind_executor(slow{{&pool}, &phase, round % 5}, keep));
     asio::post(pool, [&] { a.release(limit); });
+    if (round % 2) run_until([&] { return a.waiting() == 0; });
     engine.set_fault(fault::request_lost);
-    clock.jump(600s);
-    clock.advance(1ms);
+    clock.jump(1s);
+    ++phase;
+    for (std::size_t i = 0; i != limit; ++i) b.async_acquire_permit(keep);
+    run_until([&] { return b.in_use() == limit; });
+    ++phase;
     engine.set_fault(fault::none);
-    for (int i = 0; i != 50; ++i) {
-      clock.advance(1ms);
-      std::this_thread::yield();
-    }
+    run_until([&] { return a.lease() == turnstile::lease_state::valid; });
+    ++phase;
     a.cancel();
     b.cancel();
+    ++phase;
     BOOST_TEST(eventually([&] { return called == 2 * limit; }));
 
     std::size_t valid = 0;

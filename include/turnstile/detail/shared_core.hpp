@@ -16,8 +16,8 @@
 // Memory orders. Raising `turns_` releases what the caller did before, in the inbox or the list; the thread that has the
 // turn acquires it, and what the thread before it did to the member. That thread publishes the number of the lease, the
 // token and the state before the deadline: a call that acquires the deadline sees the lease that it belongs to.
-// When a lease ends, it first takes the deadline away, and then changes the number: a call that acquires the next number does
-// not see the old deadline.
+// When a lease ends, it first takes the deadline and what it covers away, and then changes the number: a call that acquires
+// the next number does not see those of the old lease.
 // `was_refused_` is released after the limit was lowered, so the turn that takes it sets the limit later. The rest is
 // relaxed: numbers that nothing else depends on, or that a mutex orders.
 //
@@ -113,7 +113,9 @@ class TURNSTILE_API shared_core final : public listed_core {
     return {m.lease, m.lease == lease_number_.load(std::memory_order_acquire) ? token : m.token};
   }
   bool is_valid(const grant_mark& m) const noexcept {
-    return m.lease == lease_number_.load(std::memory_order_acquire) && valid_for() > 0;
+    // In this order: the number of a lease is seen with its deadline.
+    const std::int64_t deadline = deadline_.load(std::memory_order_acquire);
+    return m.lease == lease_number_.load(std::memory_order_acquire) && time() < deadline;
   }
 
   // What can be waited for. The waiters are those of another core, and want this number of permits, which are never
@@ -136,8 +138,8 @@ class TURNSTILE_API shared_core final : public listed_core {
     return !checks_ || time() < deadline_.load(std::memory_order_acquire) || expire();
   }
   // The lease may have been lost since the strand granted the permits, and the next one may have begun. They belong to
-  // that one if all that is in use fits into its share.
-  bool confirm() noexcept override { return !checks_ || (is_in_time() && fits()); }
+  // that one if it covers all that is in use.
+  bool confirm() noexcept override { return !checks_ || (is_in_time() && covers_all()); }
 
  private:
   class inlet;
@@ -165,11 +167,10 @@ class TURNSTILE_API shared_core final : public listed_core {
   void take_permits(std::size_t n) noexcept override;
   std::uint32_t ballast_permits() const noexcept override { return ballast; }
 
-  bool fits() const noexcept {
-    // Acquire: limit_under() reads the limit that was stored before this word.
-    word w = word_.load(std::memory_order_acquire);
-    const std::uint32_t limit = limit_under(w);
-    return used(w) <= limit;
+  bool covers_all() const noexcept {
+    // In this order: what the lease covers is seen with the permits that were granted under it.
+    const std::size_t n = in_use();
+    return n <= covered_.load(std::memory_order_relaxed);
   }
   bool expire() noexcept;
   void kick() noexcept;
@@ -193,6 +194,7 @@ class TURNSTILE_API shared_core final : public listed_core {
 
   // As the member knows them.
   std::atomic<std::size_t> total_limit_{0}, share_{0};  // a limit of 0 is not known
+  std::atomic<std::size_t> covered_{0};  // so many permits in use are no debt under the lease
   std::atomic<std::uint64_t> token_{0}, lease_number_{1};
   std::atomic<std::int64_t> learning_until_{0};
   std::atomic<lease_state> state_{lease_state::joining};
