@@ -50,7 +50,7 @@ void waiter_gate::return_otherwise(std::size_t n) noexcept {
 
 // ---- The list ----------------------------------------------------------------------------------
 
-listed_waiter::~listed_waiter() {
+void listed_waiter::leave_list() noexcept {
   if (!list_) return;
   listed_core& c = *list_;
   c.leave(*this);
@@ -86,6 +86,11 @@ void listed_core::come_back(listed_waiter& x) noexcept {
   x.list_ = this;
   x.is_ending_ = false;
   insert(x, *list_.next);
+  // What has ended the waits since it left. The strand looks at that when it puts it back into the queue.
+  if (x.permits() > most_)
+    x.cancellation_->note(outcome::exceeds_limit);
+  else if (refusal_ != outcome::waiting)
+    x.cancellation_->note(refusal_);
 }
 
 // From core::wait() on, x may be gone.
@@ -153,16 +158,13 @@ void listed_core::set_most(std::size_t n) noexcept {
 }
 
 void listed_core::cancel_listed() noexcept {
+  if (is_closed()) return run_if_needed();  // what still waits is closed
   {
     const std::lock_guard<std::mutex> lock(list_mutex_);
     for (listed_link* l = list_.next; l != &list_; l = l->next)
       to_waiter(l).cancellation_->note(outcome::aborted);
   }
-  // Also if nothing is queued: the strand may be about to put a waiter back.
-  if (is_closed())
-    run_if_needed();
-  else
-    cancel_all();
+  cancel_all();  // also if nothing is queued: the strand may be about to put a waiter back
 }
 
 void listed_core::end_waits(outcome o, std::size_t above, std::size_t most) noexcept {

@@ -206,7 +206,9 @@ template <typename Queue>
 bool basic_strand<Queue>::deliver(waiter* x) noexcept {
   // Relaxed: a flag that is set meanwhile is seen in time by run().
   if (!(word_.load(std::memory_order_relaxed) & abandoned) && x->deliver()) return true;
-  if (word_.load(std::memory_order_relaxed) & (orphaned | abandoned)) {
+  // If its grant does not stand, it goes back to the queue also of a semaphore that is gone, and is aborted.
+  const word gone = x->grant_stands_ ? orphaned | abandoned : abandoned;
+  if (word_.load(std::memory_order_relaxed) & gone) {
     x->discard();
     return true;
   }

@@ -63,26 +63,25 @@ struct fixture : shared_fixture {
     return run(1s);
   }
 
-  // `x` is delivered while `y` was granted, too. Then the deadline passes, so that the grant of `y` does not stand.
-  std::string end_beside_a_late_grant(void (shared_semaphore::*end)() noexcept) {
+  // `call` comes while `x` is delivered and `y` has been granted, too.
+  std::string call_beside_a_grant(std::function<void()> call) {
     auto& a = make({.limit = 2});
-    a.async_acquire(2, (*this)("all"));
+    for (const char* name : {"a", "b"}) a.async_acquire_permit((*this)(name));
     settle();
-    std::function<void()> first = [&] {
-      BOOST_TEST(a.in_use() == 2u);
-      clock.jump(10s);
-      engine->set_fault(fault::request_lost);
-      (a.*end)();
-    };
-    a.async_acquire(asio::bind_executor(calling{{&io}, &first}, (*this)("x")));
-    a.async_acquire((*this)("y"));
+    shared_permit all = std::move(held.at("a"));
+    all.merge(std::move(held.at("b")));
+    a.async_acquire_permit(asio::bind_executor(calling{{&io}, &call}, (*this)("x")));
+    a.async_acquire_permit((*this)("y"));
     settle();
     read();
-    a.release(2);
-    const std::string ended = poll();
-    BOOST_TEST(a.in_use() == 1u);
-    BOOST_TEST(a.waiting() == 0u);
-    return ended;
+    all.release();
+    BOOST_TEST(!call);
+    return poll();
+  }
+  // After it, the grant of `y` does not stand.
+  void pass_deadline() {
+    clock.jump(10s);
+    engine->set_fault(fault::request_lost);
   }
 
   asio::steady_timer timer{io, 1h};
@@ -467,11 +466,89 @@ BOOST_AUTO_TEST_CASE(a_grant_whose_lease_was_lost_before_its_completion_is_not_o
 }
 
 BOOST_AUTO_TEST_CASE(cancel_ends_a_waiter_whose_grant_does_not_stand) {
-  BOOST_TEST(end_beside_a_late_grant(&shared_semaphore::cancel) == "x y!aborted");
+  BOOST_TEST(call_beside_a_grant([this] {
+               pass_deadline();
+               semaphores.back().cancel();
+             }) == "x y!aborted");
+  BOOST_TEST(semaphores.back().in_use() == 1u);
+  BOOST_TEST(semaphores.back().waiting() == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(close_ends_a_waiter_whose_grant_does_not_stand) {
-  BOOST_TEST(end_beside_a_late_grant(&shared_semaphore::close) == "x y!closed");
+  BOOST_TEST(call_beside_a_grant([this] {
+               pass_deadline();
+               semaphores.back().close();
+               semaphores.back().cancel();
+             }) == "x y!closed");
+}
+
+BOOST_AUTO_TEST_CASE(the_destructor_ends_a_waiter_whose_grant_does_not_stand) {
+  BOOST_TEST(call_beside_a_grant([this] {
+               pass_deadline();
+               semaphores.clear();
+             }) == "x y!aborted");
+}
+
+BOOST_AUTO_TEST_CASE(a_grant_stands_although_the_semaphore_is_destroyed_then) {
+  BOOST_TEST(call_beside_a_grant([this] { semaphores.clear(); }) == "x y");
+  BOOST_TEST(held.at("y").valid());
+}
+
+BOOST_AUTO_TEST_CASE(a_grant_stands_although_the_semaphore_leaves_then) {
+  BOOST_TEST(call_beside_a_grant([this] { semaphores.back().async_leave((*this)("left")); }) ==
+             "x y");
+  BOOST_TEST(held.at("y").valid());
+  held.clear();
+  BOOST_TEST(run(1s) == "left");
+}
+
+BOOST_AUTO_TEST_CASE(a_grant_stands_although_a_part_of_the_share_is_recalled_then) {
+  BOOST_TEST(call_beside_a_grant([this] {
+               make({.limit = 2}).async_acquire((*this)("other"));
+               run(20ms);
+             }) == "x y");
+  held.clear();
+  BOOST_TEST(run(100ms) == "other");
+}
+
+BOOST_AUTO_TEST_CASE(a_lower_limit_ends_the_wait_of_an_acquire_that_is_refused_then) {
+  auto& a = make({.limit = 2});
+  a.async_acquire(2, (*this)("a"));
+  settle();
+  std::function<void()> first = [&] {
+    a.async_set_limit(1, (*this)("set"));
+    run(100ms);
+    throw std::bad_alloc();
+  };
+  a.async_acquire(2, asio::bind_executor(calling{{&io}, &first}, (*this)("two")));
+  a.async_acquire((*this)("one"));
+  settle();
+  read();
+  a.release(2);
+  BOOST_TEST(!first);
+  BOOST_TEST(run(100ms) == "two!exceeds one");
+}
+
+// For AddressSanitizer: while a handler is destroyed, the waits are ended.
+BOOST_AUTO_TEST_CASE(an_acquire_that_is_destroyed_uncalled_has_left_the_list) {
+  struct cancels {
+    shared_semaphore* semaphore;
+    const bool* now;
+    cancels(shared_semaphore& s, const bool& n) : semaphore(&s), now(&n) {}
+    cancels(cancels&&) = default;
+    ~cancels() {
+      if (*now) semaphore->cancel();
+    }
+    void operator()(error_code) const {}
+  };
+  bool cancels_now = false;
+  auto other = std::make_unique<asio::io_context>();
+  shared_semaphore a(*other, *engine, {.name = "name", .limit = 1});
+  a.async_acquire(cancels(a, cancels_now));
+  BOOST_TEST(a.waiting() == 1u);
+  cancels_now = true;
+  other.reset();
+  BOOST_TEST(a.waiting() == 0u);
 }
 
 // So many waiters that the strand reads of the cancellation before it delivers the last ones.

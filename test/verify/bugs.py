@@ -310,7 +310,7 @@ bug('after a refusal no waiter is delivered again',
     (STRAND, 'abandoned)) refused = false;', 'abandoned)) {}'),
     found_by=[explorer('a refusing executor | release | destroy')])
 bug('a refused waiter of a destroyed semaphore is not discarded',
-    (STRAND, '& (orphaned | abandoned)) {', '& abandoned) {'),
+    (STRAND, 'x->grant_stands_ ? orphaned | abandoned : abandoned', 'abandoned'),
     found_by=[explorer('a refusing executor | release | destroy')])
 
 # ---- The strand is offered -----------------------------------------------------------------------
@@ -1059,25 +1059,37 @@ bug('no grant is compared with the deadline',
     (SHARED_HPP, 'return !checks_ || time()', 'return true || time()'),
     found_by=[unit('shared_lease: loss/a_process_that_was_stopped_grants_nothing_past_its_deadline')], row='F3')
 bug('a grant to the queue is not compared with the deadline',
-    (LISTED_HPP, 'if (!core_.confirm()) {', 'if (false) {'),
+    (LISTED_HPP, 'w.grant_stands_ = !is_granted_ || core_.confirm();', 'w.grant_stands_ = true;'),
     found_by=[unit('shared_lease: loss/a_process_that_was_stopped_grants_nothing_to_its_queue')], row='F3')
 bug('a grant whose lease was lost before its completion is one of the next lease',
-    (SHARED_HPP, '(is_in_time() && fits())', 'is_in_time()'),
+    (SHARED_HPP, '(is_in_time() && covers_all())', 'is_in_time()'),
     found_by=[unit('shared_operations: others/a_grant_whose_lease_was_lost_before_its_completion_is_not_of_the_next_lease'),
               unit('shared_threads: valid_permits_are_never_more_than_the_limit_although_leases_are_lost')], row='F11')
-bug('an operation does not start while more is in use than is usable',
-    (LOSS_RELAY, '!core_->is_in_time())', '!core_->confirm())'),
-    found_by=[unit('shared_operations: with_permit/an_operation_starts_while_a_part_of_the_share_is_recalled')])
+bug('a grant of this lease is refused since a part of the share is recalled',
+    (TURN, 'std::max(usable, to_permits(m.share() - m.debt()))', 'usable'),
+    found_by=[unit('shared_operations: others/a_grant_stands_although_a_part_of_the_share_is_recalled_then'),
+              unit('shared_operations: others/a_grant_stands_although_the_semaphore_leaves_then')])
+bug('a debt counts as covered',
+    (TURN, 'to_permits(m.share() - m.debt())', 'to_permits(m.share())'),
+    found_by=[unit('shared_operations: others/a_grant_whose_lease_was_lost_before_its_completion_is_not_of_the_next_lease')], row='F11')
+bug('with `keep` what is granted without a lease is one of the next lease',
+    (TURN, "!checks_ && state_", "false && state_"),
+    found_by=[unit('shared_lease: loss/with_keep_what_is_granted_without_a_lease_is_not_valid_under_the_next_one')], row='F4')
+bug('the destructor destroys a waiter uncalled whose grant does not stand',
+    (STRAND, 'x->grant_stands_ ? orphaned | abandoned : abandoned', 'orphaned | abandoned'),
+    found_by=[unit('shared_operations: others/the_destructor_ends_a_waiter_whose_grant_does_not_stand')])
+bug('a waiter that its executor refused is not told of a lower limit that came before',
+    (LISTED, '  if (x.permits() > most_)\n    x.cancellation_->note(outcome::exceeds_limit);\n  else if (refusal_', '  if (refusal_'),
+    found_by=[unit('shared_operations: others/a_lower_limit_ends_the_wait_of_an_acquire_that_is_refused_then')])
+bug('what was closed is told that it was cancelled',
+    (LISTED, '  if (is_closed()) return run_if_needed();  // what still waits is closed\n', ''),
+    found_by=[unit('shared_operations: others/close_ends_a_waiter_whose_grant_does_not_stand')])
 bug('a closed waiter whose grant does not stand is not told',
     (LISTED_HPP, 'core_.look_again();', ''),
     found_by=[unit('shared_operations: others/close_ends_a_waiter_whose_grant_does_not_stand')])
 bug('a cancellation forgets a waiter whose grant does not stand later',
     (LISTED, '      to_waiter(l).cancellation_->note(outcome::aborted);\n', '      ;\n'),
     found_by=[unit('shared_operations: others/cancel_ends_a_waiter_whose_grant_turns_out_later_not_to_stand')])
-bug('a cancellation forgets a waiter that is being put back',
-    (LISTED, '  if (is_closed())\n    run_if_needed();\n  else\n    cancel_all();\n', '  core::cancel();\n'),
-    found_by=[unit('shared_operations: others/cancel_ends_a_waiter_whose_grant_does_not_stand'),
-              unit('shared_threads: valid_permits_are_never_more_than_the_limit_although_leases_are_lost')])
 bug('an acquire that meets the deadline fails instead of waiting',
     (SHARED_HPP, 'take_permits(n);\n    return outcome::waiting;', 'take_permits(n);\n    return outcome::unreachable;'),
     found_by=[unit('shared_lease: loss/an_acquire_that_meets_the_deadline_waits_in_its_turn')], row='F3')
@@ -1170,10 +1182,10 @@ bug('an alarm that was set earlier stays, though it has to ring sooner',
     (TURN, 'else if (at < alarm_at)', 'else if (alarm_at == fleet::largest)'),
     found_by=[unit('shared_semaphore: acquiring/a_new_head_waits_for_a_slice_before_it_asks')], row='F13')
 bug('a permit of a lost lease is valid once there is another lease',
-    (SHARED_HPP, 'm.lease == lease_number_.load(std::memory_order_acquire) && valid_for() > 0', 'm.lease != 0 && valid_for() > 0'),
+    (SHARED_HPP, 'm.lease == lease_number_.load(std::memory_order_acquire) && time() < deadline', 'm.lease != 0 && time() < deadline'),
     found_by=[unit('shared_lease: loss/after_the_deadline_nothing_is_granted_and_acquires_wait')], row='F4')
 bug('a permit is valid until a turn notices that the lease is lost',
-    (SHARED_HPP, 'lease_number_.load(std::memory_order_acquire) && valid_for() > 0', 'lease_number_.load(std::memory_order_acquire)'),
+    (SHARED_HPP, 'lease_number_.load(std::memory_order_acquire) && time() < deadline', 'lease_number_.load(std::memory_order_acquire) && deadline != 0'),
     found_by=[unit('shared_semaphore: permits/a_permit_is_valid_until_the_deadline')], row='F4')
 bug('a permit is of the lease at the initiation of its acquire',
     (INITIATE_SHARED, 'void note() noexcept { mark_ = core_->mark(); }', 'void note() noexcept {}'),

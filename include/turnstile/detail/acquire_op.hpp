@@ -249,6 +249,7 @@ class acquire_op final
   }
 
   ~acquire_op() {
+    if constexpr (lists_waiters<Owner>) this->leave_list();
     if (this->cancellation_) this->cancellation_->finish();
   }
 

@@ -40,7 +40,10 @@ struct listed_link {
 class TURNSTILE_API listed_waiter : public waiter, public listed_link {
  protected:
   explicit listed_waiter(std::uint32_t permits) noexcept : waiter(permits) {}
-  ~listed_waiter();
+  ~listed_waiter() = default;
+
+  // Before its cancellation is gone, through which others end the waits of the list.
+  void leave_list() noexcept;
 
  private:
   friend listed_core;
@@ -168,13 +171,12 @@ template <typename Operation, typename Handler>
 bool waiter_gate::departure::begins(Operation& x, Handler& h) noexcept {
   listed_waiter& w = x;
   is_granted_ = w.get_outcome() == outcome::granted;
-  if (is_granted_) {
-    // In this order: if the lease is lost and renewed meanwhile, the permit is of the lost one.
-    h.note_grant();
-    if (!core_.confirm()) {
-      core_.look_again();
-      return false;  // the strand puts it back into the queue
-    }
+  // The lease is noted first: if it is lost and renewed meanwhile, the permit is of the lost one.
+  if (is_granted_) h.note_grant();
+  w.grant_stands_ = !is_granted_ || core_.confirm();
+  if (!w.grant_stands_) {
+    core_.look_again();
+    return false;  // the strand puts it back into the queue
   }
   if (!w.list_) return true;  // it has left the list before, and its executor has refused it
   waiter_ = &w;

@@ -67,6 +67,7 @@ class mail {
   // Only waiters use these. Here they fill bytes that the alignment would leave empty.
   outcome outcome_ = outcome::waiting;
   bool elsewhere_ = false;
+  bool grant_stands_ = true;  // see listed_core.hpp
   const std::uint32_t permits_;
 };
 
@@ -83,9 +84,9 @@ class mailbox {
                                             std::memory_order_release, std::memory_order_relaxed));
   }
 
-  // Records that everything older is cancelled, and nothing that comes later. Relaxed: each sender has released
-  // its mail, and the mark itself is published by the state word.
-  void mark_cancel_all() noexcept { newest_.fetch_or(1, std::memory_order_relaxed); }
+  // Records that everything older is cancelled, and nothing that comes later. Each sender has released its mail.
+  // Releases what listed_core::cancel_listed() has noted.
+  void mark_cancel_all() noexcept { newest_.fetch_or(1, std::memory_order_release); }
 
   // The rest is for the holder of the strand.
 
