@@ -101,7 +101,6 @@ struct shared_core::contents {
   std::shared_ptr<detail::alarm> alarm;
   number alarm_at = fleet::largest;  // if it is set
   std::size_t usable = 0;            // as the core has it
-  bool missed_loss = false;          // a step has failed that gave the lease up
   bool listens = false, leaves = false, refuses = false, sets_limit = false, is_over = false;
 };
 

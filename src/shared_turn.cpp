@@ -62,11 +62,9 @@ bool shared_core::work() noexcept try {
     return false;
   }
 } catch (...) {
-  // There was no memory for the request. Perhaps the step that failed has given the lease up.
-  contents& c = *contents_;
-  const number now = time(), deadline = deadline_.load(std::memory_order_relaxed);
-  if (deadline != 0 && now >= deadline && (share() > 0 || in_use() > 0)) c.missed_loss = true;
-  lacks_alarm_.store(!c.wake(now + 10'000, now), std::memory_order_relaxed);
+  // There was no memory for the request.
+  const number now = time();
+  lacks_alarm_.store(!contents_->wake(now + 10'000, now), std::memory_order_relaxed);
   return false;
 }
 
@@ -122,12 +120,11 @@ void shared_core::note_loss() noexcept {
 void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcept {
   contents& c = *contents_;
   const fleet::member& m = c.member;
-  const bool is_loss = std::exchange(c.missed_loss, false) || o.lost;
   const auto to_permits = [](number n) {
     return (std::min)(static_cast<std::size_t>((std::max<number>)(n, 0)), most);
   };
   const std::size_t usable = to_permits(o.usable);
-  if (is_loss) {
+  if (o.lost) {
     if (usable != c.usable) core::set_limit(ballast);
     note_loss();
   }

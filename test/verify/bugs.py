@@ -1119,7 +1119,7 @@ bug('one operation is told of a loss',
     found_by=[unit('shared_operations: with_permit/a_lost_lease_cancels_all_operations')], row='F4')
 bug('a loss comes after what is granted under the next lease',
     (TURN, '    note_loss();\n  }\n', '  }\n'),
-    (TURN, '  if (std::exchange(c.refuses, o.refuse)', '  if (is_loss) note_loss();\n  if (std::exchange(c.refuses, o.refuse)'),
+    (TURN, '  if (std::exchange(c.refuses, o.refuse)', '  if (o.lost) note_loss();\n  if (std::exchange(c.refuses, o.refuse)'),
     found_by=[unit('shared_lease: loss/a_loss_comes_before_what_is_granted_under_the_next_lease')], row='F4')
 bug('without its engine, a destroyed semaphore reports no loss',
     (TURN, ' &&\n            (after == 0 || c.member.deadline() == 0))', ')'),
@@ -1173,7 +1173,8 @@ bug('the end of the context forgets those that wait for events',
     (SHARED, '  core::abandon();\n  events_->abandon();', '  core::abandon();'),
     found_by=[unit('shared_lease: the_end/all_orders_of_destruction_are_safe')])
 bug('a loss is forgotten if memory is short',
-    (TURN, 'c.missed_loss = true;', 'c.missed_loss = false;'),
+    (MEMBER, '  note_use(now, l);\n', '  note_use(now, l);\n  o.lost = report_end(l);\n'),
+    (MEMBER, '  o.lost = report_end(l);  // last, as there may be no memory for a request\n', ''),
     found_by=[unit('shared_allocation: a_loss_that_is_noticed_late_is_told_although_memory_was_short')])
 bug('an alarm for which there was no memory is not set again',
     (SHARED_HPP, 'if (o == outcome::waiting && lacks_alarm_.load(std::memory_order_relaxed)) kick();', ''),
