@@ -574,6 +574,19 @@ BOOST_AUTO_TEST_CASE(cancel_ends_a_waiter_whose_grant_turns_out_later_not_to_sta
   BOOST_TEST(aborted == waiters - jumps_at);
 }
 
+BOOST_AUTO_TEST_CASE(with_keep_acquires_are_granted_also_while_a_loss_is_told) {
+  auto& a = make({.limit = 2, .linger = 15s, .when_unreachable = unreachable::keep});
+  a.async_acquire(2, (*this)("a"));
+  settle();
+  a.release();
+  std::function<void()> first = [&] { BOOST_TEST(a.try_acquire()); };
+  a.async_wait_lost(asio::bind_executor(calling{{&io}, &first}, (*this)("lost")));
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "lost!lost");
+  BOOST_TEST(!first);
+  BOOST_TEST(a.in_use() == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(an_aborted_waiter_that_its_executor_refused_is_told_by_the_next_call) {
   auto& a = make({.limit = 1});
   a.async_acquire_permit((*this)("a"));

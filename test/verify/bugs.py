@@ -1121,6 +1121,9 @@ bug('a loss comes after what is granted under the next lease',
     (TURN, '    note_loss();\n  }\n', '  }\n'),
     (TURN, '  if (std::exchange(c.refuses, o.refuse)', '  if (o.lost) note_loss();\n  if (std::exchange(c.refuses, o.refuse)'),
     found_by=[unit('shared_lease: loss/a_loss_comes_before_what_is_granted_under_the_next_lease')], row='F4')
+bug('with `keep` nothing is granted for the moment of a loss',
+    (TURN, 'if (usable != c.usable) core::set_limit(ballast);', 'core::set_limit(ballast);'),
+    found_by=[unit('shared_operations: others/with_keep_acquires_are_granted_also_while_a_loss_is_told')])
 bug('without its engine, a destroyed semaphore reports no loss',
     (TURN, ' &&\n            (after == 0 || c.member.deadline() == 0))', ')'),
     found_by=[unit('shared_operations: with_permit/the_operation_may_outlive_semaphore_and_engine_and_is_cancelled')])
