@@ -92,6 +92,15 @@ void shared_core::take_permits(std::size_t n) noexcept {
   while (!release(n)) n = (std::min)(n, in_use());
 }
 
+outcome shared_core::refuse_grant(std::size_t n, bool reference) noexcept {
+  add_reference();  // an end of a wait for the loss may destroy the semaphore
+  const bool is_granted = confirm();
+  if (!is_granted && reference) take_back(n);
+  if (!is_granted && !reference) take_permits(n);
+  drop_reference();
+  return is_granted ? outcome::granted : outcome::waiting;
+}
+
 // The deadline has passed: nothing more is granted, also if another thread has the turn, or this one further up its stack.
 // The next turn sets the limit anew.
 bool shared_core::expire() noexcept {
@@ -129,9 +138,8 @@ std::int64_t shared_core::valid_for() const noexcept {
 
 lease_state shared_core::lease() const noexcept {
   // In this order: the state of a lease is seen with its deadline.
-  const number deadline = deadline_.load(std::memory_order_acquire);
+  const number now = time(), deadline = deadline_.load(std::memory_order_acquire);
   const lease_state s = state_.load(std::memory_order_acquire);
-  const number now = time();
   if (s != lease_state::left && deadline != 0 && now >= deadline) return lease_state::lost;
   if (s == lease_state::learning && now >= learning_until_.load(std::memory_order_relaxed))
     return lease_state::valid;

@@ -110,7 +110,7 @@ void shared_core::note_loss() noexcept {
   state_.store(lease_state::lost, std::memory_order_release);
   deadline_.store(0, std::memory_order_release);
   covered_.store(0, std::memory_order_relaxed);
-  lease_number_.fetch_add(1, std::memory_order_acq_rel);
+  lease_number_.fetch_add(2, std::memory_order_acq_rel);
   events_->end_waits(outcome::lease_lost, event::lease_lost - 1, event::lease_lost);
   listeners_.tell();
 }
@@ -133,14 +133,14 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
   learning_until_.store(m.learning_until(), std::memory_order_relaxed);
   // A member that loses its lease while it leaves has left, but its permits have not.
   const lease_state state = m.state(now);
-  // What was granted without a lease, with `keep`, is not of the one that begins.
-  if (!checks_ && state_.load(std::memory_order_relaxed) == lease_state::lost && m.deadline() != 0)
-    lease_number_.fetch_add(1, std::memory_order_acq_rel);
   state_.store(state == lease_state::left && in_use() > 0 ? lease_state::lost : state,
                std::memory_order_release);
-  // At least what is usable, so that a grant under the limit is not refused again and again.
-  const std::size_t covered = std::max(usable, to_permits(m.share() - m.debt()));
-  covered_.store(m.deadline() == 0 ? 0 : covered, std::memory_order_relaxed);
+  // It is raised before the limit and lowered after it, and at least what is usable: so what is granted under the limit is
+  // covered.
+  const std::size_t covered =
+      m.deadline() == 0 ? 0 : std::max(usable, to_permits(m.share() - m.debt()));
+  covered_.store(std::max(covered, covered_.load(std::memory_order_relaxed)),
+                 std::memory_order_relaxed);
   deadline_.store(m.deadline(), std::memory_order_release);
 
   // After a grant was refused, the limit is the ballast.
@@ -148,6 +148,7 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
     c.usable = usable;
     core::set_limit(ballast + usable);
   }
+  covered_.store(covered, std::memory_order_relaxed);
   if (const auto limit = static_cast<std::size_t>(m.limit()); limit != total_limit()) {
     if (total_limit() == 0 && !c.sets_limit) c.compare_limits(limit);
     total_limit_.store(limit, std::memory_order_relaxed);

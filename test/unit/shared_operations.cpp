@@ -78,12 +78,39 @@ struct fixture : shared_fixture {
     BOOST_TEST(!call);
     return poll();
   }
+  // The next lease of the semaphore begins while `x` is delivered and `y` has been granted, and another one has got the share.
+  std::string lose_beside_a_grant(turnstile::shared_options o) {
+    auto& a = make(std::move(o));
+    a.async_acquire(2, (*this)("all"));
+    settle();
+    auto& other = semaphores.emplace_back(io, others_engine,
+                                          turnstile::shared_options{.name = "name", .limit = 2});
+    std::function<void()> first = [&] {
+      BOOST_TEST(a.in_use() == 2u);  // `x` and `y`
+      other.async_acquire_permit(2, (*this)("other"));
+      engine->set_fault(fault::request_lost);
+      engine->drop_messages(true);
+      BOOST_TEST(run(20s) == "other");
+      engine->set_fault(fault::none);
+      engine->drop_messages(false);
+      BOOST_TEST(run(1s) == "");
+      BOOST_TEST(a.lease() == lease_state::valid);
+    };
+    a.async_acquire_permit(asio::bind_executor(calling{{&io}, &first}, (*this)("x")));
+    a.async_acquire_permit((*this)("y"));
+    settle();
+    read();
+    a.release(2);
+    BOOST_TEST(!first);
+    return settle();
+  }
   // After it, the grant of `y` does not stand.
   void pass_deadline() {
     clock.jump(10s);
     engine->set_fault(fault::request_lost);
   }
 
+  memory_engine others_engine{io, server};
   asio::steady_timer timer{io, 1h};
   std::function<void()> ends;
 };
@@ -180,6 +207,44 @@ BOOST_AUTO_TEST_CASE(an_operation_starts_while_a_part_of_the_share_is_recalled) 
   BOOST_TEST(read() == "started");
   a.release();
   BOOST_TEST(run(100ms) == "b");
+  timer.cancel();
+  poll();
+  own.restart();
+  own.poll();
+  BOOST_TEST(read() == "done!aborted");
+}
+
+BOOST_AUTO_TEST_CASE(with_keep_an_operation_starts_without_a_lease) {
+  auto& a = make({.limit = 1, .when_unreachable = unreachable::keep});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "");
+  held.clear();
+  turnstile::async_with_permit(a, operation(), (*this)("done"));
+  BOOST_TEST(run(100ms) == "");
+  end_operation();
+  BOOST_TEST(run(100ms) == "done!aborted");
+}
+
+BOOST_AUTO_TEST_CASE(with_keep_an_operation_starts_although_the_next_lease_has_begun) {
+  auto& a = make({.limit = 1, .when_unreachable = unreachable::keep});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  engine->set_fault(fault::request_lost);
+  BOOST_TEST(run(11s) == "");
+  held.clear();
+  asio::io_context own;
+  const auto starts = [this](auto token) {
+    write("started");
+    return timer.async_wait(std::move(token));
+  };
+  turnstile::async_with_permit(a, starts, asio::bind_executor(own.get_executor(), (*this)("done")));
+  engine->set_fault(fault::none);
+  BOOST_TEST(run(1s) == "");
+  BOOST_TEST(a.lease() == lease_state::valid);
+  own.poll();
+  BOOST_TEST(read() == "started");
   timer.cancel();
   poll();
   own.restart();
@@ -437,32 +502,20 @@ BOOST_AUTO_TEST_CASE(a_late_grant_whose_permit_was_released_meanwhile_leaves_the
 
 // Another thread may hold the strand for that long.
 BOOST_AUTO_TEST_CASE(a_grant_whose_lease_was_lost_before_its_completion_is_not_of_the_next_lease) {
-  auto& a = make({.limit = 2});
-  memory_engine others_engine(io, server);
-  shared_semaphore other(io, others_engine, {.name = "name", .limit = 2});
-  a.async_acquire(2, (*this)("first"));
-  BOOST_TEST(settle() == "first");
-  std::function<void()> first = [&] {
-    BOOST_TEST(a.in_use() == 2u);  // `x` and `y`
-    other.async_acquire_permit(2, (*this)("other"));
-    engine->set_fault(fault::request_lost);
-    BOOST_TEST(run(20s) == "other");
-    engine->set_fault(fault::none);
-    BOOST_TEST(run(1s) == "");
-    BOOST_TEST(a.lease() == lease_state::valid);
-  };
-  a.async_acquire_permit(asio::bind_executor(calling{{&io}, &first}, (*this)("x")));
-  a.async_acquire_permit((*this)("y"));
-  settle();
-  a.release(2);
-  BOOST_TEST(!first);
-  BOOST_TEST(settle() == "x");
+  BOOST_TEST(lose_beside_a_grant({.limit = 2}) == "x");
   BOOST_TEST(!held.at("x").valid());
   BOOST_TEST(held.at("other").valid());
-  BOOST_TEST(a.waiting() == 1u);
+  BOOST_TEST(semaphores.front().waiting() == 1u);
   held.clear();
   BOOST_TEST(run(1s) == "y");
   BOOST_TEST(held.at("y").valid());
+}
+
+BOOST_AUTO_TEST_CASE(with_keep_a_grant_stands_and_is_not_of_the_next_lease_either) {
+  BOOST_TEST(lose_beside_a_grant({.limit = 2, .when_unreachable = unreachable::keep}) == "x y");
+  BOOST_TEST(!held.at("x").valid());
+  BOOST_TEST(!held.at("y").valid());
+  BOOST_TEST(held.at("other").valid());
 }
 
 BOOST_AUTO_TEST_CASE(cancel_ends_a_waiter_whose_grant_does_not_stand) {
@@ -549,6 +602,31 @@ BOOST_AUTO_TEST_CASE(an_acquire_that_is_destroyed_uncalled_has_left_the_list) {
   cancels_now = true;
   other.reset();
   BOOST_TEST(a.waiting() == 0u);
+}
+
+// For AddressSanitizer: nothing else has a reference then.
+BOOST_AUTO_TEST_CASE(an_executor_may_destroy_the_semaphore_that_cancel_is_called_for) {
+  auto& a = make({.limit = 1});
+  engine.reset();
+  std::function<void()> first = [&] { semaphores.clear(); };
+  a.async_acquire(asio::bind_executor(calling{{&io}, &first}, (*this)("x")));
+  a.cancel();
+  BOOST_TEST(!first);
+  BOOST_TEST(poll() == "x!aborted");
+}
+
+BOOST_AUTO_TEST_CASE(an_executor_may_destroy_the_semaphore_that_try_acquire_is_called_for) {
+  auto& a = make({.limit = 1});
+  a.async_acquire_permit((*this)("a"));
+  settle();
+  held.clear();
+  std::function<void()> first = [&] { semaphores.clear(); };
+  a.async_wait_lost(asio::bind_executor(calling{{&io}, &first}, (*this)("lost")));
+  engine.reset();
+  clock.jump(10s);
+  BOOST_TEST(!a.try_acquire());
+  BOOST_TEST(!first);
+  BOOST_TEST(poll() == "lost!lost");
 }
 
 // So many waiters that the strand reads of the cancellation before it delivers the last ones.

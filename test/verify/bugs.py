@@ -1046,23 +1046,23 @@ bug('a member that lost its lease does not count what is in use',
 # ---- One limit for many processes: the semaphore ---------------------------------------------------
 
 bug('release() gives back permits of the ballast',
-    (SHARED_HPP, '!core::release(n, ballast)) return false;', '!core::release(n)) return false;'),
+    (SHARED_HPP, 'core::release(n, ballast);', 'core::release(n);'),
     found_by=[unit('shared_semaphore: acquiring/acquired_permits_are_given_back_by_release'),
               unit('shared_threads: two_threads_cannot_release_the_same_permit')])
 bug('a permit that was released before gives back one of the ballast',
     (SHARED, 'while (!release(n)) n = (std::min)(n, in_use());', 'core::release(n);'),
     found_by=[unit('shared_semaphore: acquiring/a_permit_that_was_released_before_leaves_the_ballast_alone')])
 bug('a release that pays a debt does not tell the member (lost wake-up)',
-    (SHARED_HPP, 'if (used(w) + n > limit_under(w) && n != 0) [[unlikely]]\n      kick();', ''),
+    (SHARED_HPP, 'if (is_released && used(w) + n > limit_under(w) && n != 0) [[unlikely]]\n      kick();', ''),
     found_by=[unit('shared_semaphore: acquiring/two_semaphores_of_one_name_use_no_more_than_the_limit')], row='F13')
 bug('no grant is compared with the deadline',
-    (SHARED_HPP, 'return !checks_ || time()', 'return true || time()'),
+    (SHARED_HPP, 'return !checks_ || (time()', 'return true || (time()'),
     found_by=[unit('shared_lease: loss/a_process_that_was_stopped_grants_nothing_past_its_deadline')], row='F3')
 bug('a grant to the queue is not compared with the deadline',
     (LISTED_HPP, 'w.grant_stands_ = !is_granted_ || core_.confirm();', 'w.grant_stands_ = true;'),
     found_by=[unit('shared_lease: loss/a_process_that_was_stopped_grants_nothing_to_its_queue')], row='F3')
 bug('a grant whose lease was lost before its completion is one of the next lease',
-    (SHARED_HPP, '(is_in_time() && covers_all())', 'is_in_time()'),
+    (SHARED_HPP, ' && covers_all());', ');'),
     found_by=[unit('shared_operations: others/a_grant_whose_lease_was_lost_before_its_completion_is_not_of_the_next_lease'),
               unit('shared_threads: valid_permits_are_never_more_than_the_limit_although_leases_are_lost')], row='F11')
 bug('a grant of this lease is refused since a part of the share is recalled',
@@ -1073,8 +1073,12 @@ bug('a debt counts as covered',
     (TURN, 'to_permits(m.share() - m.debt())', 'to_permits(m.share())'),
     found_by=[unit('shared_operations: others/a_grant_whose_lease_was_lost_before_its_completion_is_not_of_the_next_lease')], row='F11')
 bug('with `keep` what is granted without a lease is one of the next lease',
-    (TURN, "!checks_ && state_", "false && state_"),
-    found_by=[unit('shared_lease: loss/with_keep_what_is_granted_without_a_lease_is_not_valid_under_the_next_one')], row='F4')
+    (SHARED_HPP, 'checks_ || covers_all() ? m.lease : m.lease - 1', 'm.lease'),
+    found_by=[unit('shared_lease: loss/with_keep_what_is_granted_without_a_lease_is_not_valid_under_the_next_one'),
+              unit('shared_operations: others/with_keep_a_grant_stands_and_is_not_of_the_next_lease_either')], row='F4')
+bug('an operation of a permit that was granted without a lease does not start',
+    (SHARED_HPP, '(m.lease | 1) != ', 'm.lease != '),
+    found_by=[unit('shared_operations: with_permit/with_keep_an_operation_starts_without_a_lease')])
 bug('the destructor destroys a waiter uncalled whose grant does not stand',
     (STRAND, 'x->grant_stands_ ? orphaned | abandoned : abandoned', 'orphaned | abandoned'),
     found_by=[unit('shared_operations: others/the_destructor_ends_a_waiter_whose_grant_does_not_stand')])
@@ -1091,7 +1095,7 @@ bug('a cancellation forgets a waiter whose grant does not stand later',
     (LISTED, '      to_waiter(l).cancellation_->note(outcome::aborted);\n', '      ;\n'),
     found_by=[unit('shared_operations: others/cancel_ends_a_waiter_whose_grant_turns_out_later_not_to_stand')])
 bug('an acquire that meets the deadline fails instead of waiting',
-    (SHARED_HPP, 'take_permits(n);\n    return outcome::waiting;', 'take_permits(n);\n    return outcome::unreachable;'),
+    (SHARED, 'is_granted ? outcome::granted : outcome::waiting', 'is_granted ? outcome::granted : outcome::unreachable'),
     found_by=[unit('shared_lease: loss/an_acquire_that_meets_the_deadline_waits_in_its_turn')], row='F3')
 bug('a grant that does not stand keeps its permits',
     (LISTED_HPP, '    take_permits(n);  // fewer, if another call has released more than it held\n    drop_reference();', '    drop_reference();'),
@@ -1186,10 +1190,10 @@ bug('an alarm that was set earlier stays, though it has to ring sooner',
     (TURN, 'else if (at < alarm_at)', 'else if (alarm_at == fleet::largest)'),
     found_by=[unit('shared_semaphore: acquiring/a_new_head_waits_for_a_slice_before_it_asks')], row='F13')
 bug('a permit of a lost lease is valid once there is another lease',
-    (SHARED_HPP, 'm.lease == lease_number_.load(std::memory_order_acquire) && time() < deadline', 'm.lease != 0 && time() < deadline'),
+    (SHARED_HPP, 'm.lease == lease_number_.load(std::memory_order_acquire) && now < deadline', 'm.lease != 0 && now < deadline'),
     found_by=[unit('shared_lease: loss/after_the_deadline_nothing_is_granted_and_acquires_wait')], row='F4')
 bug('a permit is valid until a turn notices that the lease is lost',
-    (SHARED_HPP, 'lease_number_.load(std::memory_order_acquire) && time() < deadline', 'lease_number_.load(std::memory_order_acquire) && deadline != 0'),
+    (SHARED_HPP, 'lease_number_.load(std::memory_order_acquire) && now < deadline', 'lease_number_.load(std::memory_order_acquire) && deadline != 0'),
     found_by=[unit('shared_semaphore: permits/a_permit_is_valid_until_the_deadline')], row='F4')
 bug('a permit is of the lease at the initiation of its acquire',
     (INITIATE_SHARED, 'void note() noexcept { mark_ = core_->mark(); }', 'void note() noexcept {}'),

@@ -32,7 +32,7 @@ class loss_relay final : public relay, public loss_listener {
     if (!p) return true;
     core_ = &shared_core_of(p);
     core_->listeners().add(*this);
-    if (core_->mark().lease != mark_of(p).lease || !core_->is_in_time())
+    if (core_->is_lost(mark_of(p)) || !core_->is_in_time())
       lost_.store(true, std::memory_order_relaxed);
     return !is_lost();
   }

@@ -48,7 +48,8 @@ struct orders;
 
 // What a permit was granted under.
 struct grant_mark {
-  std::uint64_t lease = 0;  // the number of the lease
+  std::uint64_t lease =
+      0;  // the number of the lease, which is odd; one less if the lease does not cover the permit
   std::uint64_t token = 0;
 };
 
@@ -80,13 +81,18 @@ class TURNSTILE_API shared_core final : public listed_core {
   // Gives n permits back. Returns false, and changes nothing, if fewer are in use.
   bool release(std::size_t n) noexcept {
     // Of more, the sum with the ballast might not fit.
-    if (n > most || !core::release(n, ballast)) return false;
+    if (n > most) return false;
+    // If a waiter is delivered, the semaphore may be destroyed meanwhile.
+    const bool delivers = word_.load(std::memory_order_relaxed) & queued;
+    if (delivers) add_reference();
+    const bool is_released = core::release(n, ballast);
     // What is in use falls while it is above what is usable. Acquire: limit_under() reads the limit that was stored
     // before this word.
     word w = word_.load(std::memory_order_acquire);
-    if (used(w) + n > limit_under(w) && n != 0) [[unlikely]]
+    if (is_released && used(w) + n > limit_under(w) && n != 0) [[unlikely]]
       kick();
-    return true;
+    if (delivers) drop_reference();
+    return is_released;
   }
 
   void set_total_limit(std::size_t n) noexcept;  // completes event::limit_set
@@ -106,16 +112,22 @@ class TURNSTILE_API shared_core final : public listed_core {
     return {lease, token_.load(std::memory_order_acquire)};
   }
   // For permits that were granted since that mark was read, and are in use: if the lease is still the same, the share that
-  // they came from has no larger token than the latest. After a loss, a larger token is not theirs.
+  // they came from has no larger token than the latest. After a loss, a larger token is not theirs. What was not confirmed
+  // may have been granted without a lease.
   grant_mark mark_since(const grant_mark& m) const noexcept {
     // In this order: the token of a later lease is seen with its number.
     const std::uint64_t token = token_.load(std::memory_order_acquire);
-    return {m.lease, m.lease == lease_number_.load(std::memory_order_acquire) ? token : m.token};
+    const bool is_same = m.lease == lease_number_.load(std::memory_order_acquire);
+    return {checks_ || covers_all() ? m.lease : m.lease - 1, is_same ? token : m.token};
   }
   bool is_valid(const grant_mark& m) const noexcept {
     // In this order: the number of a lease is seen with its deadline.
-    const std::int64_t deadline = deadline_.load(std::memory_order_acquire);
-    return m.lease == lease_number_.load(std::memory_order_acquire) && time() < deadline;
+    const std::int64_t now = time(), deadline = deadline_.load(std::memory_order_acquire);
+    return m.lease == lease_number_.load(std::memory_order_acquire) && now < deadline;
+  }
+  // Whether a lease was lost since.
+  bool is_lost(const grant_mark& m) const noexcept {
+    return (m.lease | 1) != lease_number_.load(std::memory_order_acquire);
   }
 
   // What can be waited for. The waiters are those of another core, and want this number of permits, which are never
@@ -128,8 +140,10 @@ class TURNSTILE_API shared_core final : public listed_core {
   void withdraw_limit() noexcept { announced_limits_.fetch_sub(1, std::memory_order_relaxed); }
 
   void cancel_all() noexcept {
+    add_reference();  // the semaphore may be destroyed meanwhile, and with it all waiters
     cancel_listed();
     events_->cancel();
+    drop_reference();
   }
   void orphan() noexcept override;
   void abandon() noexcept override;
@@ -137,9 +151,11 @@ class TURNSTILE_API shared_core final : public listed_core {
   bool is_in_time() noexcept {
     return !checks_ || time() < deadline_.load(std::memory_order_acquire) || expire();
   }
-  // The lease may have been lost since the strand granted the permits, and the next one may have begun. They belong to
-  // that one if it covers all that is in use.
-  bool confirm() noexcept override { return !checks_ || (is_in_time() && covers_all()); }
+  bool confirm() noexcept override {
+    if (stands()) return true;
+    is_in_time();  // if it is not, others are refused, too
+    return false;
+  }
 
  private:
   class inlet;
@@ -154,23 +170,26 @@ class TURNSTILE_API shared_core final : public listed_core {
       return is_closed() ? outcome::closed : outcome::exceeds_limit;
     const outcome o = acquire();
     if (o == outcome::waiting && lacks_alarm_.load(std::memory_order_relaxed)) kick();
-    if (o != outcome::granted || n == 0 || confirm()) return o;
-    if (reference)
-      take_back(n);
-    else
-      take_permits(n);
-    return outcome::waiting;
+    if (o != outcome::granted || n == 0 || stands()) return o;
+    return refuse_grant(n, reference);
   }
+  TURNSTILE_COLD outcome refuse_grant(std::size_t n, bool reference) noexcept;
 
   std::int64_t time() const noexcept override { return manual_ ? manual_->now() : boot_time(); }
   void begin_or_end_of_waits() noexcept override { kick(); }
   void take_permits(std::size_t n) noexcept override;
   std::uint32_t ballast_permits() const noexcept override { return ballast; }
 
+  // Whether a grant stands. The lease may have been lost since the strand granted the permits, and the next one may have
+  // begun. They belong to that one if it covers all that is in use.
+  bool stands() const noexcept {
+    return !checks_ || (time() < deadline_.load(std::memory_order_acquire) && covers_all());
+  }
   bool covers_all() const noexcept {
-    // In this order: what the lease covers is seen with the permits that were granted under it.
-    const std::size_t n = in_use();
-    return n <= covered_.load(std::memory_order_relaxed);
+    // In this order: what the lease covers is seen with the permits that were granted under it. If it covers less now,
+    // permits have come back.
+    const std::size_t n = in_use(), covered = covered_.load(std::memory_order_relaxed);
+    return n <= covered || in_use() <= covered;
   }
   bool expire() noexcept;
   void kick() noexcept;
@@ -195,7 +214,7 @@ class TURNSTILE_API shared_core final : public listed_core {
   // As the member knows them.
   std::atomic<std::size_t> total_limit_{0}, share_{0};  // a limit of 0 is not known
   std::atomic<std::size_t> covered_{0};  // so many permits in use are no debt under the lease
-  std::atomic<std::uint64_t> token_{0}, lease_number_{1};
+  std::atomic<std::uint64_t> token_{0}, lease_number_{1};  // the number is odd
   std::atomic<std::int64_t> learning_until_{0};
   std::atomic<lease_state> state_{lease_state::joining};
 
