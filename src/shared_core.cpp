@@ -92,13 +92,16 @@ void shared_core::take_permits(std::size_t n) noexcept {
   while (!release(n)) n = (std::min)(n, in_use());
 }
 
-outcome shared_core::refuse_grant(std::size_t n, bool reference) noexcept {
-  add_reference();  // an end of a wait for the loss may destroy the semaphore
-  const bool is_granted = confirm();
-  if (!is_granted && reference) take_back(n);
-  if (!is_granted && !reference) take_permits(n);
+// While a waiter is delivered, the semaphore may be destroyed, and with it the last other reference.
+bool shared_core::release_to_waiters(std::size_t n) noexcept {
+  add_reference();
+  const bool is_released = core::release(n, ballast);
+  // A waiter that has got all of it leaves in use what was in use. Acquire: limit_under() reads the limit that was stored
+  // before this word.
+  word w = word_.load(std::memory_order_acquire);
+  if (is_released && used(w) + n > limit_under(w)) kick();
   drop_reference();
-  return is_granted ? outcome::granted : outcome::waiting;
+  return is_released;
 }
 
 // The deadline has passed: nothing more is granted, also if another thread has the turn, or this one further up its stack.

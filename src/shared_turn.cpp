@@ -129,14 +129,16 @@ void shared_core::publish(const fleet::orders& o, number now, bool fits) noexcep
     note_loss();
   }
   share_.store(static_cast<std::size_t>(m.share()), std::memory_order_relaxed);
-  token_.store(static_cast<std::uint64_t>(m.token()), std::memory_order_release);
+  // A claim without room is no grant.
+  if (m.share() == 0 || m.share() > m.debt())
+    token_.store(static_cast<std::uint64_t>(m.token()), std::memory_order_release);
   learning_until_.store(m.learning_until(), std::memory_order_relaxed);
   // A member that loses its lease while it leaves has left, but its permits have not.
   const lease_state state = m.state(now);
   state_.store(state == lease_state::left && in_use() > 0 ? lease_state::lost : state,
                std::memory_order_release);
   // It is raised before the limit and lowered after it, and at least what is usable: so what is granted under the limit is
-  // covered.
+  // covered, except during note_loss().
   const std::size_t covered =
       m.deadline() == 0 ? 0 : std::max(usable, to_permits(m.share() - m.debt()));
   covered_.store(std::max(covered, covered_.load(std::memory_order_relaxed)),

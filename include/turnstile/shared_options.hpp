@@ -58,7 +58,7 @@ struct shared_options {
   unreachable when_unreachable = unreachable::stop;
   /// Whether each grant looks at the clock, so that nothing is granted under a lease that has ended, even if the process was stopped
   /// meanwhile. If false, an acquire saves one read of the clock. But when a process goes on after it was stopped, acquires may be
-  /// granted under a lease that has ended, until the timer of the lease has run.
+  /// granted under a lease that has ended, until the timer of the lease has run. With `unreachable::keep`, no grant looks at the clock.
   bool check_every_grant = true;
 };
 

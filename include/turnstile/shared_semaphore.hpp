@@ -275,9 +275,10 @@ class basic_shared_semaphore {
   /// Like `try_acquire`, with permits that release themselves. @returns an empty permit if `try_acquire(n)` would return false, or
   /// n is zero.
   [[nodiscard]] shared_permit try_acquire_permit(std::size_t n = 1) noexcept {
-    detail::grant_mark m = core().mark();
-    permit p = detail::permit_for(core().gate(), core().try_acquire(n, true), n);
-    if (p) m = core().mark_since(m);
+    detail::shared_core& c = core();
+    detail::grant_mark m = c.mark();
+    permit p = detail::permit_for(c.gate(), c.try_acquire(n, true), n);
+    if (p) m = c.mark_since(m);
     return detail::make_shared_permit(std::move(p), m);
   }
 

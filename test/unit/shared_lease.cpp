@@ -7,6 +7,7 @@
 #include "shared_fixture.hpp"
 
 #include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
 
@@ -265,11 +266,17 @@ BOOST_AUTO_TEST_CASE(with_keep_what_is_granted_without_a_lease_is_not_valid_unde
   held.at("a").release();
   a.async_acquire_permit((*this)("b"));
   BOOST_TEST(run(10s) == "b other");
+  held.at("b").release();
+  asio::io_context own;
+  a.async_acquire_permit(asio::bind_executor(own.get_executor(), (*this)("c")));
   engine->set_fault(fault::none);
   BOOST_TEST(run(1s) == "");
   BOOST_TEST(a.lease() == lease_state::valid);
+  own.poll();
+  BOOST_TEST(read() == "c");
   BOOST_TEST(held.at("other").valid());
-  BOOST_TEST(!held.at("b").valid());
+  BOOST_TEST(!held.at("c").valid());
+  BOOST_TEST(held.at("c").token() < held.at("other").token());
 }
 
 BOOST_AUTO_TEST_CASE(

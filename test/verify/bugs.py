@@ -1046,14 +1046,15 @@ bug('a member that lost its lease does not count what is in use',
 # ---- One limit for many processes: the semaphore ---------------------------------------------------
 
 bug('release() gives back permits of the ballast',
-    (SHARED_HPP, 'core::release(n, ballast);', 'core::release(n);'),
+    (SHARED_HPP, 'if (n + ballast > used(w)) return false;', 'if (n > used(w)) return false;'),
     found_by=[unit('shared_semaphore: acquiring/acquired_permits_are_given_back_by_release'),
               unit('shared_threads: two_threads_cannot_release_the_same_permit')])
 bug('a permit that was released before gives back one of the ballast',
     (SHARED, 'while (!release(n)) n = (std::min)(n, in_use());', 'core::release(n);'),
     found_by=[unit('shared_semaphore: acquiring/a_permit_that_was_released_before_leaves_the_ballast_alone')])
 bug('a release that pays a debt does not tell the member (lost wake-up)',
-    (SHARED_HPP, 'if (is_released && used(w) + n > limit_under(w) && n != 0) [[unlikely]]\n      kick();', ''),
+    (SHARED_HPP, '      if (is_over) [[unlikely]]\n        kick();', '      static_cast<void>(is_over);'),
+    (SHARED, 'if (is_released && used(w) + n > limit_under(w)) kick();', ''),
     found_by=[unit('shared_semaphore: acquiring/two_semaphores_of_one_name_use_no_more_than_the_limit')], row='F13')
 bug('no grant is compared with the deadline',
     (SHARED_HPP, 'return !checks_ || (time()', 'return true || (time()'),
@@ -1076,6 +1077,9 @@ bug('with `keep` what is granted without a lease is one of the next lease',
     (SHARED_HPP, 'checks_ || covers_all() ? m.lease : m.lease - 1', 'm.lease'),
     found_by=[unit('shared_lease: loss/with_keep_what_is_granted_without_a_lease_is_not_valid_under_the_next_one'),
               unit('shared_operations: others/with_keep_a_grant_stands_and_is_not_of_the_next_lease_either')], row='F4')
+bug('a claim without room gives a token',
+    (TURN, 'if (m.share() == 0 || m.share() > m.debt())', 'if (m.share() >= 0)'),
+    found_by=[unit('shared_lease: loss/with_keep_what_is_granted_without_a_lease_is_not_valid_under_the_next_one')], row='F10')
 bug('an operation of a permit that was granted without a lease does not start',
     (SHARED_HPP, '(m.lease | 1) != ', 'm.lease != '),
     found_by=[unit('shared_operations: with_permit/with_keep_an_operation_starts_without_a_lease')])
@@ -1095,7 +1099,7 @@ bug('a cancellation forgets a waiter whose grant does not stand later',
     (LISTED, '      to_waiter(l).cancellation_->note(outcome::aborted);\n', '      ;\n'),
     found_by=[unit('shared_operations: others/cancel_ends_a_waiter_whose_grant_turns_out_later_not_to_stand')])
 bug('an acquire that meets the deadline fails instead of waiting',
-    (SHARED, 'is_granted ? outcome::granted : outcome::waiting', 'is_granted ? outcome::granted : outcome::unreachable'),
+    (SHARED_HPP, '      take_permits(n);\n    return outcome::waiting;', '      take_permits(n);\n    return outcome::unreachable;'),
     found_by=[unit('shared_lease: loss/an_acquire_that_meets_the_deadline_waits_in_its_turn')], row='F3')
 bug('a grant that does not stand keeps its permits',
     (LISTED_HPP, '    take_permits(n);  // fewer, if another call has released more than it held\n    drop_reference();', '    drop_reference();'),

@@ -17,7 +17,7 @@
 // turn acquires it, and what the thread before it did to the member. That thread publishes the number of the lease, the
 // token and the state before the deadline: a call that acquires the deadline sees the lease that it belongs to.
 // When a lease ends, it first takes the deadline and what it covers away, and then changes the number: a call that acquires
-// the next number does not see those of the old lease.
+// the next number does not see those of the old lease. What it covers is published by the deadline and the limit.
 // `was_refused_` is released after the limit was lowered, so the turn that takes it sets the limit later. The rest is
 // relaxed: numbers that nothing else depends on, or that a mutex orders.
 //
@@ -48,8 +48,8 @@ struct orders;
 
 // What a permit was granted under.
 struct grant_mark {
-  std::uint64_t lease =
-      0;  // the number of the lease, which is odd; one less if the lease does not cover the permit
+  // The number of the lease, which is odd. It is one less if the lease does not cover the permit.
+  std::uint64_t lease = 0;
   std::uint64_t token = 0;
 };
 
@@ -80,19 +80,21 @@ class TURNSTILE_API shared_core final : public listed_core {
   }
   // Gives n permits back. Returns false, and changes nothing, if fewer are in use.
   bool release(std::size_t n) noexcept {
-    // Of more, the sum with the ballast might not fit.
-    if (n > most) return false;
-    // If a waiter is delivered, the semaphore may be destroyed meanwhile.
-    const bool delivers = word_.load(std::memory_order_relaxed) & queued;
-    if (delivers) add_reference();
-    const bool is_released = core::release(n, ballast);
-    // What is in use falls while it is above what is usable. Acquire: limit_under() reads the limit that was stored
-    // before this word.
+    if (n > most) return false;  // the sum with the ballast might not fit
     word w = word_.load(std::memory_order_acquire);
-    if (is_released && used(w) + n > limit_under(w) && n != 0) [[unlikely]]
-      kick();
-    if (delivers) drop_reference();
-    return is_released;
+    for (;;) {
+      const std::uint32_t limit = limit_under(w);
+      if (w & queued) return release_to_waiters(n);
+      if (n + ballast > used(w)) return false;
+      if (n == 0) return true;
+      const bool is_over = used(w) > limit;
+      if (!word_.compare_exchange_weak(w, w - n, std::memory_order_acq_rel,
+                                       std::memory_order_acquire))
+        continue;
+      if (is_over) [[unlikely]]
+        kick();  // what is in use has fallen while it was above what is usable
+      return true;
+    }
   }
 
   void set_total_limit(std::size_t n) noexcept;  // completes event::limit_set
@@ -171,13 +173,19 @@ class TURNSTILE_API shared_core final : public listed_core {
     const outcome o = acquire();
     if (o == outcome::waiting && lacks_alarm_.load(std::memory_order_relaxed)) kick();
     if (o != outcome::granted || n == 0 || stands()) return o;
-    return refuse_grant(n, reference);
+    // Quietly: an acquire that waits now says that the lease is over, and otherwise the alarm does. The end of a wait for the
+    // loss may destroy the semaphore, which the caller still uses.
+    if (reference)
+      take_back(n);
+    else
+      take_permits(n);
+    return outcome::waiting;
   }
-  TURNSTILE_COLD outcome refuse_grant(std::size_t n, bool reference) noexcept;
 
   std::int64_t time() const noexcept override { return manual_ ? manual_->now() : boot_time(); }
   void begin_or_end_of_waits() noexcept override { kick(); }
   void take_permits(std::size_t n) noexcept override;
+  bool release_to_waiters(std::size_t n) noexcept;
   std::uint32_t ballast_permits() const noexcept override { return ballast; }
 
   // Whether a grant stands. The lease may have been lost since the strand granted the permits, and the next one may have
