@@ -8,8 +8,8 @@
 // them needs. It can end the waits of some of them, and it confirms each grant before the handler hears of it.
 //
 // The queue belongs to the strand, and a plain semaphore is not to pay for this. So there is a second list, under a mutex
-// that is held for a few instructions (by cancel(), for each waiter), and that only acquires which have to wait ever meet. An acquire enters it before
-// core::wait(), and leaves it when it is delivered or destroyed.
+// that is held for a few instructions, or for as many for each waiter by cancel(), and that only acquires which have to
+// wait ever meet. An acquire enters it before core::wait(), and leaves it when it is delivered or destroyed.
 //
 // Order. Two threads may enter the list in one order and the queue in the other. An acquire that enters the list while
 // another is between the two steps is not `in_order_`. So the first in the queue is the first in the list, or one of those
