@@ -44,6 +44,13 @@ struct calling : context_executor<calling> {
 struct fixture : shared_fixture {
   // An operation that ends when it is cancelled, or when the test says so.
   auto operation() { return timer.async_wait(asio::deferred); }
+  // One that writes that it starts.
+  auto noted_operation() {
+    return [this](auto token) {
+      write("started");
+      return timer.async_wait(std::move(token));
+    };
+  }
   void end_operation() { timer.expires_after(-1s); }
 
   // A permit is granted, and the deadline passes before its completion and any timer run.
@@ -52,11 +59,7 @@ struct fixture : shared_fixture {
     a.async_acquire_permit((*this)("a"));
     settle();
     held.clear();  // its share is 1
-    const auto starts = [this](auto token) {
-      write("started");
-      return timer.async_wait(std::move(token));
-    };
-    turnstile::async_with_permit(a, starts, (*this)("done"));
+    turnstile::async_with_permit(a, noted_operation(), (*this)("done"));
     clock.jump(10s);
     engine->set_fault(fault::request_lost);
     read();
@@ -195,11 +198,8 @@ BOOST_AUTO_TEST_CASE(an_operation_starts_while_a_part_of_the_share_is_recalled) 
   a.async_acquire((*this)("a"));
   BOOST_TEST(settle() == "a");
   asio::io_context own;
-  const auto starts = [this](auto token) {
-    write("started");
-    return timer.async_wait(std::move(token));
-  };
-  turnstile::async_with_permit(a, starts, asio::bind_executor(own.get_executor(), (*this)("done")));
+  turnstile::async_with_permit(a, noted_operation(),
+                               asio::bind_executor(own.get_executor(), (*this)("done")));
   b.async_acquire((*this)("b"));
   BOOST_TEST(run(100ms) == "");
   BOOST_TEST(a.in_use() == 2u);
@@ -235,11 +235,8 @@ BOOST_AUTO_TEST_CASE(with_keep_an_operation_starts_although_the_next_lease_has_b
   BOOST_TEST(run(11s) == "");
   held.clear();
   asio::io_context own;
-  const auto starts = [this](auto token) {
-    write("started");
-    return timer.async_wait(std::move(token));
-  };
-  turnstile::async_with_permit(a, starts, asio::bind_executor(own.get_executor(), (*this)("done")));
+  turnstile::async_with_permit(a, noted_operation(),
+                               asio::bind_executor(own.get_executor(), (*this)("done")));
   engine->set_fault(fault::none);
   BOOST_TEST(run(1s) == "");
   BOOST_TEST(a.lease() == lease_state::valid);
@@ -629,6 +626,32 @@ BOOST_AUTO_TEST_CASE(an_executor_may_destroy_the_semaphore_that_an_acquire_is_ca
   a.async_acquire((*this)("b"));
   BOOST_TEST(!first);
   BOOST_TEST(poll() == "lost!lost b!aborted");
+}
+
+// It runs handlers in execute(), which it must not.
+struct inline_executor : context_executor<inline_executor> {
+  template <typename F>
+  void execute(F&& f) const {
+    std::forward<F>(f)();
+  }
+};
+
+BOOST_AUTO_TEST_CASE(an_inline_handler_may_destroy_the_semaphore_that_release_is_called_for) {
+  auto& a = make({.limit = 1});
+  a.async_acquire((*this)("a"));
+  BOOST_TEST(settle() == "a");
+  bool is_called = false;
+  a.async_acquire_permit(
+      asio::bind_executor(inline_executor{{&io}}, [&](error_code ec, shared_permit p) {
+        BOOST_TEST(!ec);
+        p.release();
+        semaphores.clear();
+        is_called = true;
+      }));
+  settle();
+  engine.reset();
+  a.release();
+  BOOST_TEST(is_called);
 }
 
 // So many waiters that the strand reads of the cancellation before it delivers the last ones.

@@ -316,6 +316,61 @@ BOOST_AUTO_TEST_CASE(two_threads_cannot_release_the_same_permit) {
   pool.join();
 }
 
+// The clock stands still: nothing but a release tells the member.
+BOOST_AUTO_TEST_CASE(of_two_releases_at_once_one_gives_back_what_is_recalled) {
+  const watchdog dog;
+  asio::io_context io;
+  turnstile::manual_clock clock;
+  turnstile::memory_server server(clock);
+  turnstile::memory_engine engine(io, server);
+  auto o = options();
+  o.limit = 2;
+  o.linger = o.lease;
+  shared_semaphore a(io, engine, o), b(io, engine, o);
+  const auto settle = [&] {
+    io.restart();
+    io.poll();
+  };
+  constexpr int rounds = 2000;
+  std::atomic<int> arrived = 0;
+  const auto meet_and_release = [&](int round) {
+    ++arrived;
+    while (arrived < 2 * (round + 1)) std::this_thread::yield();
+    a.release();
+  };
+  std::atomic<int> started = 0, released = 0;
+  std::thread other([&] {
+    for (int i = 0; i != rounds; ++i) {
+      while (started <= i) std::this_thread::yield();
+      meet_and_release(i);
+      ++released;
+    }
+  });
+  int granted = 0;
+  for (int i = 0; i != rounds; ++i) {
+    bool has_both = false, has_one = false;
+    a.async_acquire(2, [&](error_code) { has_both = true; });
+    while (!has_both) {
+      clock.advance(1ms);
+      settle();
+    }
+    b.async_acquire([&](error_code) { has_one = true; });
+    settle();
+    ++started;
+    meet_and_release(i);
+    while (released <= i) std::this_thread::yield();
+    settle();
+    granted += has_one;
+    while (!has_one) {
+      clock.advance(1ms);
+      settle();
+    }
+    b.release();
+  }
+  other.join();
+  BOOST_TEST(granted == rounds);
+}
+
 BOOST_AUTO_TEST_CASE(a_semaphore_may_be_destroyed_while_others_release_its_permits) {
   const watchdog dog;
   asio::thread_pool pool(3);

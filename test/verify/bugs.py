@@ -1056,6 +1056,9 @@ bug('a release that pays a debt does not tell the member (lost wake-up)',
     (SHARED_HPP, '      if (is_over) [[unlikely]]\n        kick();', '      static_cast<void>(is_over);'),
     (SHARED, 'if (is_released && used(w) + n > limit_under(w)) kick();', ''),
     found_by=[unit('shared_semaphore: acquiring/two_semaphores_of_one_name_use_no_more_than_the_limit')], row='F13')
+bug('of two releases at once neither tells the member (lost wake-up)',
+    (SHARED_HPP, 'if (w & queued) return release_to_waiters(n);', 'return release_to_waiters(n);'),
+    found_by=[unit('shared_threads: of_two_releases_at_once_one_gives_back_what_is_recalled')], row='F13')
 bug('no grant is compared with the deadline',
     (SHARED_HPP, 'return !checks_ || (time()', 'return true || (time()'),
     found_by=[unit('shared_lease: loss/a_process_that_was_stopped_grants_nothing_past_its_deadline')], row='F3')
