@@ -164,7 +164,8 @@ void listed_core::cancel_listed() noexcept {
     for (listed_link* l = list_.next; l != &list_; l = l->next)
       to_waiter(l).cancellation_->note(outcome::aborted);
   }
-  cancel_all();  // also if nothing is queued: the strand may be about to put a waiter back
+  // Not core::cancel(), which does nothing if nothing is queued: the strand may be about to put a waiter back.
+  basic_strand::cancel_all();
 }
 
 void listed_core::end_waits(outcome o, std::size_t above, std::size_t most) noexcept {

@@ -199,8 +199,8 @@ void basic_strand<Queue>::read_mail(word& w) noexcept {
   if (b.cancel_all) queue_.decide_all(outcome::aborted);
 }
 
-// Delivers a waiter that is in no list any more. False if its executor refused it: then it is back in the
-// queue, with everything that was decided after it. User code runs here. If it calls the semaphore, it finds
+// Delivers a waiter that is in no list any more. False if its executor refused it, or its grant does not stand: then it
+// is back in the queue, with everything that was decided after it. User code runs here. If it calls the semaphore, it finds
 // the strand busy, and records its work like any other thread.
 template <typename Queue>
 bool basic_strand<Queue>::deliver(waiter* x) noexcept {

@@ -34,8 +34,8 @@ class cancellation : public mail {
   // needs a reference to *this of its own.
   TURNSTILE_API void request(outcome o) noexcept;
 
-  // Like request(), if another call ends the wait. But if the waiter has been granted, and the grant does not stand, it ends with
-  // that outcome. The caller has a reference to the core.
+  // Ends nothing. But a waiter that was granted, and that the strand puts back afterwards, ends with that outcome. The
+  // first request or note counts. The caller has a reference to the core.
   void note(outcome o) noexcept {
     if (claim(o)) core_.drop_reference();
   }
@@ -50,7 +50,8 @@ class cancellation : public mail {
   friend class basic_strand;
 
   // True once: for the first request, or for finish() if it comes first. That call drops the reference to
-  // the core. Relaxed: a request is published by what counter::cancel() does.
+  // the core. Relaxed: a request is published by what counter::cancel() does, and a note by mark_cancel_all(), unless
+  // the strand makes it itself.
   bool claim(outcome o) noexcept {
     auto unclaimed = static_cast<std::uint32_t>(outcome::waiting);
     return requested_.compare_exchange_strong(unclaimed, static_cast<std::uint32_t>(o),

@@ -67,7 +67,7 @@ class mail {
   // Only waiters use these. Here they fill bytes that the alignment would leave empty.
   outcome outcome_ = outcome::waiting;
   bool elsewhere_ = false;
-  bool grant_stands_ = true;  // see listed_core.hpp
+  bool grant_stands_ = true;  // false: it was granted, and is to be put back (listed_core.hpp)
   const std::uint32_t permits_;
 };
 

@@ -88,7 +88,8 @@ class TURNSTILE_API shared_core final : public listed_core {
       if (n + ballast > used(w)) return false;
       if (n == 0) return true;
       const bool is_over = used(w) > limit;
-      if (!word_.compare_exchange_weak(w, w - n, std::memory_order_acq_rel,
+      // Releases what the caller did before, as core::release(). Acquires if it fails, since limit_under() needs that.
+      if (!word_.compare_exchange_weak(w, w - n, std::memory_order_release,
                                        std::memory_order_acquire))
         continue;
       if (is_over) [[unlikely]]
@@ -123,7 +124,8 @@ class TURNSTILE_API shared_core final : public listed_core {
     return {checks_ || covers_all() ? m.lease : m.lease - 1, is_same ? token : m.token};
   }
   bool is_valid(const grant_mark& m) const noexcept {
-    // In this order: the number of a lease is seen with its deadline.
+    // In this order: the number of a lease is seen with its deadline. The clock comes first: if the thread is stopped after
+    // that, the lease was valid when the call began.
     const std::int64_t now = time(), deadline = deadline_.load(std::memory_order_acquire);
     return m.lease == lease_number_.load(std::memory_order_acquire) && now < deadline;
   }

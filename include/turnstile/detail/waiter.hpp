@@ -16,8 +16,8 @@ class cancellation;
 // strand owns it, even before the return, until deliver() or discard(). Otherwise the initiating call still does.
 class waiter : public mail {
  public:
-  // Posts the completion to the handler's executor. False if the executor threw and left the waiter to
-  // the strand; otherwise the waiter does not belong to the strand any more, and may be gone.
+  // Posts the completion to the handler's executor. False if the executor threw and left the waiter to the strand, or
+  // the grant does not stand; otherwise the waiter does not belong to the strand any more, and may be gone.
   virtual bool deliver() noexcept = 0;
 
   // Destroys the waiter without calling its handler.
